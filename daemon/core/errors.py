@@ -1,0 +1,60 @@
+"""What can go wrong, named for what the caller must do next.
+
+TradingError
+├── Refused          certainly without effect, and final: report it
+│   └── TryLater     certainly without effect, and passing: a read may repeat, an order may not
+├── OutcomeUnknown   it may have taken effect: ask the broker, never send again
+├── BadData          bytes or fields that do not mean anything: count it, drop it, go on
+├── NeedsOperator    keys, accounts, permissions, settings: stop and tell a person
+└── InvariantBroken  our own bug: crash, and recover through a fresh start
+"""
+
+
+class TradingError(Exception):
+    """Root of every error this package raises on purpose."""
+
+
+class Refused(TradingError):
+    """The other side certainly did not act, and says why."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class TryLater(Refused):
+    """Refused for a cause that passes; `delay` is the least number of seconds to wait."""
+
+    def __init__(self, code: str, reason: str, *, delay: float) -> None:
+        super().__init__(code, reason)
+        self.delay = delay
+
+
+class OutcomeUnknown(TradingError):
+    """The request may have taken effect; only an inquiry can tell."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class BadData(TradingError):
+    """Input that cannot be read; `field` names the place, `raw` is a bounded excerpt."""
+
+    RAW_LIMIT = 200
+
+    def __init__(self, what: str, *, field: str = "", raw: str = "") -> None:
+        where = f" in {field}" if field else ""
+        super().__init__(f"{what}{where}")
+        self.what = what
+        self.field = field
+        self.raw = raw[: self.RAW_LIMIT]
+
+
+class NeedsOperator(TradingError):
+    """Nothing the program can do helps; the message says what a person must do."""
+
+
+class InvariantBroken(TradingError):
+    """A promise of our own code does not hold."""

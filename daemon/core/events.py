@@ -1,0 +1,312 @@
+"""The vocabulary of facts: everything that is journalled, and nothing that is not.
+
+Facts are frozen and named in the past tense; state is their fold. A new fact needs a class
+here and a member of `Event`; the journal writes it without further help.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from daemon.core.values import AccountId, BrokerRef, InstrumentId, OrderId, Side, StrategyId
+
+
+class OrderKind(StrEnum):
+    """How an order is priced."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+
+
+class TimeInForce(StrEnum):
+    """How long an order may wait: for the session, or only for the moment it arrives."""
+
+    DAY = "day"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+class FillSource(StrEnum):
+    """Who told us of a fill: the stream as it happened, or an inquiry afterwards."""
+
+    NOTICE = "notice"
+    INQUIRY = "inquiry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIntent:
+    """What a strategy wants. `limit` is a price for `LIMIT` and `None` for `MARKET`."""
+
+    account: AccountId
+    strategy: StrategyId
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    kind: OrderKind
+    limit: Decimal | None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.quantity <= 0:
+            raise ValueError(f"quantity {self.quantity} must be at least 1 share")
+        if (self.kind is OrderKind.LIMIT) != (self.limit is not None):
+            raise ValueError(f"limit price {self.limit} does not go with a {self.kind} order")
+        if self.limit is not None and not (self.limit.is_finite() and self.limit > 0):
+            raise ValueError(f"limit price {self.limit} must be a positive number")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """Shares traded for an order.
+
+    `notional` is the exact amount in the instrument's currency, before costs. An inquiry may
+    report several fills as one, so the price is derived and may be an average.
+    """
+
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    notional: Decimal
+    source: FillSource
+    exchange_time: datetime
+
+    @property
+    def price(self) -> Decimal:
+        """Average price a share."""
+        return self.notional / self.quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCreated:
+    """An approved intent got its identity. Nothing has left yet."""
+
+    order: OrderId
+    intent: OrderIntent
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSent:
+    """Written just before the first byte may leave: from here on the order may exist."""
+
+    order: OrderId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAccepted:
+    """The broker knows the order under `ref`."""
+
+    order: OrderId
+    ref: BrokerRef
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRejected:
+    """Proven to have no effect. `retryable`: the cause passes, a new order may be decided."""
+
+    order: OrderId
+    code: str
+    reason: str
+    at: datetime
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDoubted:
+    """Sent, and no definite answer came: only the broker's own books can end this."""
+
+    order: OrderId
+    cause: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilled:
+    """Some or all shares of an order traded."""
+
+    order: OrderId
+    fill: Fill
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelSent:
+    """A cancel request is about to leave."""
+
+    order: OrderId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRefused:
+    """The order is as it was before the cancel; often because it had just filled."""
+
+    order: OrderId
+    code: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifySent:
+    """A request to move the whole open quantity to the price `limit` is about to leave."""
+
+    order: OrderId
+    limit: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifyRefused:
+    """The order keeps its old price."""
+
+    order: OrderId
+    code: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderModified:
+    """The open quantity now rests at `limit`, under a new number at the broker."""
+
+    order: OrderId
+    ref: BrokerRef
+    limit: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReduced:
+    """`quantity` open shares were cancelled at the broker and others remain open."""
+
+    order: OrderId
+    quantity: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled:
+    """Nothing is left open: the rest was cancelled, by us, by hand or by the exchange."""
+
+    order: OrderId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderExpired:
+    """The trading day ended and took the open rest with it. KRX sends no notice of this."""
+
+    order: OrderId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Shares the broker says the account holds; `cost` is what they were bought for in all."""
+
+    instrument: InstrumentId
+    quantity: int
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountReported:
+    """The broker's books, complete, as adopted by ours.
+
+    `cash` is trade-date cash in KRW: what is left once every trade made so far has settled.
+    Recorded when the journal is first opened on an account, and when an operator accepts the
+    broker's books after a discrepancy.
+    """
+
+    account: AccountId
+    cash: Decimal
+    holdings: tuple[Holding, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalOrderSeen:
+    """The account holder traded by hand or by another program. Reported, never touched."""
+
+    account: AccountId
+    day: date
+    number: str
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscrepancyFound:
+    """Our books and the broker's differ and no known cause explains it."""
+
+    subject: str
+    ours: str
+    theirs: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscrepancyCleared:
+    """The books agree again, or an operator accepted the broker's."""
+
+    subject: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingHalted:
+    """New orders are closed until `TradingResumed`; cancels still pass."""
+
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingResumed:
+    """An operator opened the gate again."""
+
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingArmed:
+    """A person allowed this journal to trade real money, once."""
+
+    account: AccountId
+    at: datetime
+
+
+OrderEvent = (
+    OrderCreated
+    | OrderSent
+    | OrderAccepted
+    | OrderRejected
+    | OrderDoubted
+    | OrderFilled
+    | CancelSent
+    | CancelRefused
+    | ModifySent
+    | ModifyRefused
+    | OrderModified
+    | OrderReduced
+    | OrderCancelled
+    | OrderExpired
+)
+Event = (
+    OrderEvent
+    | AccountReported
+    | ExternalOrderSeen
+    | DiscrepancyFound
+    | DiscrepancyCleared
+    | TradingHalted
+    | TradingResumed
+    | TradingArmed
+)

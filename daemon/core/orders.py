@@ -1,0 +1,216 @@
+"""The life of an order: one table of legal moves, and the only code that makes them.
+
+    CREATED ─► SENT ─► WORKING ─► FILLED
+                 │       │  ▲
+                 │       ▼  │
+                 │   MODIFYING / CANCELLING ─► CANCELLED
+                 ▼
+             IN_DOUBT ─► (whatever the broker's books say)
+
+Rule 1: whatever moves an order is in this file. Rule 2: this file does not know who tells.
+A partly filled order is `WORKING` with `filled > 0`: quantity is data, not a state.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from daemon.core.errors import InvariantBroken
+from daemon.core.events import (
+    CancelRefused,
+    CancelSent,
+    ModifyRefused,
+    ModifySent,
+    OrderAccepted,
+    OrderCancelled,
+    OrderCreated,
+    OrderDoubted,
+    OrderEvent,
+    OrderExpired,
+    OrderFilled,
+    OrderIntent,
+    OrderModified,
+    OrderReduced,
+    OrderRejected,
+    OrderSent,
+)
+from daemon.core.values import BrokerRef, OrderId
+
+
+class OrderState(StrEnum):
+    """Where an order is. The last four are closed: nothing is open at the broker."""
+
+    CREATED = "created"
+    SENT = "sent"
+    IN_DOUBT = "in_doubt"
+    WORKING = "working"
+    MODIFYING = "modifying"
+    CANCELLING = "cancelling"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is expected of the order."""
+        return self in _CLOSED
+
+
+_CLOSED = frozenset(
+    {OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
+)
+_LIVE = (OrderState.WORKING, OrderState.MODIFYING, OrderState.CANCELLING)
+_UNANSWERED = (OrderState.SENT, OrderState.IN_DOUBT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order as the journal tells it.
+
+    `limit` is the price in force (a modify changes it, the intent keeps the first one).
+    `refs` are all numbers the broker gave it, the current one last. `filled` and `reduced`
+    are shares; `notional` is the exact amount traded so far.
+    """
+
+    id: OrderId
+    intent: OrderIntent
+    state: OrderState
+    limit: Decimal | None
+    refs: tuple[BrokerRef, ...]
+    filled: int
+    reduced: int
+    notional: Decimal
+    created_at: datetime
+    updated_at: datetime
+    sent_at: datetime | None = None
+    cause: str = ""
+
+    @property
+    def ref(self) -> BrokerRef | None:
+        """The number to quote to the broker now, `None` while it is not known."""
+        return self.refs[-1] if self.refs else None
+
+    @property
+    def remaining(self) -> int:
+        """Shares that could still trade if the order is live."""
+        return self.intent.quantity - self.filled - self.reduced
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order is, or may be, alive at the broker."""
+        return not self.state.is_closed
+
+
+def _table() -> dict[tuple[OrderState, type[OrderEvent]], OrderState]:
+    state = OrderState
+    legal: dict[tuple[OrderState, type[OrderEvent]], OrderState] = {
+        (state.CREATED, OrderSent): state.SENT,
+        (state.CREATED, OrderRejected): state.REJECTED,
+        (state.SENT, OrderDoubted): state.IN_DOUBT,
+        (state.WORKING, CancelSent): state.CANCELLING,
+        (state.WORKING, ModifySent): state.MODIFYING,
+        (state.MODIFYING, CancelSent): state.CANCELLING,
+        (state.MODIFYING, ModifyRefused): state.WORKING,
+        (state.CANCELLING, CancelRefused): state.WORKING,
+        (state.CANCELLING, ModifyRefused): state.CANCELLING,
+    }
+    for unanswered in _UNANSWERED:
+        legal[unanswered, OrderAccepted] = state.WORKING
+        legal[unanswered, OrderRejected] = state.REJECTED
+    for live in _LIVE:
+        legal[live, OrderRejected] = state.REJECTED
+        legal[live, OrderCancelled] = state.CANCELLED
+        legal[live, OrderExpired] = state.EXPIRED
+        legal[live, OrderReduced] = live
+    # A modify made by hand in the broker's app reaches an order that asked for nothing, and one
+    # that was crossed by a cancel leaves the cancel pending under the new number.
+    legal[state.WORKING, OrderModified] = state.WORKING
+    legal[state.MODIFYING, OrderModified] = state.WORKING
+    legal[state.CANCELLING, OrderModified] = state.CANCELLING
+    # The exchange's word on a trade is final, even after we believed the order closed.
+    for any_state in state:
+        if any_state is not state.CREATED:
+            legal[any_state, OrderFilled] = any_state
+    return legal
+
+
+LEGAL = _table()
+"""(state, event) → next state, before quantities are looked at."""
+
+
+def create(event: OrderCreated) -> Order:
+    """Bring an order into being."""
+    return Order(
+        id=event.order,
+        intent=event.intent,
+        state=OrderState.CREATED,
+        limit=event.intent.limit,
+        refs=(),
+        filled=0,
+        reduced=0,
+        notional=Decimal(0),
+        created_at=event.at,
+        updated_at=event.at,
+    )
+
+
+def apply(order: Order, event: OrderEvent) -> Order:
+    """Return the order after `event`.
+
+    Raises `InvariantBroken` when the table does not allow the move, when a fill or a reduction
+    exceeds what remains, or when a second acceptance names another number.
+    """
+    if isinstance(event, OrderCreated):
+        raise InvariantBroken(f"order {order.id} was created twice")
+    following = LEGAL.get((order.state, type(event)))
+    if following is None:
+        raise InvariantBroken(
+            f"order {order.id} is {order.state}: {type(event).__name__} is not a legal move"
+        )
+    order = replace(order, state=following, updated_at=event.at)
+    match event:
+        case OrderSent():
+            return replace(order, sent_at=event.at)
+        case OrderAccepted():
+            return replace(order, refs=(*order.refs, event.ref))
+        case OrderModified():
+            return replace(order, refs=(*order.refs, event.ref), limit=event.limit)
+        case OrderFilled():
+            return _filled(order, event)
+        case OrderReduced():
+            return _reduced(order, event)
+        case OrderRejected():
+            return replace(order, cause=f"{event.code}: {event.reason}")
+        case OrderDoubted():
+            return replace(order, cause=event.cause)
+        case _:
+            return order
+
+
+def _filled(order: Order, event: OrderFilled) -> Order:
+    fill = event.fill
+    if fill.quantity <= 0 or fill.quantity > order.intent.quantity - order.filled:
+        raise InvariantBroken(
+            f"order {order.id}: a fill of {fill.quantity} exceeds "
+            f"{order.intent.quantity} ordered less {order.filled} filled"
+        )
+    if fill.instrument != order.intent.instrument or fill.side is not order.intent.side:
+        raise InvariantBroken(f"order {order.id}: a fill of another instrument or side")
+    order = replace(
+        order, filled=order.filled + fill.quantity, notional=order.notional + fill.notional
+    )
+    if order.filled + order.reduced >= order.intent.quantity and order.state not in _CLOSED:
+        return replace(order, state=OrderState.FILLED)
+    if order.filled == order.intent.quantity:
+        return replace(order, state=OrderState.FILLED)
+    return order
+
+
+def _reduced(order: Order, event: OrderReduced) -> Order:
+    if event.quantity <= 0 or event.quantity >= order.remaining:
+        raise InvariantBroken(
+            f"order {order.id}: a partial cancel of {event.quantity} of {order.remaining} open"
+        )
+    return replace(order, reduced=order.reduced + event.quantity)

@@ -1,0 +1,149 @@
+"""The seams: what the engine needs of the world, as Protocols. No behaviour lives here."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from daemon.core.events import AccountReported, Event, OrderKind
+from daemon.core.orders import Order
+from daemon.core.reconcile import BrokerNotice, BrokerOrder
+from daemon.core.values import (
+    AccountId,
+    Bar,
+    BrokerRef,
+    InstrumentId,
+    LinkDown,
+    LinkUp,
+    OrderBook,
+    Tick,
+)
+
+FeedEvent = Tick | OrderBook | BrokerNotice | LinkUp | LinkDown
+
+
+class Clock(Protocol):
+    """Time, handed in so that tests and the simulator can own it."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware UTC. In a simulation it may start anywhere and run faster."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back and run at the machine's pace: for waits and deadlines."""
+
+
+class RequestBudget(Protocol):
+    """Slots for requests, shared by every process that uses the same key.
+
+    A slot is taken before a request leaves and given back when its reply has arrived; it can
+    be taken again one period later. Times are `Clock.monotonic()` seconds.
+    """
+
+    def take(self, now: float, *, hold: float) -> int | None:
+        """Take a free slot, or `None`. A slot never given back frees itself `hold` seconds on."""
+
+    def give_back(self, slot: int, now: float) -> None:
+        """The reply to the request that held `slot` has arrived."""
+
+    def free_at(self, now: float) -> float:
+        """When the next slot is free; at most `now` if one is free already."""
+
+
+class InstrumentInfo(NamedTuple):
+    """What the venue says of an instrument today. Prices in the instrument's currency."""
+
+    instrument: InstrumentId
+    last: Decimal
+    base: Decimal
+    upper_limit: Decimal
+    lower_limit: Decimal
+
+
+class Broker(Protocol):
+    """One account at one broker.
+
+    Order calls return, raise `Refused` (certainly no effect) or `OutcomeUnknown`, and are
+    never repeated. `leaving` is called once, just before the first byte may leave: an error
+    raised without that call proves nothing left. Inquiries repeat by themselves up to their
+    deadline, reach the last page or raise: a short answer is never a small portfolio.
+    """
+
+    account_id: AccountId
+
+    async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef: ...
+    async def modify(
+        self, order: Order, limit: Decimal, *, leaving: Callable[[], None]
+    ) -> BrokerRef: ...
+    async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None: ...
+
+    async def orders(self, since: date) -> Sequence[BrokerOrder]:
+        """Every order of the account from the day `since` until today, all pages."""
+
+    async def account(self) -> AccountReported:
+        """Cash and holdings, all pages."""
+
+    async def orderable_cash(
+        self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None
+    ) -> Decimal:
+        """KRW that may be spent on an order like this one without borrowing."""
+
+
+class MarketData(Protocol):
+    """Quotes by inquiry. Raises `TradingError` when no answer came before the deadline."""
+
+    async def info(self, instrument: InstrumentId) -> InstrumentInfo: ...
+    async def order_book(self, instrument: InstrumentId) -> OrderBook: ...
+
+    async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        """Up to `count` (at most 100) daily bars, oldest first; the last may be today's."""
+
+    async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        """Up to `count` one-minute bars ending now, oldest first."""
+
+
+class Feed(Protocol):
+    """The broker's stream, across all reconnects."""
+
+    def want(self, instruments: Sequence[InstrumentId]) -> None:
+        """Set the whole desired set of instruments, most important first."""
+
+    async def run(self, emit: Callable[[FeedEvent], None]) -> None:
+        """Connect and stay connected for ever; raises only `NeedsOperator` or a bug."""
+
+
+class Journal(Protocol):
+    """The record of facts: append-only, durable when `append` returns."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Write all of `events` or none, in one transaction; raises `OSError` on failure."""
+
+    def replay(self) -> Iterable[Event]:
+        """Every fact so far, oldest first."""
+
+
+class AccessToken(NamedTuple):
+    """A bearer token and the instant (UTC) it stops working."""
+
+    value: str
+    expires_at: datetime
+    issued_at: datetime
+
+
+class TokenStore(Protocol):
+    """Where processes of one key share their token."""
+
+    def load(self) -> AccessToken | None:
+        """The stored token, or `None`; a damaged file reads as `None`."""
+
+    def save(self, token: AccessToken) -> None:
+        """Replace the stored token, readable by this user alone."""
+
+    def issuing(self) -> "ExclusiveTurn":
+        """The right to issue: at most one process holds it."""
+
+
+class ExclusiveTurn(Protocol):
+    """An advisory lock. `acquire` never blocks."""
+
+    def acquire(self) -> bool: ...
+    def release(self) -> None: ...
