@@ -134,6 +134,19 @@ class OrderFilled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRepriced:
+    """The shares we counted traded for `amount` more (or less, if negative) than we thought.
+
+    Late and lost notices can pair the right number of shares with another fill's price; the
+    broker's cumulative amount is exact.
+    """
+
+    order: OrderId
+    amount: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelSent:
     """A cancel request is about to leave."""
 
@@ -291,6 +304,7 @@ OrderEvent = (
     | OrderRejected
     | OrderDoubted
     | OrderFilled
+    | OrderRepriced
     | CancelSent
     | CancelRefused
     | ModifySent

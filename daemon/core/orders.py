@@ -33,6 +33,7 @@ from daemon.core.events import (
     OrderModified,
     OrderReduced,
     OrderRejected,
+    OrderRepriced,
     OrderSent,
 )
 from daemon.core.values import BrokerRef, OrderId
@@ -133,6 +134,7 @@ def _table() -> dict[tuple[OrderState, type[OrderEvent]], OrderState]:
     for any_state in state:
         if any_state is not state.CREATED:
             legal[any_state, OrderFilled] = any_state
+            legal[any_state, OrderRepriced] = any_state
     return legal
 
 
@@ -181,6 +183,8 @@ def apply(order: Order, event: OrderEvent) -> Order:
             return _filled(order, event)
         case OrderReduced():
             return _reduced(order, event)
+        case OrderRepriced():
+            return _repriced(order, event)
         case OrderRejected():
             return replace(order, cause=f"{event.code}: {event.reason}")
         case OrderDoubted():
@@ -201,11 +205,11 @@ def _filled(order: Order, event: OrderFilled) -> Order:
     order = replace(
         order, filled=order.filled + fill.quantity, notional=order.notional + fill.notional
     )
-    if order.filled + order.reduced >= order.intent.quantity and order.state not in _CLOSED:
-        return replace(order, state=OrderState.FILLED)
-    if order.filled == order.intent.quantity:
-        return replace(order, state=OrderState.FILLED)
-    return order
+    if order.filled + order.reduced < order.intent.quantity:
+        return order
+    # With nothing left, a part that was cancelled along the way still shows in the final state.
+    closed = OrderState.FILLED if order.reduced == 0 else OrderState.CANCELLED
+    return replace(order, state=closed)
 
 
 def _reduced(order: Order, event: OrderReduced) -> Order:
@@ -214,3 +218,12 @@ def _reduced(order: Order, event: OrderReduced) -> Order:
             f"order {order.id}: a partial cancel of {event.quantity} of {order.remaining} open"
         )
     return replace(order, reduced=order.reduced + event.quantity)
+
+
+def _repriced(order: Order, event: OrderRepriced) -> Order:
+    notional = order.notional + event.amount
+    if order.filled == 0 or notional <= 0:
+        raise InvariantBroken(
+            f"order {order.id}: {order.filled} shares cannot have traded for {notional}"
+        )
+    return replace(order, notional=notional)

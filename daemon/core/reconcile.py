@@ -1,67 +1,437 @@
-"""Two witnesses, one truth: what the broker's notices and inquiries mean for our orders."""
+"""Two witnesses, one truth: what the broker's notices and inquiries mean for our orders.
 
+A *notice* says that shares traded, at once, but carries no execution id and is never replayed.
+An *inquiry* counts what traded in all, but late. A fill an inquiry counted first is remembered
+and paid back by the notice that follows, so that no share is counted twice and none is lost.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
-from enum import StrEnum
 
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Side
+from daemon.core import inference
+from daemon.core import orders as order_life
+from daemon.core.books import Discrepancy, differences
+from daemon.core.events import (
+    AccountReported,
+    CancelRefused,
+    ExternalOrderSeen,
+    Fill,
+    FillSource,
+    ModifyRefused,
+    OrderAccepted,
+    OrderCancelled,
+    OrderCreated,
+    OrderEvent,
+    OrderFilled,
+    OrderReduced,
+    OrderRejected,
+    OrderRepriced,
+    OrderSent,
+)
+from daemon.core.orders import Order, OrderState
+from daemon.core.portfolio import PortfolioView
+from daemon.core.values import AccountId, BrokerRef, OrderId
+from daemon.core.witness import BrokerNotice as BrokerNotice
+from daemon.core.witness import BrokerOrder as BrokerOrder
+from daemon.core.witness import NoticeKind as NoticeKind
+
+PARKED_LIMIT = 1_000
 
 
-class NoticeKind(StrEnum):
-    """What a notice of the order stream says happened."""
-
-    ACCEPTED = "accepted"
-    FILLED = "filled"
-    MODIFIED = "modified"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-    MODIFY_REFUSED = "modify_refused"
-    CANCEL_REFUSED = "cancel_refused"
+Outcome = OrderEvent | Discrepancy | ExternalOrderSeen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerNotice:
-    """One message of the order stream. It carries no execution id and is never replayed.
+@dataclass(slots=True)
+class _Inferred:
+    """Shares an inquiry counted before their notices came."""
 
-    `number` is the order it is about; after a modify, `new_number` is where the order lives.
-    `quantity` is traded (FILLED), cancelled (CANCELLED) or ordered shares, `price` the traded
-    or limit price, `None` where there is none.
+    quantity: int
+    at: float
+
+
+@dataclass(slots=True)
+class _Parked:
+    notice: BrokerNotice
+    since: float
+
+
+class Reconciler:
+    """Turns the broker's two kinds of word into order events. Pure: it records nothing.
+
+    All `now` and `asked` are seconds of one monotonic clock. `grace` is how long a notice may
+    lag behind an inquiry, or ahead of the reply that tells its number; `settle` how old an
+    order or a request must be before its absence from the broker's books means anything.
+    The caller applies every returned event, in order, before it calls again, and reports each
+    recorded order event through `note`.
     """
 
-    account: AccountId
-    kind: NoticeKind
-    number: str
-    new_number: str | None
-    instrument: InstrumentId
-    side: Side
-    quantity: int
-    price: Decimal | None
-    exchange_time: datetime
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerOrder:
-    """An order in the broker's own list, with everything that was done to it folded in.
-
-    `refs` are all its numbers, the first one first and the current one last (a modify gives a
-    new number). `quantity` is as first ordered; `filled` and `notional` are cumulative over
-    all numbers; `remaining` is open now. `limit` is the price in force, `None` at market.
-    """
-
-    refs: tuple[BrokerRef, ...]
-    instrument: InstrumentId
-    side: Side
-    quantity: int
-    limit: Decimal | None
-    filled: int
-    notional: Decimal
-    remaining: int
-    rejected: int
-    ordered_at: datetime
+    def __init__(self, *, grace: float = 10.0, settle: float = 15.0) -> None:
+        self._grace = grace
+        self._settle = settle
+        self._inferred: dict[OrderId, _Inferred] = {}
+        self._parked: list[_Parked] = []
+        self._changed: dict[OrderId, float] = {}
+        self._last_change = float("-inf")
+        self._absent: dict[OrderId, int] = {}
+        self._account_quiet: dict[OrderId, bool] = {}
 
     @property
-    def day(self) -> date:
-        """The market's calendar date the order belongs to."""
-        return self.refs[0].day
+    def waiting(self) -> int:
+        """Notices that no order of ours has claimed yet."""
+        return len(self._parked)
+
+    def note(self, event: OrderEvent, *, now: float) -> None:
+        """An order event was recorded: inquiries asked before `now` may not know of it."""
+        self._changed[event.order] = now
+        self._last_change = now
+        if isinstance(event, (OrderCreated, OrderSent, OrderAccepted, OrderRejected)):
+            self._absent.pop(event.order, None)
+            self._account_quiet.pop(event.order, None)
+
+    def on_notice(
+        self, portfolio: PortfolioView, notice: BrokerNotice, *, at: datetime, now: float
+    ) -> list[Outcome]:
+        """What a notice means. One with an unknown number waits for its order to claim it."""
+        order = portfolio.find(notice.day, notice.number)
+        if order is not None:
+            return self._meaning(order, notice, at=at, now=now)
+        if (notice.day, notice.number) in portfolio.external:
+            return []
+        self._parked.append(_Parked(notice, now))
+        if len(self._parked) > PARKED_LIMIT:
+            return [self._external(self._parked.pop(0).notice, at)]
+        return self.settle(portfolio, at=at, now=now)
+
+    def settle(self, portfolio: PortfolioView, *, at: datetime, now: float) -> list[Outcome]:
+        """Look at the waiting notices again: after a reply, after a doubt, and now and then.
+
+        Returns at most one order's events a call, so that each is applied before the next is
+        looked at; call again until nothing comes.
+        """
+        for parked in self._parked:
+            notice = parked.notice
+            order = portfolio.find(notice.day, notice.number)
+            if order is not None:
+                self._parked.remove(parked)
+                return self._meaning(order, notice, at=at, now=now) or self.settle(
+                    portfolio, at=at, now=now
+                )
+            claimed = self._claim_by_notice(portfolio, notice, at)
+            if claimed is not None:
+                return [claimed]
+        for parked in self._parked:
+            if now - parked.since > self._grace and not self._awaits_reply(portfolio, parked):
+                notice = parked.notice
+                self._parked = [
+                    other for other in self._parked if other.notice.number != notice.number
+                ]
+                return [self._external(notice, at)]
+        return []
+
+    def on_inquiry(
+        self,
+        portfolio: PortfolioView,
+        rows: Sequence[BrokerOrder],
+        *,
+        asked: float,
+        dead_before: date,
+        at: datetime,
+        now: float,
+    ) -> list[Outcome]:
+        """What a complete list of the broker's orders means.
+
+        `asked` is when the inquiry left. Orders of days before `dead_before` no longer live at
+        the exchange, whatever the list says of an open rest.
+        """
+        outcomes: list[Outcome] = []
+        seen: set[OrderId] = set()
+        for row in rows:
+            order = _known(portfolio, row)
+            if order is None:
+                claimed = self._claim_by_row(portfolio, row, seen)
+                if claimed is None:
+                    outcomes += self._unclaimed(portfolio, row, at)
+                    continue
+                accepted = OrderAccepted(order=claimed.id, ref=row.refs[0], at=at)
+                outcomes.append(accepted)
+                order = order_life.apply(claimed, accepted)
+            seen.add(order.id)
+            outcomes += self._compare(order, row, asked=asked, dead_before=dead_before, at=at)
+        for outcome in outcomes:
+            if isinstance(outcome, OrderFilled):
+                credit = self._credit(outcome.order, now)
+                self._inferred[outcome.order] = _Inferred(credit + outcome.fill.quantity, now)
+        outcomes += self._missing(portfolio, seen, asked=asked, at=at)
+        self._forget_closed(portfolio, now)
+        return outcomes
+
+    def on_account(
+        self, portfolio: PortfolioView, report: AccountReported, *, asked: float, at: datetime
+    ) -> list[Outcome]:
+        """Whether cash and holdings moved, as evidence for orders whose outcome is unknown."""
+        unmoved = not differences(portfolio, report)
+        for order in portfolio.open_orders():
+            if order.state is OrderState.IN_DOUBT and self._is_settled(order, asked):
+                self._account_quiet[order.id] = unmoved
+        return self._proven_absent(portfolio, at)
+
+    def quiet_since(self, portfolio: PortfolioView, asked: float) -> bool:
+        """Whether nothing was on its way when an inquiry left at `asked`, nor since."""
+        unsettled = (OrderState.SENT, OrderState.IN_DOUBT)
+        if any(order.state in unsettled for order in portfolio.open_orders()):
+            return False
+        return not self._parked and self._last_change < asked
+
+    def _meaning(
+        self, order: Order, notice: BrokerNotice, *, at: datetime, now: float
+    ) -> list[Outcome]:
+        match notice.kind:
+            case NoticeKind.FILLED:
+                return self._fill_by_notice(order, notice, at=at, now=now)
+            case NoticeKind.CANCELLED if order.is_open:
+                if notice.quantity >= order.remaining:
+                    return [OrderCancelled(order=order.id, at=at)]
+                return [OrderReduced(order=order.id, quantity=notice.quantity, at=at)]
+            case NoticeKind.MODIFIED if order.is_open:
+                modified = inference.modified_by_notice(order, notice, at)
+                return [] if modified is None else [modified]
+            case NoticeKind.REJECTED if order.is_open:
+                reason = "the exchange refused the order after the broker had accepted it"
+                return [OrderRejected(order=order.id, code="REFUSED_LATER", reason=reason, at=at)]
+            case NoticeKind.MODIFY_REFUSED if order.state is OrderState.MODIFYING:
+                reason = "the exchange refused the new price"
+                return [ModifyRefused(order=order.id, code="REFUSED_LATER", reason=reason, at=at)]
+            case NoticeKind.CANCEL_REFUSED if order.state is OrderState.CANCELLING:
+                reason = "the exchange refused the cancel"
+                return [CancelRefused(order=order.id, code="REFUSED_LATER", reason=reason, at=at)]
+            case _:
+                return []
+
+    def _fill_by_notice(
+        self, order: Order, notice: BrokerNotice, *, at: datetime, now: float
+    ) -> list[Outcome]:
+        quantity = notice.quantity
+        credit = self._credit(order.id, now)
+        if credit:
+            paid = min(credit, quantity)
+            quantity -= paid
+            self._inferred[order.id].quantity -= paid
+        if quantity == 0:
+            return []
+        room = order.intent.quantity - order.filled
+        if notice.price is None or quantity > room:
+            # Without an execution id a repeated notice looks like one more fill: never guess.
+            return [
+                Discrepancy(
+                    subject=f"order {order.id}",
+                    ours=f"{order.filled} of {order.intent.quantity} shares filled",
+                    theirs=f"a notice of {notice.quantity} shares at {notice.price} more",
+                )
+            ]
+        fill = Fill(
+            instrument=order.intent.instrument,
+            side=order.intent.side,
+            quantity=quantity,
+            notional=notice.price * quantity,
+            source=FillSource.NOTICE,
+            exchange_time=notice.exchange_time,
+        )
+        return [OrderFilled(order=order.id, fill=fill, at=at)]
+
+    def _credit(self, order_id: OrderId, now: float) -> int:
+        inferred = self._inferred.get(order_id)
+        if inferred is None:
+            return 0
+        if now - inferred.at > self._grace or inferred.quantity == 0:
+            del self._inferred[order_id]
+            return 0
+        return inferred.quantity
+
+    def _claim_by_notice(
+        self, portfolio: PortfolioView, notice: BrokerNotice, at: datetime
+    ) -> Outcome | None:
+        """An order in doubt of the notice's shape owns the number. Equal ones are alike."""
+        if notice.kind is not NoticeKind.ACCEPTED:
+            return None
+        for order in portfolio.open_orders():
+            if not inference.same_shape(order, notice.instrument, notice.side, notice.quantity):
+                continue
+            if order.state is OrderState.SENT:
+                return None
+            if order.state is OrderState.IN_DOUBT and inference.after_sending(
+                order, notice.received_at
+            ):
+                if order.limit is not None and order.limit != notice.price:
+                    continue
+                # The branch is told by the reply and by inquiries only; the broker takes a blank
+                # one on the real host, and the next inquiry is not needed to cancel there.
+                ref = BrokerRef(day=notice.day, branch="", number=notice.number)
+                return OrderAccepted(order=order.id, ref=ref, at=at)
+        return None
+
+    def _claim_by_row(
+        self, portfolio: PortfolioView, row: BrokerOrder, taken: set[OrderId]
+    ) -> Order | None:
+        for order in portfolio.open_orders():
+            if order.id in taken or order.state is not OrderState.IN_DOUBT:
+                continue
+            if not inference.same_shape(order, row.instrument, row.side, row.quantity):
+                continue
+            if order.limit == row.limit and inference.after_sending(order, row.ordered_at):
+                return None if _awaited(portfolio, row) else order
+        return None
+
+    def _unclaimed(self, portfolio: PortfolioView, row: BrokerOrder, at: datetime) -> list[Outcome]:
+        """An order of the account holder, unless one of ours still waits for its number."""
+        first = row.refs[0]
+        if (first.day, first.number) in portfolio.external or _awaited(portfolio, row):
+            return []
+        return [
+            ExternalOrderSeen(
+                account=_account_of(portfolio),
+                day=first.day,
+                number=first.number,
+                instrument=row.instrument,
+                side=row.side,
+                quantity=row.quantity,
+                at=at,
+            )
+        ]
+
+    def _compare(
+        self, order: Order, row: BrokerOrder, *, asked: float, dead_before: date, at: datetime
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        if order.is_open:
+            for modified in inference.modified_by_row(order, row, at):
+                outcomes.append(modified)
+                order = order_life.apply(order, modified)
+        if row.filled < order.filled:
+            # The list may lag behind the stream: only an old difference means anything.
+            if self._is_settled(order, asked):
+                outcomes.append(inference.contradiction(order, row))
+            return outcomes
+        if row.filled > order.filled:
+            missing = inference.missing_fill(order, row)
+            if missing is None:
+                return [*outcomes, inference.contradiction(order, row)]
+            filled = OrderFilled(order=order.id, fill=missing, at=at)
+            outcomes.append(filled)
+            order = order_life.apply(order, filled)
+        elif inference.repriced(order, row) and self._unchanged(order, asked):
+            amount = row.notional - order.notional
+            outcomes.append(OrderRepriced(order=order.id, amount=amount, at=at))
+        if order.is_open:
+            state = self._state_by_row(order, row, asked=asked, dead_before=dead_before, at=at)
+            outcomes += [] if state is None else [state]
+        return outcomes
+
+    def _state_by_row(
+        self, order: Order, row: BrokerOrder, *, asked: float, dead_before: date, at: datetime
+    ) -> OrderEvent | None:
+        """What became of the open rest, once fills agree."""
+        closing = inference.closing(order, row, dead_before=dead_before, at=at)
+        if closing is not None:
+            return closing
+        reduced = order.remaining - row.remaining
+        if reduced > 0 and self._unchanged(order, asked):
+            return OrderReduced(order=order.id, quantity=reduced, at=at)
+        return inference.without_effect(order, at) if self._is_settled(order, asked) else None
+
+    def _missing(
+        self, portfolio: PortfolioView, seen: set[OrderId], *, asked: float, at: datetime
+    ) -> list[Outcome]:
+        """Orders of ours that a complete list does not know."""
+        outcomes: list[Outcome] = []
+        for order in portfolio.open_orders():
+            if order.id in seen:
+                self._absent.pop(order.id, None)
+                continue
+            if order.state in (OrderState.CREATED, OrderState.SENT):
+                continue
+            if not self._is_settled(order, asked):
+                continue
+            self._absent[order.id] = self._absent.get(order.id, 0) + 1
+            if order.state is not OrderState.IN_DOUBT and self._absent[order.id] >= 2:
+                outcomes.append(
+                    Discrepancy(
+                        subject=f"order {order.id}",
+                        ours=f"{order.state} under number {order.refs[-1].number}",
+                        theirs="not in the broker's list",
+                    )
+                )
+        return outcomes + self._proven_absent(portfolio, at)
+
+    def _proven_absent(self, portfolio: PortfolioView, at: datetime) -> list[Outcome]:
+        """Doubt ends in a rejection only on three witnesses: two lists, and unmoved books."""
+        return [
+            OrderRejected(
+                order=order.id,
+                code="ABSENT",
+                reason="two complete lists do not know it, cash and holdings did not move",
+                at=at,
+            )
+            for order in portfolio.open_orders()
+            if order.state is OrderState.IN_DOUBT
+            and self._absent.get(order.id, 0) >= 2
+            and self._account_quiet.get(order.id, False)
+            and not any(inference.fits(order, parked.notice) for parked in self._parked)
+        ]
+
+    def _forget_closed(self, portfolio: PortfolioView, now: float) -> None:
+        alive = {order.id for order in portfolio.open_orders()}
+        self._changed = {
+            order_id: changed
+            for order_id, changed in self._changed.items()
+            if order_id in alive or now - changed < self._settle + self._grace
+        }
+
+    def _unchanged(self, order: Order, asked: float) -> bool:
+        """Whether the order is as it was when an inquiry left at `asked`."""
+        return self._changed.get(order.id, float("-inf")) < asked
+
+    def _is_settled(self, order: Order, asked: float) -> bool:
+        """Whether an inquiry asked then left long enough after the order last changed."""
+        return asked - self._changed.get(order.id, float("-inf")) >= self._settle
+
+    def _awaits_reply(self, portfolio: PortfolioView, parked: _Parked) -> bool:
+        """Whether an order that has no number yet might be the one the notice speaks of."""
+        unnumbered = (OrderState.SENT, OrderState.IN_DOUBT)
+        return any(
+            order.state in unnumbered and order.intent.instrument == parked.notice.instrument
+            for order in portfolio.open_orders()
+        )
+
+    def _external(self, notice: BrokerNotice, at: datetime) -> ExternalOrderSeen:
+        return ExternalOrderSeen(
+            account=notice.account,
+            day=notice.day,
+            number=notice.number,
+            instrument=notice.instrument,
+            side=notice.side,
+            quantity=notice.quantity,
+            at=at,
+        )
+
+
+def _known(portfolio: PortfolioView, row: BrokerOrder) -> Order | None:
+    for ref in row.refs:
+        order = portfolio.find(ref.day, ref.number)
+        if order is not None:
+            return order
+    return None
+
+
+def _awaited(portfolio: PortfolioView, row: BrokerOrder) -> bool:
+    """Whether a reply still under way may bring this row's number."""
+    return any(
+        order.state is OrderState.SENT
+        and inference.same_shape(order, row.instrument, row.side, row.quantity)
+        for order in portfolio.open_orders()
+    )
+
+
+def _account_of(portfolio: PortfolioView) -> AccountId:
+    orders: Iterable[Order] = portfolio.orders.values()
+    return next((order.intent.account for order in orders), AccountId(""))

@@ -1,0 +1,116 @@
+"""What one word of the broker implies for one order. Pure functions, no memory."""
+
+from datetime import date, datetime, timedelta
+
+from daemon.core.books import Discrepancy
+from daemon.core.events import (
+    CancelRefused,
+    Fill,
+    FillSource,
+    ModifyRefused,
+    OrderCancelled,
+    OrderEvent,
+    OrderExpired,
+    OrderModified,
+    OrderRejected,
+)
+from daemon.core.orders import Order, OrderState
+from daemon.core.values import BrokerRef, InstrumentId, Side
+from daemon.core.witness import BrokerNotice, BrokerOrder
+
+CLOCK_SKEW = timedelta(seconds=10)
+"""How far the broker's stamp of an order may lie before ours of sending it."""
+
+
+def same_shape(order: Order, instrument: InstrumentId, side: Side, quantity: int) -> bool:
+    """Whether an order could be the one the broker speaks of, price aside."""
+    intent = order.intent
+    return intent.instrument == instrument and intent.side is side and intent.quantity == quantity
+
+
+def after_sending(order: Order, stamped: datetime) -> bool:
+    """Whether the broker stamped something after the order left us."""
+    return order.sent_at is not None and stamped >= order.sent_at - CLOCK_SKEW
+
+
+def fits(order: Order, notice: BrokerNotice) -> bool:
+    """Whether a notice is about the instrument and side of an order."""
+    intent = order.intent
+    return intent.instrument == notice.instrument and intent.side is notice.side
+
+
+def modified_by_notice(order: Order, notice: BrokerNotice, at: datetime) -> OrderModified | None:
+    """The new number and price a notice tells, unless they are known."""
+    number = notice.new_number
+    if number is None or notice.price is None or order.ref is None:
+        return None
+    if any(ref.number == number for ref in order.refs):
+        return None
+    ref = BrokerRef(day=notice.day, branch=order.ref.branch, number=number)
+    return OrderModified(order=order.id, ref=ref, limit=notice.price, at=at)
+
+
+def modified_by_row(order: Order, row: BrokerOrder, at: datetime) -> list[OrderEvent]:
+    """Numbers the broker gave the order that we have not heard of: a modify took effect."""
+    limit = row.limit if row.limit is not None else order.limit
+    known = {ref.number for ref in order.refs}
+    return [
+        OrderModified(order=order.id, ref=ref, limit=limit, at=at)
+        for ref in row.refs[1:]
+        if ref.number not in known and limit is not None
+    ]
+
+
+def missing_fill(order: Order, row: BrokerOrder) -> Fill | None:
+    """What the broker counts beyond our fills, exact to the won; `None` if it cannot be."""
+    quantity = row.filled - order.filled
+    notional = row.notional - order.notional
+    if row.filled > order.intent.quantity or notional <= 0:
+        return None
+    return Fill(
+        instrument=row.instrument,
+        side=row.side,
+        quantity=quantity,
+        notional=notional,
+        source=FillSource.INQUIRY,
+        exchange_time=row.ordered_at,
+    )
+
+
+def contradiction(order: Order, row: BrokerOrder) -> Discrepancy:
+    """The two counts of an order that cannot both be right."""
+    return Discrepancy(
+        subject=f"order {order.id}",
+        ours=f"{order.filled} shares filled for {order.notional} KRW",
+        theirs=f"{row.filled} shares filled for {row.notional} KRW",
+    )
+
+
+def closing(
+    order: Order, row: BrokerOrder, *, dead_before: date, at: datetime
+) -> OrderEvent | None:
+    """What ended the order, if the list shows nothing open or its day is over."""
+    if row.remaining == 0:
+        if row.rejected and row.filled == 0:
+            reason = "the broker's list shows the order as refused"
+            return OrderRejected(order=order.id, code="REFUSED_LATER", reason=reason, at=at)
+        return OrderCancelled(order=order.id, at=at)
+    if row.day < dead_before:
+        return OrderExpired(order=order.id, at=at)
+    return None
+
+
+def without_effect(order: Order, at: datetime) -> OrderEvent | None:
+    """A request that left its order untouched for longer than it could still be on its way."""
+    reason = "the broker's list shows the order as it was before"
+    if order.state is OrderState.CANCELLING:
+        return CancelRefused(order=order.id, code="NO_EFFECT", reason=reason, at=at)
+    if order.state is OrderState.MODIFYING:
+        return ModifyRefused(order=order.id, code="NO_EFFECT", reason=reason, at=at)
+    return None
+
+
+def repriced(order: Order, row: BrokerOrder) -> bool:
+    """Whether the same number of shares traded for another amount than we think."""
+    same_shares = row.filled == order.filled > 0
+    return same_shares and row.notional > 0 and row.notional != order.notional

@@ -1,0 +1,234 @@
+"""What we own and what we have asked for: the fold of all facts."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+from daemon.core import orders as order_life
+from daemon.core.errors import InvariantBroken
+from daemon.core.events import (
+    AccountReported,
+    DiscrepancyCleared,
+    DiscrepancyFound,
+    Event,
+    ExternalOrderSeen,
+    Fill,
+    OrderCreated,
+    OrderEvent,
+    OrderFilled,
+    OrderRepriced,
+    OrderSent,
+    TradingArmed,
+    TradingHalted,
+    TradingResumed,
+)
+from daemon.core.orders import Order
+from daemon.core.values import InstrumentId, OrderId, Side, StrategyId
+
+RECENT_SENDS_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Shares held of one instrument.
+
+    `cost` is what the held shares were bought for (average cost method), `realised` the profit
+    of those sold; both in the instrument's currency, before fees and taxes.
+    """
+
+    instrument: InstrumentId
+    quantity: int = 0
+    cost: Decimal = Decimal(0)
+    realised: Decimal = Decimal(0)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Cost a share, `None` when flat."""
+        return self.cost / self.quantity if self.quantity else None
+
+    def apply(self, fill: Fill) -> "Position":
+        """The position after `fill`.
+
+        A sale beyond what is held leaves a negative quantity with zero cost: KRX cash accounts
+        cannot sell short, so this only ever shows books that miss a purchase.
+        """
+        if fill.side is Side.BUY:
+            return replace(
+                self, quantity=self.quantity + fill.quantity, cost=self.cost + fill.notional
+            )
+        sold_cost = Decimal(0)
+        if self.quantity > 0:
+            covered = min(fill.quantity, self.quantity)
+            sold_cost = (
+                self.cost if covered == self.quantity else self.cost * covered / self.quantity
+            )
+        return replace(
+            self,
+            quantity=self.quantity - fill.quantity,
+            cost=self.cost - sold_cost,
+            realised=self.realised + fill.notional - sold_cost,
+        )
+
+    def reprice(self, side: Side, amount: Decimal) -> "Position":
+        """The position after past fills of `side` turn out to have traded for `amount` more.
+
+        What of a purchase is sold again already counts as realised.
+        """
+        if side is Side.SELL:
+            return replace(self, realised=self.realised + amount)
+        if self.quantity <= 0:
+            return replace(self, realised=self.realised - amount)
+        return replace(self, cost=self.cost + amount)
+
+
+class PortfolioView(Protocol):
+    """The read-only face of a portfolio."""
+
+    @property
+    def orders(self) -> Mapping[OrderId, Order]: ...
+    @property
+    def positions(self) -> Mapping[InstrumentId, Position]: ...
+    @property
+    def cash(self) -> Decimal: ...
+    @property
+    def opened(self) -> bool: ...
+    @property
+    def halted(self) -> str: ...
+    @property
+    def armed(self) -> bool: ...
+    @property
+    def discrepancies(self) -> Mapping[str, DiscrepancyFound]: ...
+    @property
+    def recent_sends(self) -> Iterable[datetime]: ...
+    @property
+    def external(self) -> Mapping[tuple[date, str], ExternalOrderSeen]: ...
+    def open_orders(self) -> list[Order]: ...
+    def find(self, day: date, number: str) -> Order | None: ...
+    def position(self, instrument: InstrumentId) -> Position: ...
+    def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position: ...
+
+
+class Portfolio:
+    """One account's orders, positions and cash.
+
+    The core's one mutable object. Only the ledger calls `apply`; everybody else reads.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[OrderId, Order] = {}
+        self.positions: dict[InstrumentId, Position] = {}
+        self.cash = Decimal(0)
+        self.opened = False
+        self.halted = ""
+        self.armed = False
+        self.discrepancies: dict[str, DiscrepancyFound] = {}
+        self.external: dict[tuple[date, str], ExternalOrderSeen] = {}
+        self.recent_sends: deque[datetime] = deque(maxlen=RECENT_SENDS_LIMIT)
+        self._by_strategy: dict[tuple[StrategyId, InstrumentId], Position] = {}
+        self._open: dict[OrderId, Order] = {}
+        self._numbers: dict[tuple[date, str], OrderId] = {}
+
+    def open_orders(self) -> list[Order]:
+        """Orders that are, or may be, alive at the broker, oldest first."""
+        return list(self._open.values())
+
+    def position(self, instrument: InstrumentId) -> Position:
+        """The account's position; flat when nothing was ever traded."""
+        return self.positions.get(instrument) or Position(instrument=instrument)
+
+    def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position:
+        """The part of the account's position that `strategy` traded itself."""
+        return self._by_strategy.get((strategy, instrument)) or Position(instrument=instrument)
+
+    def find(self, day: date, number: str) -> Order | None:
+        """The order the broker keeps under `number` on that day, if it is ours."""
+        order_id = self._numbers.get((day, number))
+        return None if order_id is None else self.orders[order_id]
+
+    def verify(self, events: Sequence[Event]) -> None:
+        """Raise `InvariantBroken` if applying `events` in order would; change nothing.
+
+        The ledger asks before it writes, so that no fact is journalled that cannot be replayed.
+        """
+        changed: dict[OrderId, Order] = {}
+        for event in events:
+            if isinstance(event, OrderEvent):
+                known = changed.get(event.order) or self.orders.get(event.order)
+                changed[event.order] = _after(known, event)
+
+    def apply(self, event: Event) -> None:
+        """Take one fact in. Raises `InvariantBroken` when it contradicts an earlier one."""
+        if isinstance(event, OrderEvent):
+            known = self.orders.get(event.order)
+            self._keep(_after(known, event))
+            if isinstance(event, OrderFilled):
+                self._fill(self.orders[event.order], event.fill)
+            elif isinstance(event, OrderRepriced):
+                self._reprice(self.orders[event.order], event.amount)
+            elif isinstance(event, OrderSent):
+                self.recent_sends.append(event.at)
+            return
+        match event:
+            case AccountReported():
+                self._adopt(event)
+            case ExternalOrderSeen():
+                self.external[event.day, event.number] = event
+            case DiscrepancyFound():
+                self.discrepancies[event.subject] = event
+            case DiscrepancyCleared():
+                self.discrepancies.pop(event.subject, None)
+            case TradingHalted():
+                self.halted = event.reason
+            case TradingResumed():
+                self.halted = ""
+            case TradingArmed():
+                self.armed = True
+
+    def _keep(self, order: Order) -> None:
+        self.orders[order.id] = order
+        for ref in order.refs:
+            self._numbers[ref.day, ref.number] = order.id
+        if order.is_open:
+            self._open[order.id] = order
+        else:
+            self._open.pop(order.id, None)
+
+    def _fill(self, order: Order, fill: Fill) -> None:
+        instrument = fill.instrument
+        self.positions[instrument] = self.position(instrument).apply(fill)
+        key = (order.intent.strategy, instrument)
+        self._by_strategy[key] = self.strategy_position(*key).apply(fill)
+        self.cash -= fill.side.sign * fill.notional
+
+    def _reprice(self, order: Order, amount: Decimal) -> None:
+        side, instrument = order.intent.side, order.intent.instrument
+        key = (order.intent.strategy, instrument)
+        self.positions[instrument] = self.position(instrument).reprice(side, amount)
+        self._by_strategy[key] = self.strategy_position(*key).reprice(side, amount)
+        self.cash -= side.sign * amount
+
+    def _adopt(self, report: AccountReported) -> None:
+        """The broker's books replace ours; what strategies realised so far is kept."""
+        held = {holding.instrument: holding for holding in report.holdings}
+        for instrument, position in self.positions.items():
+            if instrument not in held:
+                self.positions[instrument] = replace(position, quantity=0, cost=Decimal(0))
+        for instrument, holding in held.items():
+            self.positions[instrument] = replace(
+                self.position(instrument), quantity=holding.quantity, cost=holding.cost
+            )
+        self.cash = report.cash
+        self.opened = True
+
+
+def _after(known: Order | None, event: OrderEvent) -> Order:
+    if isinstance(event, OrderCreated):
+        if known is not None:
+            raise InvariantBroken(f"order {event.order} was created twice")
+        return order_life.create(event)
+    if known is None:
+        raise InvariantBroken(f"{type(event).__name__} of unknown order {event.order}")
+    return order_life.apply(known, event)

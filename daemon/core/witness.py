@@ -1,0 +1,73 @@
+"""What the broker says of our orders: notices as it happens, list rows when asked."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from daemon.core.calendar import KST
+from daemon.core.values import AccountId, BrokerRef, InstrumentId, Side
+
+
+class NoticeKind(StrEnum):
+    """What a notice of the order stream says happened."""
+
+    ACCEPTED = "accepted"
+    FILLED = "filled"
+    MODIFIED = "modified"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    MODIFY_REFUSED = "modify_refused"
+    CANCEL_REFUSED = "cancel_refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerNotice:
+    """One message of the order stream. It carries no execution id and is never replayed.
+
+    `number` is the order it is about; after a modify, `new_number` is where the order lives.
+    `quantity` is traded (FILLED), cancelled (CANCELLED) or ordered shares, `price` the traded
+    or limit price, `None` where there is none.
+    """
+
+    account: AccountId
+    kind: NoticeKind
+    number: str
+    new_number: str | None
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    price: Decimal | None
+    exchange_time: datetime
+    received_at: datetime
+
+    @property
+    def day(self) -> date:
+        """The market's calendar date of the notice."""
+        return self.exchange_time.astimezone(KST).date()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerOrder:
+    """An order in the broker's own list, with everything that was done to it folded in.
+
+    `refs` are all its numbers, the first one first and the current one last (a modify gives a
+    new number). `quantity` is as first ordered; `filled` and `notional` are cumulative over
+    all numbers; `remaining` is open now. `limit` is the price in force, `None` at market.
+    """
+
+    refs: tuple[BrokerRef, ...]
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    limit: Decimal | None
+    filled: int
+    notional: Decimal
+    remaining: int
+    rejected: int
+    ordered_at: datetime
+
+    @property
+    def day(self) -> date:
+        """The market's calendar date the order belongs to."""
+        return self.refs[0].day

@@ -1,0 +1,329 @@
+"""Intents out, witnesses in: sends orders at once and keeps their outcome true.
+
+An order is journalled before it is sent, sent once, and never sent again. Whatever is not a
+clear answer leaves it in doubt, and only the broker's own books end that.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+import structlog
+
+from daemon.core import risk
+from daemon.core.calendar import MarketCalendar, Phase
+from daemon.core.errors import InvariantBroken, OutcomeUnknown, Refused, TryLater
+from daemon.core.events import (
+    CancelRefused,
+    CancelSent,
+    ModifyRefused,
+    ModifySent,
+    OrderAccepted,
+    OrderCreated,
+    OrderDoubted,
+    OrderIntent,
+    OrderRejected,
+    OrderSent,
+)
+from daemon.core.orders import Order, OrderState
+from daemon.core.risk import Approved, Denied, RiskLimits
+from daemon.core.values import OrderId
+from daemon.engine.gate import Gate
+from daemon.engine.ledger import JournalFailed, Ledger
+from daemon.engine.quotes import QuoteBoard
+from daemon.ports import Broker, Clock
+
+T = TypeVar("T")
+
+_CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING)
+
+
+@dataclass(slots=True)
+class ExecutorStats:
+    """Counts since the start."""
+
+    denied: int = 0
+    placed: int = 0
+    accepted: int = 0
+    refused: int = 0
+    doubted: int = 0
+    cancels: int = 0
+    modifies: int = 0
+
+
+class Executor:
+    """Sends what risk approves. Its requests belong to `run`, not to the strategy that asked.
+
+    `doubt` is called whenever only an inquiry can tell what is true: after an unknown outcome,
+    a refused cancel, a modify.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        ledger: Ledger,
+        quotes: QuoteBoard,
+        gate: Gate,
+        limits: RiskLimits,
+        calendar: MarketCalendar,
+        clock: Clock,
+        doubt: Callable[[str], None],
+        accepted: Callable[[], None],
+    ) -> None:
+        self.stats = ExecutorStats()
+        self._broker = broker
+        self._ledger = ledger
+        self._quotes = quotes
+        self._gate = gate
+        self._limits = limits
+        self._calendar = calendar
+        self._clock = clock
+        self._doubt = doubt
+        self._accepted = accepted
+        self._log = structlog.get_logger("executor")
+        self._tasks: asyncio.TaskGroup | None = None
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def run(self) -> None:
+        """Own every request; returns only when cancelled, after those in flight ended."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._tasks = None
+
+    async def idle(self) -> None:
+        """Wait until no order, modify or cancel request is in flight."""
+        await self._idle.wait()
+
+    async def submit(self, intents: Sequence[OrderIntent]) -> tuple[Order | Denied, ...]:
+        """Check, journal and send a batch; returns what became of each, in order.
+
+        A caller that is cancelled meanwhile loses the answers, not the orders.
+        """
+        answers = self._judge(intents)
+        approved = [answer.intent for answer in answers if isinstance(answer, Approved)]
+        created = self._create(approved)
+        if created:
+            await self._owned(self._place_all(created))
+        orders = iter(created)
+        results: list[Order | Denied] = []
+        for answer in answers:
+            if isinstance(answer, Denied):
+                self.stats.denied += 1
+                self._log.warning(
+                    "order_denied",
+                    rule=answer.rule,
+                    detail=answer.detail,
+                    strategy=answer.intent.strategy,
+                    instrument=answer.intent.instrument,
+                )
+                results.append(answer)
+            else:
+                results.append(self._ledger.portfolio.orders[next(orders)])
+        return tuple(results)
+
+    async def modify(self, order_id: OrderId, limit: Decimal) -> Order | Denied:
+        """Ask the broker to move the open rest of an order to another price."""
+        order = self._ledger.portfolio.orders[order_id]
+        problem = risk.modification_problem(
+            order, limit, self._quotes.last_price(order.intent.instrument), self._limits
+        )
+        if problem is None and not self._gate.is_open:
+            problem = risk.denied_by_gate([order.intent], self._gate.why())[0]
+        if problem is not None:
+            self.stats.denied += 1
+            return problem
+        if order.state is OrderState.WORKING:
+            await self._owned(self._modify(order_id, limit))
+        return self._ledger.portfolio.orders[order_id]
+
+    async def cancel(self, order_ids: Sequence[OrderId]) -> tuple[Order, ...]:
+        """Ask the broker to cancel orders, all at once. A shut gate lets this pass."""
+        orders = self._ledger.portfolio.orders
+        wanted = [each for each in order_ids if orders[each].state in _CANCELLABLE]
+        if wanted:
+            await self._owned(self._cancel_all(wanted))
+        return tuple(orders[each] for each in order_ids)
+
+    def _judge(self, intents: Sequence[OrderIntent]) -> Sequence[Approved | Denied]:
+        if not self._gate.is_open:
+            return risk.denied_by_gate(intents, self._gate.why())
+        now = self._clock.now()
+        if self._calendar.phase(now) is Phase.CLOSED:
+            opens = self._calendar.open_at(
+                self._calendar.trading_day_on_or_after(self._calendar.local_date(now))
+            )
+            if opens <= now:
+                day = self._calendar.next_trading_day(self._calendar.local_date(now))
+                opens = self._calendar.open_at(day)
+            return risk.denied_by_gate(intents, f"the market is closed, it opens at {opens}")
+        return risk.check(
+            intents,
+            self._ledger.portfolio,
+            last_price=self._quotes.last_price,
+            upper_limit=self._quotes.upper_limit,
+            limits=self._limits,
+            now=now,
+        )
+
+    def _create(self, intents: Sequence[OrderIntent]) -> list[OrderId]:
+        """Give a batch its identities in one commit."""
+        if not intents:
+            return []
+        now = self._clock.now()
+        ids = self._ledger.mint(self._calendar.local_date(now), len(intents))
+        self._ledger.record(
+            *(
+                OrderCreated(order=order_id, intent=intent, at=now)
+                for order_id, intent in zip(ids, intents, strict=True)
+            )
+        )
+        return ids
+
+    async def _owned(self, work: Awaitable[T]) -> T:
+        """Run `work` as our own task: cancelling the caller must not stop a request midway."""
+        if self._tasks is None:
+            if asyncio.iscoroutine(work):
+                work.close()
+            raise Refused("STOPPING", "the executor is not running")
+
+        async def counted() -> T:
+            self._in_flight += 1
+            self._idle.clear()
+            try:
+                return await work
+            finally:
+                self._in_flight -= 1
+                if self._in_flight == 0:
+                    self._idle.set()
+
+        return await asyncio.shield(self._tasks.create_task(counted()))
+
+    async def _place_all(self, order_ids: Sequence[OrderId]) -> None:
+        results = await asyncio.gather(
+            *(self._place(order_id) for order_id in order_ids), return_exceptions=True
+        )
+        _raise_bugs(results)
+
+    async def _cancel_all(self, order_ids: Sequence[OrderId]) -> None:
+        results = await asyncio.gather(
+            *(self._cancel(order_id) for order_id in order_ids), return_exceptions=True
+        )
+        _raise_bugs(results)
+
+    async def _place(self, order_id: OrderId) -> None:
+        order = self._ledger.portfolio.orders[order_id]
+        log = self._log.bind(order=order_id, strategy=order.intent.strategy)
+
+        def leaving() -> None:
+            if not self._gate.is_open:
+                raise TryLater("GATE_CLOSED", self._gate.why(), delay=0.0)
+            self._ledger.record(OrderSent(order=order_id, at=self._clock.now()))
+            self.stats.placed += 1
+
+        try:
+            ref = await self._broker.place(order, leaving=leaving)
+        except Refused as refusal:
+            self._refuse(order_id, refusal)
+            log.warning("order_refused", code=refusal.code, reason=refusal.reason)
+        except OutcomeUnknown as unknown:
+            self._lose_sight(order_id, unknown.cause)
+        else:
+            if self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):
+                self._ledger.record(OrderAccepted(order=order_id, ref=ref, at=self._clock.now()))
+            self.stats.accepted += 1
+            log.info("order_accepted", number=ref.number)
+        self._accepted()
+
+    def _refuse(self, order_id: OrderId, refusal: Refused) -> None:
+        self.stats.refused += 1
+        self._ledger.record(
+            OrderRejected(
+                order=order_id,
+                code=refusal.code,
+                reason=refusal.reason,
+                at=self._clock.now(),
+                retryable=isinstance(refusal, TryLater),
+            )
+        )
+
+    def _lose_sight(self, order_id: OrderId, cause: str) -> None:
+        state = self._state(order_id)
+        if state is OrderState.CREATED:
+            self._refuse(order_id, TryLater("NOT_SENT", cause, delay=0.0))
+        elif state is OrderState.SENT:
+            self.stats.doubted += 1
+            self._ledger.record(OrderDoubted(order=order_id, cause=cause, at=self._clock.now()))
+            self._log.error("order_in_doubt", order=order_id, cause=cause)
+            self._doubt(f"the outcome of order {order_id} is unknown: {cause}")
+
+    async def _cancel(self, order_id: OrderId) -> None:
+        def leaving() -> None:
+            if self._state(order_id) not in _CANCELLABLE:
+                raise Refused("NOTHING_LEFT", "the order closed before the cancel left")
+            self._ledger.record(CancelSent(order=order_id, at=self._clock.now()))
+            self.stats.cancels += 1
+
+        try:
+            await self._broker.cancel(self._ledger.portfolio.orders[order_id], leaving=leaving)
+        except Refused as refusal:
+            if self._state(order_id) is OrderState.CANCELLING:
+                self._ledger.record(
+                    CancelRefused(
+                        order=order_id,
+                        code=refusal.code,
+                        reason=refusal.reason,
+                        at=self._clock.now(),
+                    )
+                )
+            self._log.info("cancel_refused", order=order_id, code=refusal.code)
+            self._doubt(f"the cancel of order {order_id} was refused: {refusal.code}")
+        except OutcomeUnknown as unknown:
+            self._log.error("cancel_in_doubt", order=order_id, cause=unknown.cause)
+            self._doubt(f"the outcome of the cancel of order {order_id} is unknown")
+
+    async def _modify(self, order_id: OrderId, limit: Decimal) -> None:
+        def leaving() -> None:
+            if self._state(order_id) is not OrderState.WORKING:
+                raise Refused("NOTHING_LEFT", "the order closed before the new price left")
+            self._ledger.record(ModifySent(order=order_id, limit=limit, at=self._clock.now()))
+            self.stats.modifies += 1
+
+        order = self._ledger.portfolio.orders[order_id]
+        try:
+            await self._broker.modify(order, limit, leaving=leaving)
+        except Refused as refusal:
+            if self._state(order_id) is OrderState.MODIFYING:
+                self._ledger.record(
+                    ModifyRefused(
+                        order=order_id,
+                        code=refusal.code,
+                        reason=refusal.reason,
+                        at=self._clock.now(),
+                    )
+                )
+            self._log.info("modify_refused", order=order_id, code=refusal.code)
+            self._doubt(f"the modify of order {order_id} was refused: {refusal.code}")
+        except OutcomeUnknown as unknown:
+            self._log.error("modify_in_doubt", order=order_id, cause=unknown.cause)
+            self._doubt(f"the outcome of the modify of order {order_id} is unknown")
+
+    def _state(self, order_id: OrderId) -> OrderState:
+        return self._ledger.portfolio.orders[order_id].state
+
+
+def _raise_bugs(results: Sequence[BaseException | None]) -> None:
+    """Every element is matched: what is left over here is a bug or a dead disk, never an order."""
+    bugs = [result for result in results if result is not None]
+    for bug in bugs:
+        if isinstance(bug, (InvariantBroken, JournalFailed)):
+            raise bug
+    if bugs:
+        raise InvariantBroken("an order request ended in an unexpected error") from bugs[0]

@@ -1,0 +1,254 @@
+"""Runs strategies: loads them, isolates them from each other, and stops them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import structlog
+
+from daemon.core.calendar import MarketCalendar
+from daemon.core.errors import InvariantBroken, TradingError
+from daemon.core.events import Event, OrderEvent, OrderIntent, OrderKind, TimeInForce
+from daemon.core.orders import Order
+from daemon.core.portfolio import Portfolio, Position
+from daemon.core.risk import Denied
+from daemon.core.values import AccountId, Bar, InstrumentId, OrderId, Side, StrategyId
+from daemon.engine.executor import Executor
+from daemon.engine.hub import Hub, Subscription
+from daemon.engine.ledger import JournalFailed, Ledger
+from daemon.engine.quotes import QuoteBoard
+from daemon.ports import Clock, MarketData
+from daemon.strategy import Strategy, StrategyEvent
+
+
+class RunState(StrEnum):
+    """Where a strategy's coroutine is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAULTED = "faulted"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategySlot:
+    """One strategy to run, with its settings already validated."""
+
+    id: StrategyId
+    strategy: Strategy
+    instruments: tuple[InstrumentId, ...]
+
+
+@dataclass(slots=True)
+class StrategyStatus:
+    """What became of a strategy so far; `cause` says why it faulted."""
+
+    state: RunState = RunState.WAITING
+    cause: str = ""
+
+
+class StrategyHost:
+    """Owns every strategy's task. One that fails stops alone; its open orders are cancelled."""
+
+    def __init__(
+        self,
+        slots: Sequence[StrategySlot],
+        *,
+        account: AccountId,
+        hub: Hub,
+        executor: Executor,
+        ledger: Ledger,
+        quotes: QuoteBoard,
+        market_data: MarketData,
+        calendar: MarketCalendar,
+        clock: Clock,
+    ) -> None:
+        self.slots = tuple(slots)
+        self.status = {slot.id: StrategyStatus() for slot in slots}
+        self._account = account
+        self._hub = hub
+        self._executor = executor
+        self._ledger = ledger
+        self._quotes = quotes
+        self._market_data = market_data
+        self._calendar = calendar
+        self._clock = clock
+        self._log = structlog.get_logger("strategies")
+        ledger.listen(self._on_fact)
+
+    async def run(self) -> None:
+        """Run all strategies until cancelled; returns when every one has ended by itself."""
+        async with asyncio.TaskGroup() as tasks:
+            for slot in self.slots:
+                tasks.create_task(self._run_one(slot), name=f"strategy {slot.id}")
+
+    async def _run_one(self, slot: StrategySlot) -> None:
+        status = self.status[slot.id]
+        log = self._log.bind(strategy=slot.id)
+        subscription = self._hub.subscribe(slot.id, slot.instruments)
+        context = Context(
+            slot,
+            account=self._account,
+            subscription=subscription,
+            executor=self._executor,
+            portfolio=self._ledger.portfolio,
+            quotes=self._quotes,
+            market_data=self._market_data,
+            calendar=self._calendar,
+            now=self._clock.now,
+        )
+        status.state = RunState.RUNNING
+        log.info("strategy_started", instruments=list(slot.instruments))
+        try:
+            await slot.strategy.run(context)
+            status.state = RunState.FINISHED
+            log.info("strategy_finished")
+        except asyncio.CancelledError:
+            status.state = RunState.STOPPED
+            raise
+        except (InvariantBroken, JournalFailed):
+            # Not the strategy's fault: the books or the disk are broken, and the daemon must stop.
+            raise
+        except Exception as error:
+            status.state = RunState.FAULTED
+            status.cause = f"{type(error).__name__}: {error}"
+            log.exception("strategy_faulted", cause=status.cause)
+            await self._cancel_orders(slot.id)
+        finally:
+            self._hub.unsubscribe(slot.id)
+
+    async def _cancel_orders(self, strategy: StrategyId) -> None:
+        open_orders = [
+            order.id
+            for order in self._ledger.portfolio.open_orders()
+            if order.intent.strategy == strategy
+        ]
+        try:
+            await self._executor.cancel(open_orders)
+        except TradingError as error:
+            self._log.error("cancel_failed", strategy=strategy, cause=str(error))
+
+    def _on_fact(self, event: Event) -> None:
+        if isinstance(event, OrderEvent):
+            owner = self._ledger.portfolio.orders[event.order].intent.strategy
+            self._hub.publish_fact(owner, event)
+
+
+class Context:
+    """One strategy's window on the daemon; see `daemon.strategy.StrategyContext`."""
+
+    def __init__(
+        self,
+        slot: StrategySlot,
+        *,
+        account: AccountId,
+        subscription: Subscription,
+        executor: Executor,
+        portfolio: Portfolio,
+        quotes: QuoteBoard,
+        market_data: MarketData,
+        calendar: MarketCalendar,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.id = slot.id
+        self.instruments = slot.instruments
+        self.calendar = calendar
+        self.now = now
+        self._account = account
+        self._subscription = subscription
+        self._executor = executor
+        self._portfolio = portfolio
+        self._quotes = quotes
+        self._market_data = market_data
+
+    def events(self) -> AsyncIterator[StrategyEvent]:
+        return self._subscription.events()
+
+    def position(self, instrument: InstrumentId) -> Position:
+        return self._portfolio.strategy_position(self.id, instrument)
+
+    def orders(self) -> Sequence[Order]:
+        return [
+            order for order in self._portfolio.open_orders() if order.intent.strategy == self.id
+        ]
+
+    def order(self, order_id: OrderId) -> Order | None:
+        order = self._portfolio.orders.get(order_id)
+        return order if order is not None and order.intent.strategy == self.id else None
+
+    def last_price(self, instrument: InstrumentId) -> Decimal | None:
+        return self._quotes.last_price(instrument)
+
+    async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        return await self._market_data.daily_bars(instrument, count)
+
+    async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        return await self._market_data.minute_bars(instrument, count)
+
+    def buy(
+        self,
+        instrument: InstrumentId,
+        quantity: int,
+        *,
+        limit: Decimal | None,
+        time_in_force: TimeInForce = TimeInForce.DAY,
+        reason: str,
+    ) -> OrderIntent:
+        return self._intent(Side.BUY, instrument, quantity, limit, time_in_force, reason)
+
+    def sell(
+        self,
+        instrument: InstrumentId,
+        quantity: int,
+        *,
+        limit: Decimal | None,
+        time_in_force: TimeInForce = TimeInForce.DAY,
+        reason: str,
+    ) -> OrderIntent:
+        return self._intent(Side.SELL, instrument, quantity, limit, time_in_force, reason)
+
+    async def submit(self, *intents: OrderIntent) -> tuple[Order | Denied, ...]:
+        for intent in intents:
+            if intent.strategy != self.id or intent.account != self._account:
+                raise ValueError(f"{self.id} may submit only what its own context worded")
+        return await self._executor.submit(intents)
+
+    async def modify(self, order_id: OrderId, limit: Decimal) -> Order | Denied:
+        self._own(order_id)
+        return await self._executor.modify(order_id, limit)
+
+    async def cancel(self, *order_ids: OrderId) -> tuple[Order, ...]:
+        for order_id in order_ids:
+            self._own(order_id)
+        return await self._executor.cancel(order_ids)
+
+    def _own(self, order_id: OrderId) -> None:
+        if self.order(order_id) is None:
+            raise ValueError(f"{self.id} has no order {order_id}")
+
+    def _intent(
+        self,
+        side: Side,
+        instrument: InstrumentId,
+        quantity: int,
+        limit: Decimal | None,
+        time_in_force: TimeInForce,
+        reason: str,
+    ) -> OrderIntent:
+        if instrument not in self.instruments:
+            raise ValueError(f"{self.id} does not trade {instrument}")
+        return OrderIntent(
+            account=self._account,
+            strategy=self.id,
+            instrument=instrument,
+            side=side,
+            quantity=quantity,
+            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
+            limit=limit,
+            time_in_force=time_in_force,
+            reason=reason,
+        )

@@ -1,0 +1,72 @@
+"""The single writer: journal, then apply, then publish. Nobody else changes state."""
+
+from collections.abc import Callable
+from datetime import date
+
+from daemon.core.errors import TradingError
+from daemon.core.events import Event, OrderCreated
+from daemon.core.portfolio import Portfolio
+from daemon.core.values import OrderId
+from daemon.ports import Journal
+
+
+class JournalFailed(TradingError):
+    """A fact could not be made durable. Nothing was applied; trading cannot go on."""
+
+
+class Ledger:
+    """Records facts.
+
+    `record` is synchronous: when it returns, the facts are durable, the portfolio shows them
+    and every listener has been told. When it raises, none of that happened.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.portfolio = Portfolio()
+        self._journal = journal
+        self._listeners: list[Callable[[Event], None]] = []
+        self._minted: dict[date, int] = {}
+        self.recorded = 0
+
+    def recover(self) -> int:
+        """Fold the journal into the portfolio; returns the number of facts."""
+        facts = 0
+        for event in self._journal.replay():
+            self.portfolio.apply(event)
+            self._count(event)
+            facts += 1
+        return facts
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Have `listener` called with every fact recorded from now on. It must not raise."""
+        self._listeners.append(listener)
+
+    def record(self, *events: Event) -> None:
+        """Make `events` durable in one commit, apply them, tell the listeners.
+
+        Raises `InvariantBroken` before anything is written when an event contradicts the
+        books, and `JournalFailed` when the disk refuses.
+        """
+        self.portfolio.verify(events)
+        try:
+            self._journal.append(events)
+        except OSError as error:
+            raise JournalFailed(str(error)) from error
+        for event in events:
+            self.portfolio.apply(event)
+            self._count(event)
+        self.recorded += len(events)
+        for event in events:
+            for listener in self._listeners:
+                listener(event)
+
+    def mint(self, day: date, count: int) -> list[OrderId]:
+        """The next `count` order ids of a trading day; the same after a replay."""
+        first = self._minted.get(day, 0) + 1
+        return [OrderId(f"{day:%Y%m%d}-{number:04}") for number in range(first, first + count)]
+
+    def _count(self, event: Event) -> None:
+        if isinstance(event, OrderCreated):
+            day, _, number = event.order.partition("-")
+            minted = date.fromisoformat(day)
+            self._minted[minted] = max(self._minted.get(minted, 0), int(number))

@@ -1,0 +1,42 @@
+"""The last price of every instrument and the limits of its day."""
+
+from decimal import Decimal
+
+from daemon.core.values import InstrumentId, OrderBook, Tick
+from daemon.ports import InstrumentInfo
+
+
+class QuoteBoard:
+    """What risk checks and strategies ask about prices. In the instrument's currency."""
+
+    def __init__(self) -> None:
+        self._last: dict[InstrumentId, Decimal] = {}
+        self._info: dict[InstrumentId, InstrumentInfo] = {}
+        self._books: dict[InstrumentId, OrderBook] = {}
+
+    def learn(self, info: InstrumentInfo) -> None:
+        """Take in what the venue says of an instrument for the day."""
+        self._info[info.instrument] = info
+        if info.last > 0:
+            self._last[info.instrument] = info.last
+
+    def on_tick(self, tick: Tick) -> None:
+        """A trade sets the last price."""
+        self._last[tick.instrument] = tick.price
+
+    def on_book(self, book: OrderBook) -> None:
+        """Keep the newest depth."""
+        self._books[book.instrument] = book
+
+    def last_price(self, instrument: InstrumentId) -> Decimal | None:
+        """The last trade's price, `None` before any is known."""
+        return self._last.get(instrument)
+
+    def upper_limit(self, instrument: InstrumentId) -> Decimal | None:
+        """The highest price of the day, `None` before it is known."""
+        info = self._info.get(instrument)
+        return info.upper_limit if info is not None else None
+
+    def book(self, instrument: InstrumentId) -> OrderBook | None:
+        """The newest depth, `None` before the first."""
+        return self._books.get(instrument)

@@ -1,0 +1,126 @@
+"""The plug-in surface: everything a strategy sees, and nothing it could break.
+
+A strategy is one coroutine. Its local variables are its state machine; it ends when it returns.
+An exception stops that strategy alone. It never reads a clock or opens a socket of its own.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from daemon.core.calendar import MarketCalendar
+from daemon.core.events import OrderEvent, OrderIntent, TimeInForce
+from daemon.core.orders import Order
+from daemon.core.portfolio import Position
+from daemon.core.risk import Denied
+from daemon.core.values import Bar, InstrumentId, OrderBook, OrderId, StrategyId, Tick
+
+
+class MarketGap(NamedTuple):
+    """Market data is missing since `down_since`; `up` tells whether it flows again."""
+
+    at: datetime
+    down_since: datetime
+    up: bool
+
+
+StrategyEvent = Tick | OrderBook | OrderEvent | MarketGap
+"""What `StrategyContext.events` yields. Order facts are the strategy's own and never dropped;
+when a strategy falls behind, only the newest tick and book of an instrument are kept."""
+
+
+class Parameters(BaseModel):
+    """Base of a strategy's settings: unknown names and wrong types are refused at start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StrategyContext(Protocol):
+    """What the daemon offers a strategy. Quantities in shares, prices in the local currency."""
+
+    @property
+    def id(self) -> StrategyId: ...
+    @property
+    def instruments(self) -> tuple[InstrumentId, ...]: ...
+    @property
+    def calendar(self) -> MarketCalendar: ...
+
+    def now(self) -> datetime:
+        """The time of the market this strategy trades in, aware UTC; simulated in a simulation."""
+
+    def events(self) -> AsyncIterator[StrategyEvent]:
+        """Everything that happens to the strategy's instruments and orders, in order."""
+
+    def position(self, instrument: InstrumentId) -> Position:
+        """What this strategy itself holds, over restarts."""
+
+    def orders(self) -> Sequence[Order]:
+        """This strategy's open orders, oldest first."""
+
+    def order(self, order_id: OrderId) -> Order | None:
+        """One of this strategy's orders, open or closed."""
+
+    def last_price(self, instrument: InstrumentId) -> Decimal | None:
+        """The last trade's price, `None` before the first."""
+
+    async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        """Daily bars by inquiry, oldest first, today's last; raises `TradingError`."""
+
+    async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        """One-minute bars by inquiry, oldest first, ending now; raises `TradingError`."""
+
+    def buy(
+        self,
+        instrument: InstrumentId,
+        quantity: int,
+        *,
+        limit: Decimal | None,
+        time_in_force: TimeInForce = TimeInForce.DAY,
+        reason: str,
+    ) -> OrderIntent:
+        """Word a purchase: at `limit`, or at market for `None`. Nothing is sent yet."""
+
+    def sell(
+        self,
+        instrument: InstrumentId,
+        quantity: int,
+        *,
+        limit: Decimal | None,
+        time_in_force: TimeInForce = TimeInForce.DAY,
+        reason: str,
+    ) -> OrderIntent:
+        """Word a sale: at `limit`, or at market for `None`. Nothing is sent yet."""
+
+    async def submit(self, *intents: OrderIntent) -> tuple[Order | Denied, ...]:
+        """Send all intents at once and return, in their order, what became of each.
+
+        An `Order` is returned once the broker answered or the answer is overdue; look at its
+        `state`. `Denied` names the rule that refused it: it was never sent.
+        """
+
+    async def modify(self, order_id: OrderId, limit: Decimal) -> Order | Denied:
+        """Move the whole open quantity to another price."""
+
+    async def cancel(self, *order_ids: OrderId) -> tuple[Order, ...]:
+        """Ask the broker to cancel the open rest; the confirmation comes as an event."""
+
+
+class Strategy(ABC):
+    """Base of all strategies.
+
+    A subclass may narrow `Parameters`; it is validated before the daemon starts and handed to
+    the constructor, where it is kept as `self.parameters`.
+    """
+
+    Parameters: ClassVar[type[Parameters]] = Parameters
+
+    def __init__(self, parameters: Any) -> None:
+        self.parameters = parameters
+
+    @abstractmethod
+    async def run(self, context: StrategyContext) -> None:
+        """Trade until done; called once a start. Runs for as long as the daemon if it loops."""

@@ -1,0 +1,151 @@
+"""What we own is the fold of what happened."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.core.errors import InvariantBroken
+from daemon.core.events import (
+    DiscrepancyCleared,
+    DiscrepancyFound,
+    Event,
+    ExternalOrderSeen,
+    TradingArmed,
+    TradingHalted,
+    TradingResumed,
+)
+from daemon.core.portfolio import Portfolio, Position
+from daemon.core.values import OrderId, Side, StrategyId
+from tests.builders import (
+    ACCOUNT,
+    DAY,
+    HYNIX,
+    NINE,
+    SAMSUNG,
+    STRATEGY,
+    accepted,
+    created,
+    filled,
+    funded,
+    intent,
+    reported,
+    sent,
+)
+
+
+def test_a_purchase_and_a_sale_move_cash_position_and_profit() -> None:
+    portfolio = funded(1_000_000)
+    for event in (
+        *(created("a"), sent("a"), accepted("a", "1"), filled("a", 10)),
+        created("b", intent(side=Side.SELL, quantity=4, limit=71_000)),
+        *(sent("b"), accepted("b", "2"), filled("b", 4, 71_000, side=Side.SELL)),
+    ):
+        portfolio.apply(event)
+
+    position = portfolio.position(SAMSUNG)
+    assert portfolio.cash == 1_000_000 - 700_000 + 284_000
+    assert position.quantity == 6
+    assert position.cost == 420_000
+    assert position.realised == 4_000
+    assert position.average_price == 70_000
+    assert portfolio.strategy_position(STRATEGY, SAMSUNG) == position
+    assert portfolio.strategy_position(StrategyId("other"), SAMSUNG).quantity == 0
+    assert portfolio.open_orders() == []
+
+
+def test_the_brokers_books_replace_ours_and_keep_what_was_realised() -> None:
+    portfolio = funded(1_000_000, krx_005930=10)
+    for event in (
+        created("a", intent(side=Side.SELL, quantity=10, limit=71_000)),
+        *(sent("a"), accepted("a", "1"), filled("a", 10, 71_000, side=Side.SELL)),
+        reported(5_000, krx_000660=3),
+    ):
+        portfolio.apply(event)
+
+    assert portfolio.cash == 5_000
+    assert portfolio.position(SAMSUNG).quantity == 0
+    assert portfolio.position(SAMSUNG).realised == 10_000
+    assert portfolio.position(HYNIX).quantity == 3
+
+
+def test_orders_are_found_by_every_number_they_ever_had() -> None:
+    portfolio = funded()
+    for event in (created("a"), sent("a"), accepted("a", "77")):
+        portfolio.apply(event)
+
+    found = portfolio.find(DAY, "77")
+    assert found is not None
+    assert found.id == "a"
+    assert portfolio.find(DAY, "78") is None
+
+
+def test_events_of_unknown_or_known_orders_are_refused_before_anything_changes() -> None:
+    portfolio = funded()
+    portfolio.apply(created("a"))
+
+    with pytest.raises(InvariantBroken, match="unknown order b"):
+        portfolio.verify([sent("b")])
+    with pytest.raises(InvariantBroken, match="created twice"):
+        portfolio.verify([created("a")])
+    with pytest.raises(InvariantBroken, match="created twice"):
+        portfolio.verify([created("c"), created("c")])
+    portfolio.verify([created("b"), sent("b"), accepted("b", "1")])
+    assert set(portfolio.orders) == {OrderId("a")}
+
+
+def test_the_gates_facts_are_remembered() -> None:
+    portfolio = Portfolio()
+    found = DiscrepancyFound(subject="cash", ours="1", theirs="2", at=NINE)
+    external = ExternalOrderSeen(
+        account=ACCOUNT, day=DAY, number="9", instrument=SAMSUNG, side=Side.BUY, quantity=1, at=NINE
+    )
+    events: list[Event] = [found, external, TradingHalted(reason="by hand", at=NINE)]
+    events.append(TradingArmed(account=ACCOUNT, at=NINE))
+    for event in events:
+        portfolio.apply(event)
+
+    assert portfolio.discrepancies == {"cash": found}
+    assert portfolio.external == {(DAY, "9"): external}
+    assert (portfolio.halted, portfolio.armed, portfolio.opened) == ("by hand", True, False)
+    portfolio.apply(TradingResumed(reason="checked", at=NINE))
+    portfolio.apply(DiscrepancyCleared(subject="cash", at=NINE))
+    assert (portfolio.halted, portfolio.discrepancies) == ("", {})
+
+
+def test_a_sale_of_more_than_is_held_shows_as_a_negative_quantity() -> None:
+    position = Position(instrument=SAMSUNG, quantity=3, cost=Decimal(210_000))
+    after = position.apply(filled("a", 5, 71_000, side=Side.SELL).fill)
+
+    assert after.quantity == -2
+    assert after.cost == 0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(list(Side)),
+            st.integers(1, 50),
+            st.integers(1, 1_000).map(lambda n: n * 100),
+        ),
+        max_size=40,
+    )
+)
+def test_quantity_is_the_sum_of_fills_and_cost_never_negative(
+    trades: list[tuple[Side, int, int]],
+) -> None:
+    position = Position(instrument=SAMSUNG)
+    held = 0
+    paid = Decimal(0)
+    for side, quantity, price in trades:
+        if side is Side.SELL and quantity > held:
+            continue
+        held += side.sign * quantity
+        paid += side.sign * quantity * price
+        position = position.apply(filled("a", quantity, price, side=side).fill)
+        assert position.quantity == held
+        assert position.cost >= 0
+        assert position.quantity > 0 or position.cost == 0
+    profit = position.realised - position.cost
+    assert abs(profit + paid) < Decimal("0.000001")
