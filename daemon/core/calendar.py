@@ -127,6 +127,10 @@ class MarketCalendar:
         """The KST calendar date of an instant."""
         return at.astimezone(KST).date()
 
+    def local_time(self, at: datetime) -> datetime:
+        """An instant as the clocks in Seoul show it."""
+        return at.astimezone(KST)
+
     def open_at(self, day: date) -> datetime:
         """09:00 KST of `day`."""
         return datetime.combine(day, time(9, 0), KST)

@@ -56,5 +56,9 @@ class NeedsOperator(TradingError):
     """Nothing the program can do helps; the message says what a person must do."""
 
 
+class AlreadyRunning(NeedsOperator):
+    """Another process holds what only one may hold; the message says which."""
+
+
 class InvariantBroken(TradingError):
     """A promise of our own code does not hold."""

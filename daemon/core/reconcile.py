@@ -109,6 +109,11 @@ class Reconciler:
         Returns at most one order's events a call, so that each is applied before the next is
         looked at; call again until nothing comes.
         """
+        self._parked = [
+            parked
+            for parked in self._parked
+            if (parked.notice.day, parked.notice.number) not in portfolio.external
+        ]
         for parked in self._parked:
             notice = parked.notice
             order = portfolio.find(notice.day, notice.number)

@@ -495,3 +495,15 @@ def test_any_history_ends_equal_to_the_broker_after_one_quiet_inquiry(seed: int)
         assert (order.filled, order.notional) == (filled, Decimal(notional))
     bought = sum(notional for _, notional in exchange.truth.values())
     assert exchange.desk.portfolio.cash == 100_000_000 - bought
+
+
+def test_an_order_by_hand_is_told_once_by_whichever_witness_comes_first() -> None:
+    desk = Desk()
+
+    desk.hear(notice(NoticeKind.ACCEPTED, "99", 3))
+    desk.ask(row("99", quantity=3))
+    desk.now = GRACE + 1
+    desk.settle()
+
+    assert len(desk.external) == 1
+    assert desk.reconciler.waiting == 0

@@ -1,0 +1,201 @@
+"""The daemon: starts everything in order, trades until told to stop, and stops in stages."""
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from daemon import report as reports
+from daemon.config import Settings
+from daemon.core.errors import NeedsOperator, TradingError
+from daemon.engine.desk import TradingDesk
+from daemon.engine.gate import Shutter
+from daemon.engine.ledger import Ledger
+from daemon.store.journal import SqliteJournal
+from daemon.wiring import Session, open_session
+
+STOP_STRATEGIES = 1.0
+STOP_REQUESTS = 4.0
+STOP_ORDERS = 3.0
+STOP_INQUIRY = 2.0
+SUMMARY_EVERY = 10.0
+
+
+class App:
+    """One account's daemon.
+
+    `duration` is in machine seconds, `None` for ever. `report` is where the run's report goes.
+    `accept_broker_books` adopts the broker's cash and holdings at the start, for an operator who
+    has looked at a discrepancy. `console` adds a short summary line now and then.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        report: Path | None = None,
+        duration: float | None = None,
+        accept_broker_books: bool = False,
+        console: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._report = report
+        self._duration = duration
+        self._accept_broker_books = accept_broker_books
+        self._console = console
+        self._log = structlog.get_logger("app")
+        self._aborted = False
+        self._stage_timeout: asyncio.Timeout | None = None
+
+    def abort(self) -> None:
+        """Skip what is left of a staged stop."""
+        self._aborted = True
+        if self._stage_timeout is not None:
+            self._stage_timeout.reschedule(asyncio.get_running_loop().time())
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Trade until `stop` is set or `duration` is over; returns the exit code.
+
+        Raises `NeedsOperator` when a person must act first.
+        """
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(open_session(settings, trading=True))
+            owner = f"{settings.mode}:{session.broker.account_id}"
+            journal = stack.enter_context(SqliteJournal(settings.journal_path, owner=owner))
+            desk = TradingDesk(
+                broker=session.broker,
+                market_data=session.broker,
+                feed=session.feed,
+                ledger=Ledger(journal),
+                slots=settings.strategy_slots,
+                limits=settings.risk_limits,
+                calendar=session.calendar,
+                clock=session.clock,
+            )
+            try:
+                await self._serve(session, desk, stop)
+            except* NeedsOperator as group:
+                raise _first(group) from group
+        return 0
+
+    async def _serve(self, session: Session, desk: TradingDesk, stop: asyncio.Event) -> None:
+        """Run the services around start, trading and stop."""
+        tally = reports.Tally()
+        started = session.clock.now()
+        must_be_armed = self._settings.mode == "real"
+        desk.recover(must_be_armed=must_be_armed, armed=self._settings.armed)
+        desk.ledger.listen(tally.on_fact)
+        async with asyncio.TaskGroup() as services:
+            tasks = [
+                services.create_task(session.broker.run(), name="requests"),
+                services.create_task(desk.executor.run(), name="executor"),
+                services.create_task(session.feed.run(desk.on_feed), name="feed"),
+            ]
+            await desk.start(accept_broker_books=self._accept_broker_books)
+            tasks.append(services.create_task(desk.reconciliation.run(), name="reconciliation"))
+            tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
+            if self._console:
+                summary = self._summarise(session, desk, tally)
+                tasks.append(services.create_task(summary, name="summary"))
+            strategies = services.create_task(desk.host.run(), name="strategies")
+            self._log.info("trading", gate=desk.gate.why() or "open")
+            try:
+                async with asyncio.timeout(self._duration):
+                    await stop.wait()
+            except TimeoutError:
+                self._log.info("duration_over", seconds=self._duration)
+            await self._stop(desk, strategies)
+            await self._write_report(session, desk, tally, started)
+            for task in tasks:
+                task.cancel()
+        self._log.info("stopped")
+
+    async def _stop(self, desk: TradingDesk, strategies: asyncio.Task[None]) -> None:
+        """Shut the gate, then let each stage finish within its time."""
+        self._log.info("stopping")
+        desk.gate.shut(Shutter.STOPPING, "the daemon is stopping")
+        strategies.cancel()
+        await self._stage("strategies", STOP_STRATEGIES, asyncio.wait([strategies]))
+        await self._stage("requests", STOP_REQUESTS, desk.executor.idle())
+        if self._settings.on_stop == "cancel":
+            await self._stage("orders", STOP_ORDERS, desk.cancel_everything())
+        await self._stage("inquiry", STOP_INQUIRY, desk.converge())
+        unknown = reports.unknown_orders(desk.ledger.portfolio)
+        if unknown:
+            self._log.error("orders_left_unknown", orders=unknown)
+
+    async def _stage(self, name: str, limit: float, work: Awaitable[Any]) -> None:
+        try:
+            async with asyncio.timeout(0 if self._aborted else limit) as self._stage_timeout:
+                await work
+        except TimeoutError:
+            self._log.warning("stop_stage_overdue", stage=name, limit_seconds=limit)
+        except TradingError as error:
+            self._log.warning("stop_stage_failed", stage=name, cause=str(error))
+        finally:
+            self._stage_timeout = None
+
+    async def _summarise(self, session: Session, desk: TradingDesk, tally: reports.Tally) -> None:
+        """Say now and then how things stand."""
+        while True:
+            await asyncio.sleep(SUMMARY_EVERY)
+            portfolio = desk.ledger.portfolio
+            positions = portfolio.positions.values()
+            self._log.info(
+                "summary",
+                market_time=f"{session.calendar.local_time(session.clock.now()):%m-%d %H:%M:%S}",
+                orders=tally.facts["OrderSent"],
+                fills=tally.facts["OrderFilled"],
+                open_orders=len(portfolio.open_orders()),
+                positions=sum(1 for each in positions if each.quantity),
+                realised=sum(each.realised for each in positions),
+                cash=portfolio.cash,
+                gate=desk.gate.why() or "open",
+            )
+
+    async def _write_report(
+        self, session: Session, desk: TradingDesk, tally: reports.Tally, started: datetime
+    ) -> None:
+        """Compare both sides' books and say what the run did."""
+        portfolio = desk.ledger.portfolio
+        ours = reports.our_books(portfolio)
+        theirs, door = await session.broker_books()
+        differences = ours.differences(theirs)
+        content = {
+            "mode": self._settings.mode,
+            "started": started,
+            "ended": session.clock.now(),
+            **tally.summary(),
+            "notices": desk.reconciliation.stats.notices,
+            "denied": desk.executor.stats.denied,
+            "external_orders": desk.reconciliation.stats.external_orders,
+            "unknown_orders": reports.unknown_orders(portfolio),
+            "discrepancies": sorted(portfolio.discrepancies),
+            "strategies": {
+                slot: {"state": status.state, "cause": status.cause}
+                for slot, status in desk.host.status.items()
+            },
+            "conflated": desk.hub.stats.conflated,
+            "books": ours.to_dict(),
+            "broker_books": theirs.to_dict(),
+            "books_equal": not differences,
+            "book_differences": differences,
+            **door,
+        }
+        counts = {key: content[key] for key in ("orders", "fills", "rejects", "books_equal")}
+        self._log.info("run_report", **counts)
+        if self._report is not None:
+            reports.write(self._report, content)
+
+
+def _first(group: BaseExceptionGroup[NeedsOperator]) -> NeedsOperator:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, NeedsOperator), "the group was matched on this type"
+    return found

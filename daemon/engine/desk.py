@@ -1,0 +1,207 @@
+"""One account's trading desk: the parts wired together, and how they start, hear and settle."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date
+
+import structlog
+
+from daemon.core.calendar import MarketCalendar
+from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
+from daemon.core.orders import OrderState
+from daemon.core.reconcile import Reconciler
+from daemon.core.risk import RiskLimits
+from daemon.core.values import LinkDown, LinkUp, OrderBook, Tick
+from daemon.core.witness import BrokerNotice
+from daemon.engine.executor import Executor
+from daemon.engine.gate import Gate, Shutter
+from daemon.engine.host import StrategyHost, StrategySlot
+from daemon.engine.hub import Hub
+from daemon.engine.ledger import Ledger
+from daemon.engine.quotes import QuoteBoard
+from daemon.engine.reconciliation import Reconciliation
+from daemon.ports import Broker, Clock, Feed, FeedEvent, MarketData
+from daemon.strategy import MarketGap
+
+START_LIMIT = 90.0
+HOUSEKEEPING = 5.0
+
+
+class TradingDesk:
+    """Everything that trades one account. The caller owns the tasks; see `daemon.app`."""
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        market_data: MarketData,
+        feed: Feed,
+        ledger: Ledger,
+        slots: Sequence[StrategySlot],
+        limits: RiskLimits,
+        calendar: MarketCalendar,
+        clock: Clock,
+    ) -> None:
+        self.ledger = ledger
+        self.gate = Gate()
+        self.quotes = QuoteBoard()
+        self.hub = Hub()
+        self.instruments = list(dict.fromkeys(each for slot in slots for each in slot.instruments))
+        self.reconciliation = Reconciliation(
+            broker=broker,
+            ledger=ledger,
+            gate=self.gate,
+            reconciler=Reconciler(),
+            calendar=calendar,
+            clock=clock,
+        )
+        self.executor = Executor(
+            broker=broker,
+            ledger=ledger,
+            quotes=self.quotes,
+            gate=self.gate,
+            limits=limits,
+            calendar=calendar,
+            clock=clock,
+            doubt=self.reconciliation.wake,
+            accepted=self.reconciliation.settle,
+        )
+        self.host = StrategyHost(
+            slots,
+            account=broker.account_id,
+            hub=self.hub,
+            executor=self.executor,
+            ledger=ledger,
+            quotes=self.quotes,
+            market_data=market_data,
+            calendar=calendar,
+            clock=clock,
+        )
+        self._broker = broker
+        self._market_data = market_data
+        self._feed = feed
+        self._calendar = calendar
+        self._clock = clock
+        self._log = structlog.get_logger("desk")
+        self._stream_up = asyncio.Event()
+        self._quoted_day: date | None = None
+
+    def recover(self, *, must_be_armed: bool, armed: bool) -> None:
+        """Fold the journal, and say of every unfinished order what is certain.
+
+        An order that never left is rejected; one that left without an answer is in doubt. The
+        gate is found as it was left; `must_be_armed` keeps it shut until a person has `armed`
+        this journal once.
+        """
+        self.gate.shut(Shutter.STARTING, "the books are not reconciled yet")
+        self.gate.shut(Shutter.STREAM, "the order stream is not up yet")
+        facts = self.ledger.recover()
+        now = self._clock.now()
+        portfolio = self.ledger.portfolio
+        for order in portfolio.open_orders():
+            if order.state is OrderState.CREATED:
+                reason = "the daemon stopped before the order left"
+                self.ledger.record(
+                    OrderRejected(
+                        order=order.id, code="NEVER_SENT", reason=reason, at=now, retryable=True
+                    )
+                )
+            elif order.state is OrderState.SENT:
+                cause = "the daemon stopped before the answer came"
+                self.ledger.record(OrderDoubted(order=order.id, cause=cause, at=now))
+        for discrepancy in portfolio.discrepancies.values():
+            self.gate.shut(Shutter.DISCREPANCY, discrepancy.subject)
+        if portfolio.halted:
+            self.gate.shut(Shutter.OPERATOR, portfolio.halted)
+        if must_be_armed and not portfolio.armed:
+            if armed:
+                self.ledger.record(TradingArmed(account=self._broker.account_id, at=now))
+            else:
+                self.gate.shut(Shutter.ARMING, "trading real money has not been armed")
+        self._log.info("recovered", facts=facts, open_orders=len(portfolio.open_orders()))
+
+    async def start(self, *, accept_broker_books: bool) -> None:
+        """Reconcile with the broker, learn prices, wait for the stream, reconcile its gap.
+
+        Raises `NeedsOperator` when that takes longer than `START_LIMIT` seconds.
+        """
+        self._feed.want(self.instruments)
+        try:
+            async with asyncio.timeout(START_LIMIT):
+                await self.converge_once()
+                if accept_broker_books:
+                    await self.reconciliation.adopt()
+                await self.learn_prices()
+                await self._stream_up.wait()
+                await self.converge_once()
+        except TimeoutError:
+            raise NeedsOperator(
+                f"the broker could not be reached within {START_LIMIT:.0f} s "
+                f"({self.gate.why()}); the log above says what it answered"
+            ) from None
+        self.gate.open(Shutter.STARTING)
+
+    def on_feed(self, event: FeedEvent) -> None:
+        """Where every event of the stream goes. Never waits."""
+        match event:
+            case Tick():
+                self.quotes.on_tick(event)
+                self.hub.publish_market(event)
+            case OrderBook():
+                self.quotes.on_book(event)
+                self.hub.publish_market(event)
+            case BrokerNotice():
+                self.reconciliation.on_notice(event)
+            case LinkDown():
+                self._log.warning("stream_down", cause=event.cause)
+                self.reconciliation.on_link(event)
+                self.hub.publish_gap(MarketGap(event.at, event.at, up=False))
+            case LinkUp():
+                self._log.info("stream_up", down_since=event.down_since)
+                self._stream_up.set()
+                self.reconciliation.on_link(event)
+                if event.down_since is not None:
+                    self.hub.publish_gap(MarketGap(event.at, event.down_since, up=True))
+
+    async def learn_prices(self) -> None:
+        """Ask for each instrument's last price and limits of the day."""
+        for instrument in self.instruments:
+            try:
+                self.quotes.learn(await self._market_data.info(instrument))
+            except NeedsOperator:
+                raise
+            except TradingError as error:
+                self._log.warning("no_quote", instrument=instrument, cause=str(error))
+        self._quoted_day = self._calendar.local_date(self._clock.now())
+
+    async def keep_house(self) -> None:
+        """Learn the price limits of each new trading day, for ever."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            today = self._calendar.local_date(self._clock.now())
+            if today != self._quoted_day and self._calendar.is_trading_day(today):
+                await self.learn_prices()
+
+    async def cancel_everything(self) -> None:
+        """Cancel every open order and wait until the broker confirms each."""
+        portfolio = self.ledger.portfolio
+        while open_orders := portfolio.open_orders():
+            await self.executor.cancel([order.id for order in open_orders])
+            await self.reconciliation.inquire()
+            if portfolio.open_orders():
+                await asyncio.sleep(0.3)
+
+    async def converge_once(self) -> None:
+        """Inquire until one pass is complete."""
+        while True:
+            if await self.reconciliation.inquire():
+                return
+            await asyncio.sleep(1.0)
+
+    async def converge(self) -> None:
+        """Inquire until nothing waits for the broker's word any more."""
+        await self.converge_once()
+        while self.reconciliation.unsettled():
+            await asyncio.sleep(0.3)
+            await self.converge_once()

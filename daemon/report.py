@@ -1,0 +1,116 @@
+"""What a run did, and whether the books are equal at its end."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from daemon.core.events import (
+    CancelSent,
+    Event,
+    OrderAccepted,
+    OrderCreated,
+    OrderDoubted,
+    OrderFilled,
+    OrderRejected,
+    OrderSent,
+)
+from daemon.core.orders import OrderState
+from daemon.core.portfolio import Portfolio
+from daemon.core.values import InstrumentId, code_of
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts facts as they are recorded."""
+
+    facts: Counter[str] = field(default_factory=Counter)
+    rejections: Counter[str] = field(default_factory=Counter)
+    traded: Counter[InstrumentId] = field(default_factory=Counter)
+
+    def on_fact(self, event: Event) -> None:
+        """A listener for the ledger."""
+        self.facts[type(event).__name__] += 1
+        if isinstance(event, OrderRejected):
+            self.rejections[event.code] += 1
+        elif isinstance(event, OrderFilled):
+            self.traded[event.fill.instrument] += 1
+
+    def summary(self) -> dict[str, Any]:
+        """The counts of a run, by their names in reports."""
+        return {
+            "orders": self.facts[OrderSent.__name__],
+            "orders_created": self.facts[OrderCreated.__name__],
+            "accepted": self.facts[OrderAccepted.__name__],
+            "fills": self.facts[OrderFilled.__name__],
+            "rejects": self.facts[OrderRejected.__name__],
+            "rejects_by_code": dict(sorted(self.rejections.items())),
+            "doubted": self.facts[OrderDoubted.__name__],
+            "cancels": self.facts[CancelSent.__name__],
+            "symbols_traded": len(self.traded),
+            "fills_by_symbol": {code_of(each): n for each, n in sorted(self.traded.items())},
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """One side's view of an account: KRW, shares by code, and open shares by order number."""
+
+    cash: str
+    positions: Mapping[str, int]
+    open_orders: Mapping[str, int]
+
+    def differences(self, other: "Books") -> list[str]:
+        """Where `other` differs, in words."""
+        found = []
+        if self.cash != other.cash:
+            found.append(f"cash {self.cash} / {other.cash}")
+        for name, ours, theirs in (
+            ("position", self.positions, other.positions),
+            ("open order", self.open_orders, other.open_orders),
+        ):
+            for key in sorted(ours.keys() | theirs.keys()):
+                if ours.get(key, 0) != theirs.get(key, 0):
+                    found.append(f"{name} {key}: {ours.get(key, 0)} / {theirs.get(key, 0)}")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """As reports show it."""
+        return {
+            "cash": self.cash,
+            "positions": dict(self.positions),
+            "open_orders": dict(self.open_orders),
+        }
+
+
+def our_books(portfolio: Portfolio) -> Books:
+    """The daemon's side."""
+    return Books(
+        cash=str(portfolio.cash),
+        positions={
+            code_of(instrument): position.quantity
+            for instrument, position in sorted(portfolio.positions.items())
+            if position.quantity
+        },
+        open_orders={
+            order.refs[-1].number if order.refs else f"unnumbered {order.id}": order.remaining
+            for order in portfolio.open_orders()
+        },
+    )
+
+
+def unknown_orders(portfolio: Portfolio) -> list[str]:
+    """Orders whose outcome is not known."""
+    unanswered = (OrderState.SENT, OrderState.IN_DOUBT)
+    return [order.id for order in portfolio.open_orders() if order.state in unanswered]
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a report as JSON, replacing an older one whole. Raises `OSError`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+    unfinished.replace(path)

@@ -1,0 +1,273 @@
+"""Puts a session with the broker together from settings: clock, locks, sockets, simulator."""
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from random import SystemRandom
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+import orjson
+import structlog
+
+from daemon import report as reports
+from daemon.clock import SimulatedClock, WallClock
+from daemon.config import Settings
+from daemon.core.calendar import MarketCalendar
+from daemon.core.errors import AlreadyRunning, NeedsOperator
+from daemon.core.values import AccountId, code_of
+from daemon.kis.codec import Credentials
+from daemon.kis.rest import KisRest
+from daemon.kis.spec import PROFILES, Profile
+from daemon.kis.stream import KisFeed
+from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
+from daemon.ports import AccessToken, Clock
+from daemon.sim.options import SimulatorOptions
+from daemon.sim.server import SimulatorServer
+from daemon.store.locks import FileTokenStore, SharedBudget, SingleInstanceLock
+
+ENDPOINT = "simulator.json"
+SIM_STATE = "broker.sqlite3"
+ASK_SIMULATOR = aiohttp.ClientTimeout(total=5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One account at one broker, ready to be used; `broker` and `feed` need their `run`."""
+
+    broker: KisRest
+    feed: KisFeed
+    clock: Clock
+    calendar: MarketCalendar
+    tokens: FileTokenStore
+    simulator_url: str | None
+
+    @property
+    def token(self) -> AccessToken | None:
+        """The access token all processes of this key share, if there is one."""
+        return self.tokens.load()
+
+    async def broker_books(self) -> tuple[reports.Books, dict[str, Any]]:
+        """The broker's own cash, holdings and open orders, and what its door counted.
+
+        A simulator is asked directly; another broker by inquiry, where nobody counts requests
+        but we ourselves. Raises `TradingError`.
+        """
+        if self.simulator_url is None:
+            return await self._books_by_inquiry(), {"requests": self.broker.stats.requests}
+        books = await _ask(self.simulator_url, "/sim/books")
+        door = await _ask(self.simulator_url, "/sim/door")
+        account = books["accounts"][self.broker.account_id]
+        theirs = reports.Books(
+            cash=str(account["cash"]),
+            positions={code: held for code, held in account["holdings"].items() if held},
+            open_orders={
+                order["number"].lstrip("0"): order["remaining"] for order in account["open_orders"]
+            },
+        )
+        return theirs, door
+
+    async def _books_by_inquiry(self) -> reports.Books:
+        account = await self.broker.account()
+        orders = await self.broker.orders(self.calendar.local_date(self.clock.now()))
+        return reports.Books(
+            cash=str(account.cash),
+            positions={code_of(each.instrument): each.quantity for each in account.holdings},
+            open_orders={
+                order.refs[-1].number: order.remaining for order in orders if order.remaining
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a session is held: the hosts, the time there, and the folder of what is shared."""
+
+    profile: Profile
+    clock: Clock
+    folder: Path
+
+    def at(self, rest_url: str, ws_url: str) -> "Place":
+        """The same place on other hosts."""
+        return replace(self, profile=replace(self.profile, rest_url=rest_url, ws_url=ws_url))
+
+
+@asynccontextmanager
+async def open_session(settings: Settings, *, trading: bool) -> AsyncIterator[Session]:
+    """Open everything a session needs, and close it again.
+
+    `trading` takes the one right per app key to trade and stream; without it the session may
+    only ask. Raises `AlreadyRunning` or `NeedsOperator`.
+    """
+    async with AsyncExitStack() as stack:
+        profile = PROFILES[settings.mode]
+        folder = settings.shared_dir
+        if trading:
+            description = f"{settings.mode} trading of {settings.account}"
+            lock = SingleInstanceLock(folder / "daemon.lock", description=description)
+            try:
+                stack.enter_context(lock)
+            except NeedsOperator as error:
+                raise AlreadyRunning(str(error)) from error
+        place = Place(profile=profile, clock=WallClock(), folder=folder)
+        if settings.mode == "sim":
+            place = await _simulated(settings, place, stack, trading=trading)
+        elif settings.rest_url and settings.ws_url:
+            place = place.at(settings.rest_url, settings.ws_url)
+        yield await _connect(settings, place, stack)
+
+
+async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> Session:
+    profile, clock = place.profile, place.clock
+    if settings.requests_per_second:
+        profile = replace(profile, requests_per_second=settings.requests_per_second)
+    tokens = FileTokenStore(place.folder)
+    budget = SharedBudget(place.folder / "budget", profile.requests_per_second)
+    stack.callback(budget.close)
+    transport = await stack.enter_async_context(AiohttpTransport(profile.rest_url))
+    credentials = Credentials(
+        app_key=settings.app_key.get_secret_value(),
+        app_secret=settings.app_secret.get_secret_value(),
+        account=AccountId(settings.account),
+        hts_id=settings.hts_id,
+    )
+    random = SystemRandom()
+    broker = KisRest(
+        profile=profile,
+        credentials=credentials,
+        transport=transport,
+        budget=budget,
+        tokens=tokens,
+        clock=clock,
+        random=random,
+    )
+    feed = KisFeed(
+        profile=profile,
+        credentials=credentials,
+        transport=WebsocketsTransport(),
+        keys=broker,
+        clock=clock,
+        random=random,
+    )
+    return Session(
+        broker=broker,
+        feed=feed,
+        clock=clock,
+        calendar=MarketCalendar.with_holidays(settings.holidays),
+        tokens=tokens,
+        simulator_url=profile.rest_url if settings.mode == "sim" else None,
+    )
+
+
+async def _simulated(
+    settings: Settings, place: Place, stack: AsyncExitStack, *, trading: bool
+) -> Place:
+    """The simulator to talk to: one named by the settings, one of a daemon, or our own."""
+    if settings.rest_url and settings.ws_url:
+        clock = await _clock_of(settings.rest_url)
+        if clock is None:
+            raise NeedsOperator(f"no simulator answers at {settings.rest_url}")
+        return replace(place, clock=clock).at(settings.rest_url, settings.ws_url)
+    endpoint = place.folder / ENDPOINT
+    if trading:
+        # The tokens of an earlier simulator died with it.
+        FileTokenStore(place.folder).discard()
+        server = await _embed(settings, place.folder / SIM_STATE, stack)
+        endpoint.write_bytes(
+            orjson.dumps({"rest_url": server.rest_url, "ws_url": server.ws_url, "pid": os.getpid()})
+        )
+        stack.callback(endpoint.unlink, missing_ok=True)
+        return replace(place, clock=server.clock).at(server.rest_url, server.ws_url)
+    running = await _running(endpoint)
+    if running is not None:
+        rest_url, ws_url, clock = running
+        return replace(place, clock=clock).at(rest_url, ws_url)
+    # Asking must not begin another trading day: it works on a copy of the books.
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    state = _copied(place.folder / SIM_STATE, folder / SIM_STATE)
+    server = await _embed(settings, state, stack)
+    return replace(place, clock=server.clock, folder=folder).at(server.rest_url, server.ws_url)
+
+
+async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> SimulatorServer:
+    """Start our own simulator on the books in `state`, for as long as `stack` is open."""
+    sim = settings.sim
+    options = SimulatorOptions(
+        seed=sim.seed,
+        start=sim.start,
+        speed=sim.speed,
+        cash=sim.cash,
+        holidays=frozenset(settings.holidays),
+        app_key=settings.app_key.get_secret_value(),
+        app_secret=settings.app_secret.get_secret_value(),
+        accounts=(settings.account,),
+        hts_id=settings.hts_id,
+        state=state,
+    )
+    server = SimulatorServer(options)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    structlog.get_logger("simulator").info(
+        "simulator_started",
+        rest_url=server.rest_url,
+        ws_url=server.ws_url,
+        market_time=f"{server.clock.now().isoformat()}",
+        speed=sim.speed,
+        seed=sim.seed,
+    )
+    return server
+
+
+def _copied(state: Path, copy: Path) -> Path:
+    """A copy of the books as they are, what is still in the write-ahead log included."""
+    if state.exists():
+        with closing(sqlite3.connect(state)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    return copy
+
+
+def _announced(endpoint: Path) -> tuple[str, str] | None:
+    """Where a daemon's simulator says it listens."""
+    try:
+        found = orjson.loads(endpoint.read_bytes())
+        return str(found["rest_url"]), str(found["ws_url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+async def _running(endpoint: Path) -> tuple[str, str, SimulatedClock] | None:
+    announced = _announced(endpoint)
+    if announced is None:
+        return None
+    rest_url, ws_url = announced
+    clock = await _clock_of(rest_url)
+    return None if clock is None else (rest_url, ws_url, clock)
+
+
+async def _clock_of(rest_url: str) -> SimulatedClock | None:
+    """The simulator's own clock, rebuilt here; `None` when nobody answers."""
+    try:
+        told = await _ask(rest_url, "/sim/clock")
+        return SimulatedClock(
+            datetime.fromisoformat(told["start"]),
+            speed=float(told["speed"]),
+            origin=float(told["origin"]),
+        )
+    except (NeedsOperator, KeyError, ValueError, TypeError):
+        return None
+
+
+async def _ask(rest_url: str, path: str) -> Any:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=ASK_SIMULATOR, trust_env=False) as client,
+            client.get(rest_url.rstrip("/") + path) as response,
+        ):
+            return orjson.loads(await response.read())
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        raise NeedsOperator(f"the simulator at {rest_url} does not answer: {error}") from error

@@ -1,0 +1,302 @@
+"""A small broker in memory, whose answers a test can lose, delay or refuse."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum, auto
+
+from daemon.core.calendar import KST
+from daemon.core.errors import OutcomeUnknown, Refused, TryLater
+from daemon.core.events import AccountReported, Event, Holding, OrderKind
+from daemon.core.orders import Order
+from daemon.core.values import (
+    AccountId,
+    Bar,
+    BrokerRef,
+    InstrumentId,
+    Level,
+    LinkUp,
+    OrderBook,
+    Side,
+    Tick,
+)
+from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
+from daemon.ports import Clock, FeedEvent, InstrumentInfo
+from tests.builders import ACCOUNT
+
+PRICE = Decimal(70_000)
+
+
+class Answer(Enum):
+    """What becomes of the next order, modify or cancel request."""
+
+    GOOD = auto()
+    REFUSED = auto()
+    TRY_LATER = auto()
+    NOT_SENT = auto()
+    LOST_BEFORE = auto()
+    LOST_AFTER = auto()
+
+
+@dataclass
+class Kept:
+    """An order as the paper broker keeps it."""
+
+    numbers: list[str]
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    limit: Decimal | None
+    ordered_at: datetime
+    filled: int = 0
+    notional: Decimal = Decimal(0)
+    cancelled: int = 0
+    rejected: int = 0
+
+    @property
+    def remaining(self) -> int:
+        return self.quantity - self.filled - self.cancelled - self.rejected
+
+
+@dataclass
+class PaperBroker:
+    """`ports.Broker` and `ports.MarketData`; notices go to `emit` at once."""
+
+    clock: Clock
+    cash: Decimal = Decimal(100_000_000)
+    emit: Callable[[FeedEvent], None] = lambda event: None
+    fill_at_once: bool = True
+    latency: float = 0.05
+    inquiry_fails: int = 0
+    account_id: AccountId = ACCOUNT
+    answers: list[Answer] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    holdings: dict[InstrumentId, int] = field(default_factory=dict)
+    costs: dict[InstrumentId, Decimal] = field(default_factory=dict)
+    mute: bool = False
+    numbers: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef:
+        answer = await self._receive(leaving)
+        kept = Kept(
+            numbers=[self._number()],
+            instrument=order.intent.instrument,
+            side=order.intent.side,
+            quantity=order.intent.quantity,
+            limit=order.limit,
+            ordered_at=self.clock.now(),
+        )
+        if answer is not Answer.LOST_BEFORE:
+            self.kept.append(kept)
+            self.tell(kept, NoticeKind.ACCEPTED, kept.quantity, kept.limit)
+            if self.fill_at_once:
+                self.fill(kept, kept.quantity)
+        await self._reply(answer)
+        return self._ref(kept.numbers[0])
+
+    async def modify(
+        self, order: Order, limit: Decimal, *, leaving: Callable[[], None]
+    ) -> BrokerRef:
+        answer = await self._receive(leaving)
+        kept = self._find(order)
+        if answer is not Answer.LOST_BEFORE:
+            old = kept.numbers[-1]
+            kept.numbers.append(self._number())
+            kept.limit = limit
+            self.tell(
+                kept, NoticeKind.MODIFIED, kept.remaining, limit, about=old, new=kept.numbers[-1]
+            )
+        await self._reply(answer)
+        return self._ref(kept.numbers[-1])
+
+    async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None:
+        answer = await self._receive(leaving)
+        kept = self._find(order)
+        if answer is not Answer.LOST_BEFORE:
+            if kept.remaining == 0:
+                raise Refused("NOTHING_LEFT", "filled or cancelled already")
+            left = kept.remaining
+            kept.cancelled += left
+            self.tell(kept, NoticeKind.CANCELLED, left, None)
+        await self._reply(answer)
+
+    async def orders(self, since: date) -> Sequence[BrokerOrder]:
+        await self._inquired()
+        return [
+            BrokerOrder(
+                refs=tuple(self._ref(number, kept) for number in kept.numbers),
+                instrument=kept.instrument,
+                side=kept.side,
+                quantity=kept.quantity,
+                limit=kept.limit,
+                filled=kept.filled,
+                notional=kept.notional,
+                remaining=kept.remaining,
+                rejected=kept.rejected,
+                ordered_at=kept.ordered_at,
+            )
+            for kept in self.kept
+            if kept.ordered_at.astimezone(KST).date() >= since
+        ]
+
+    async def account(self) -> AccountReported:
+        await self._inquired()
+        return AccountReported(
+            account=self.account_id,
+            cash=self.cash,
+            holdings=tuple(
+                Holding(instrument=each, quantity=held, cost=self.costs.get(each, PRICE * held))
+                for each, held in sorted(self.holdings.items())
+                if held
+            ),
+            at=self.clock.now(),
+        )
+
+    async def orderable_cash(
+        self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None
+    ) -> Decimal:
+        return self.cash
+
+    async def info(self, instrument: InstrumentId) -> InstrumentInfo:
+        await self._inquired()
+        return InstrumentInfo(instrument, PRICE, PRICE, PRICE * 13 / 10, PRICE * 7 / 10)
+
+    async def order_book(self, instrument: InstrumentId) -> OrderBook:
+        now = self.clock.now()
+        return OrderBook(instrument, (Level(PRICE - 100, 10),), (Level(PRICE, 10),), now, now)
+
+    async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        return []
+
+    async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        return []
+
+    def fill(self, kept: Kept, quantity: int, price: Decimal | None = None) -> None:
+        """Trade some of an order, and say so unless `mute`."""
+        price = price or kept.limit or PRICE
+        kept.filled += quantity
+        kept.notional += price * quantity
+        self.cash -= kept.side.sign * price * quantity
+        held = self.holdings.get(kept.instrument, 0) + kept.side.sign * quantity
+        self.holdings[kept.instrument] = held
+        self.tell(kept, NoticeKind.FILLED, quantity, price)
+
+    def by_hand(self, instrument: InstrumentId, quantity: int) -> Kept:
+        """The account holder buys in the app."""
+        kept = Kept([self._number()], instrument, Side.BUY, quantity, PRICE, self.clock.now())
+        self.kept.append(kept)
+        self.tell(kept, NoticeKind.ACCEPTED, quantity, PRICE)
+        self.fill(kept, quantity)
+        return kept
+
+    def tell(
+        self,
+        kept: Kept,
+        kind: NoticeKind,
+        quantity: int,
+        price: Decimal | None,
+        *,
+        about: str | None = None,
+        new: str | None = None,
+    ) -> None:
+        if self.mute:
+            return
+        now = self.clock.now()
+        self.emit(
+            BrokerNotice(
+                account=self.account_id,
+                kind=kind,
+                number=about or kept.numbers[-1],
+                new_number=new,
+                instrument=kept.instrument,
+                side=kept.side,
+                quantity=quantity,
+                price=price,
+                exchange_time=now,
+                received_at=now,
+            )
+        )
+
+    async def _receive(self, leaving: Callable[[], None]) -> Answer:
+        answer = self.answers.pop(0) if self.answers else Answer.GOOD
+        if answer is Answer.NOT_SENT:
+            raise TryLater("NOT_SENT", "no connection", delay=1.0)
+        leaving()
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.latency)
+        finally:
+            self.in_flight -= 1
+        if answer is Answer.REFUSED:
+            raise Refused("NO_MONEY", "not enough money")
+        if answer is Answer.TRY_LATER:
+            raise TryLater("TOKEN", "the token had expired", delay=0.0)
+        return answer
+
+    async def _reply(self, answer: Answer) -> None:
+        await asyncio.sleep(self.latency)
+        if answer in (Answer.LOST_BEFORE, Answer.LOST_AFTER):
+            await asyncio.sleep(5.0)
+            raise OutcomeUnknown("no answer in time")
+
+    async def _inquired(self) -> None:
+        await asyncio.sleep(self.latency)
+        if self.inquiry_fails:
+            self.inquiry_fails -= 1
+            raise TryLater("BUSY", "try again", delay=1.0)
+
+    def _number(self) -> str:
+        self.numbers += 1
+        return str(self.numbers)
+
+    def _find(self, order: Order) -> Kept:
+        assert order.ref is not None
+        return next(kept for kept in self.kept if order.ref.number in kept.numbers)
+
+    def _ref(self, number: str, kept: Kept | None = None) -> BrokerRef:
+        at = self.clock.now() if kept is None else kept.ordered_at
+        return BrokerRef(day=at.astimezone(KST).date(), branch="06010", number=number)
+
+
+class PaperFeed:
+    """`ports.Feed`: comes up at once, and says whatever a test gives it."""
+
+    def __init__(self, broker: PaperBroker, clock: Clock) -> None:
+        self.wanted: list[InstrumentId] = []
+        self._broker = broker
+        self._clock = clock
+        self.emit: Callable[[FeedEvent], None] = lambda event: None
+
+    def want(self, instruments: Sequence[InstrumentId]) -> None:
+        self.wanted = list(instruments)
+
+    async def run(self, emit: Callable[[FeedEvent], None]) -> None:
+        self.emit = self._broker.emit = emit
+        emit(LinkUp(self._clock.now(), None))
+        await asyncio.Event().wait()
+
+    def trade(self, instrument: InstrumentId, price: Decimal = PRICE) -> None:
+        """A trade on the market, as the stream tells it."""
+        now = self._clock.now()
+        self.emit(Tick(instrument, price, 1, Side.BUY, 1, now - timedelta(milliseconds=5), now))
+
+
+class MemoryJournal:
+    """`ports.Journal` without a disk; `full` makes every write fail."""
+
+    def __init__(self, events: Sequence[Event] = ()) -> None:
+        self.events = list(events)
+        self.full = False
+
+    def append(self, events: Sequence[Event]) -> None:
+        if self.full:
+            raise OSError("no space left on device")
+        self.events += events
+
+    def replay(self) -> Sequence[Event]:
+        return list(self.events)
