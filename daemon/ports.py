@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 from daemon.core.events import AccountReported, Event, OrderKind
 from daemon.core.orders import Order
-from daemon.core.reconcile import BrokerNotice, BrokerOrder
 from daemon.core.values import (
     AccountId,
     Bar,
@@ -18,6 +17,7 @@ from daemon.core.values import (
     OrderBook,
     Tick,
 )
+from daemon.core.witness import BrokerNotice, BrokerOrder
 
 FeedEvent = Tick | OrderBook | BrokerNotice | LinkUp | LinkDown
 

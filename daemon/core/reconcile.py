@@ -32,9 +32,7 @@ from daemon.core.events import (
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.values import AccountId, BrokerRef, OrderId
-from daemon.core.witness import BrokerNotice as BrokerNotice
-from daemon.core.witness import BrokerOrder as BrokerOrder
-from daemon.core.witness import NoticeKind as NoticeKind
+from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
 PARKED_LIMIT = 1_000
 
@@ -114,14 +112,15 @@ class Reconciler:
             for parked in self._parked
             if (parked.notice.day, parked.notice.number) not in portfolio.external
         ]
-        for parked in self._parked:
+        for parked in list(self._parked):
             notice = parked.notice
             order = portfolio.find(notice.day, notice.number)
             if order is not None:
                 self._parked.remove(parked)
-                return self._meaning(order, notice, at=at, now=now) or self.settle(
-                    portfolio, at=at, now=now
-                )
+                meaning = self._meaning(order, notice, at=at, now=now)
+                if meaning:
+                    return meaning
+                continue
             claimed = self._claim_by_notice(portfolio, notice, at)
             if claimed is not None:
                 return [claimed]

@@ -14,6 +14,7 @@ from daemon.core.reconcile import Reconciler
 from daemon.core.risk import RiskLimits
 from daemon.core.values import LinkDown, LinkUp, OrderBook, Tick
 from daemon.core.witness import BrokerNotice
+from daemon.engine.chronicle import Chronicle
 from daemon.engine.executor import Executor
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.host import StrategyHost, StrategySlot
@@ -46,6 +47,7 @@ class TradingDesk:
         self.ledger = ledger
         self.gate = Gate()
         self.quotes = QuoteBoard()
+        ledger.listen(Chronicle(ledger.portfolio).on_fact)
         self.hub = Hub()
         self.instruments = list(dict.fromkeys(each for slot in slots for each in slot.instruments))
         self.reconciliation = Reconciliation(
@@ -110,8 +112,7 @@ class TradingDesk:
             elif order.state is OrderState.SENT:
                 cause = "the daemon stopped before the answer came"
                 self.ledger.record(OrderDoubted(order=order.id, cause=cause, at=now))
-        for discrepancy in portfolio.discrepancies.values():
-            self.gate.shut(Shutter.DISCREPANCY, discrepancy.subject)
+        self.reconciliation.hold_gate()
         if portfolio.halted:
             self.gate.shut(Shutter.OPERATOR, portfolio.halted)
         if must_be_armed and not portfolio.armed:

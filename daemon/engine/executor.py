@@ -220,7 +220,6 @@ class Executor:
 
     async def _place(self, order_id: OrderId) -> None:
         order = self._ledger.portfolio.orders[order_id]
-        log = self._log.bind(order=order_id, strategy=order.intent.strategy)
 
         def leaving() -> None:
             if not self._gate.is_open:
@@ -232,14 +231,12 @@ class Executor:
             ref = await self._broker.place(order, leaving=leaving)
         except Refused as refusal:
             self._refuse(order_id, refusal)
-            log.warning("order_refused", code=refusal.code, reason=refusal.reason)
         except OutcomeUnknown as unknown:
             self._lose_sight(order_id, unknown.cause)
         else:
             if self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):
                 self._ledger.record(OrderAccepted(order=order_id, ref=ref, at=self._clock.now()))
             self.stats.accepted += 1
-            log.info("order_accepted", number=ref.number)
         self._accepted()
 
     def _refuse(self, order_id: OrderId, refusal: Refused) -> None:
@@ -261,7 +258,6 @@ class Executor:
         elif state is OrderState.SENT:
             self.stats.doubted += 1
             self._ledger.record(OrderDoubted(order=order_id, cause=cause, at=self._clock.now()))
-            self._log.error("order_in_doubt", order=order_id, cause=cause)
             self._doubt(f"the outcome of order {order_id} is unknown: {cause}")
 
     async def _cancel(self, order_id: OrderId) -> None:

@@ -215,9 +215,7 @@ class Reconciliation:
         """Close discrepancies that a quiet, complete pass did not find again."""
         for subject in [each for each in self._ledger.portfolio.discrepancies if each not in found]:
             self._ledger.record(DiscrepancyCleared(subject=subject, at=self._clock.now()))
-            self._log.info("discrepancy_cleared", subject=subject)
-        if not self._ledger.portfolio.discrepancies:
-            self._gate.open(Shutter.DISCREPANCY)
+        self.hold_gate()
 
     def _record(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
@@ -226,37 +224,34 @@ class Reconciliation:
             else:
                 if isinstance(outcome, ExternalOrderSeen):
                     self.stats.external_orders += 1
-                    self._log.warning(
-                        "external_order",
-                        number=outcome.number,
-                        instrument=outcome.instrument,
-                        side=outcome.side,
-                        quantity=outcome.quantity,
-                    )
                 self._ledger.record(outcome)
 
     def _report(self, discrepancy: Discrepancy) -> None:
         known = self._ledger.portfolio.discrepancies.get(discrepancy.subject)
-        reason = (
-            f"{discrepancy.subject}: ours {discrepancy.ours}, the broker's {discrepancy.theirs}"
-        )
-        self._gate.shut(Shutter.DISCREPANCY, reason)
-        if known is not None and (known.ours, known.theirs) == (
-            discrepancy.ours,
-            discrepancy.theirs,
-        ):
-            return
-        self.stats.discrepancies += 1
-        self._ledger.record(
-            DiscrepancyFound(
-                subject=discrepancy.subject,
-                ours=discrepancy.ours,
-                theirs=discrepancy.theirs,
-                at=self._clock.now(),
+        if known is None or (known.ours, known.theirs) != (discrepancy.ours, discrepancy.theirs):
+            self.stats.discrepancies += 1
+            self._ledger.record(
+                DiscrepancyFound(
+                    subject=discrepancy.subject,
+                    ours=discrepancy.ours,
+                    theirs=discrepancy.theirs,
+                    at=self._clock.now(),
+                )
             )
-        )
-        self._log.error("discrepancy", subject=discrepancy.subject, detail=reason)
-        self._woken.set()
+            self._woken.set()
+        self.hold_gate()
+
+    def hold_gate(self) -> None:
+        """Shut the gate for every discrepancy that is open; let go when none is."""
+        open_ones = self._ledger.portfolio.discrepancies.values()
+        if open_ones:
+            reasons = [
+                f"{each.subject}: ours {each.ours}, the broker's {each.theirs}"
+                for each in open_ones
+            ]
+            self._gate.shut(Shutter.DISCREPANCY, "; ".join(reasons))
+        else:
+            self._gate.open(Shutter.DISCREPANCY)
 
     def _on_fact(self, event: Event) -> None:
         if isinstance(event, OrderEvent):

@@ -1,0 +1,84 @@
+"""Turns every recorded fact into one log line, named after the fact."""
+
+import logging
+import re
+from dataclasses import fields
+from typing import Any
+
+import structlog
+
+from daemon.core.events import (
+    AccountReported,
+    DiscrepancyFound,
+    Event,
+    ExternalOrderSeen,
+    OrderCreated,
+    OrderDoubted,
+    OrderEvent,
+    OrderFilled,
+    OrderRejected,
+    OrderSent,
+    TradingHalted,
+)
+from daemon.core.portfolio import PortfolioView
+
+_LEVELS: dict[type[Event], int] = {
+    OrderSent: logging.DEBUG,
+    ExternalOrderSeen: logging.WARNING,
+    OrderRejected: logging.WARNING,
+    TradingHalted: logging.WARNING,
+    OrderDoubted: logging.ERROR,
+    DiscrepancyFound: logging.ERROR,
+}
+
+
+def fact_name(kind: type[Event]) -> str:
+    """`OrderFilled` → `order_filled`: the stable name of a fact in logs."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
+class Chronicle:
+    """A listener for the ledger. Facts other than fills are told with their own fields."""
+
+    def __init__(self, portfolio: PortfolioView) -> None:
+        self._portfolio = portfolio
+        self._log = structlog.get_logger("facts")
+
+    def on_fact(self, event: Event) -> None:
+        """Write one line; `at` is left out, the line has a time of its own."""
+        level = _LEVELS.get(type(event), logging.INFO)
+        told = self._fill(event) if isinstance(event, OrderFilled) else _plain(event)
+        if isinstance(event, OrderEvent):
+            intent = self._portfolio.orders[event.order].intent
+            told = {"order": event.order, "strategy": intent.strategy, **told}
+        self._log.log(level, fact_name(type(event)), **told)
+
+    def _fill(self, event: OrderFilled) -> dict[str, Any]:
+        order, fill = self._portfolio.orders[event.order], event.fill
+        return {
+            "instrument": fill.instrument,
+            "side": fill.side,
+            "quantity": fill.quantity,
+            "price": fill.price,
+            "filled": order.filled,
+            "ordered": order.intent.quantity,
+            "source": fill.source,
+        }
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    if isinstance(event, OrderCreated):
+        intent = event.intent
+        return {
+            "instrument": intent.instrument,
+            "side": intent.side,
+            "quantity": intent.quantity,
+            "limit": intent.limit,
+            "time_in_force": intent.time_in_force,
+            "reason": intent.reason,
+        }
+    if isinstance(event, AccountReported):
+        return {"cash": event.cash, "holdings": len(event.holdings)}
+    told = {each.name: getattr(event, each.name) for each in fields(event) if each.name != "at"}
+    ref = told.pop("ref", None)
+    return told if ref is None else {**told, "number": ref.number}

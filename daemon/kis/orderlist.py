@@ -1,0 +1,165 @@
+"""The daily order list folded into orders: modify and cancel requests are rows of their own.
+
+A request's row points to the order it changes through orgn_odno. Its text does not tell a
+modify from a cancel (the Korean texts were never captured), so quantities decide.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from daemon.core.errors import BadData
+from daemon.core.values import BrokerRef, InstrumentId, Side
+from daemon.core.witness import BrokerOrder
+from daemon.kis.fields import (
+    day_of,
+    decimal_or_none,
+    instant_of,
+    instrument_of,
+    order_number,
+    shares_at,
+    shares_or_none,
+    side_of,
+    text_of,
+)
+from daemon.kis.spec import OrderDivision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One row. `parent` is the number it changes, `None` for an order of its own."""
+
+    ref: BrokerRef
+    parent: str | None
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    price: Decimal
+    filled: int
+    notional: Decimal
+    remaining: int
+    rejected: int
+    division: str
+    at: datetime
+
+    @property
+    def key(self) -> tuple[date, str]:
+        return self.ref.day, self.ref.number
+
+    @property
+    def age(self) -> tuple[datetime, int, str]:
+        return self.at, len(self.ref.number), self.ref.number
+
+    @property
+    def carries_shares(self) -> bool:
+        """False for a cancel request and for a modify that was refused: nothing lives there."""
+        if self.filled:
+            return True
+        if self.price == 0 and self.division == OrderDivision.LIMIT:
+            return False  # no limit order has the price 0: the row asks for a cancel
+        return self.remaining > 0 or (self.price > 0 and not self.rejected)
+
+
+def fold_orders(rows: Iterable[Mapping[str, object]]) -> Sequence[BrokerOrder]:
+    """Every order of the rows of all pages, oldest first.
+
+    A row that appears on two pages counts once, as read last. Raises `BadData` for a row that
+    cannot be read: an order must not vanish because of one field.
+    """
+    entries: dict[tuple[date, str], _Entry] = {}
+    for row in rows:
+        entry = _entry({name.lower(): value for name, value in row.items()})
+        entries[entry.key] = entry
+    families: dict[tuple[date, str], list[_Entry]] = {}
+    for entry in sorted(entries.values(), key=lambda entry: entry.age):
+        families.setdefault(_root(entry, entries), []).append(entry)
+    orders = [_fold(root, family) for root, family in families.items()]
+    return sorted(
+        (order for order in orders if order is not None),
+        key=lambda order: (order.ordered_at, order.refs[0].number),
+    )
+
+
+def _entry(row: Mapping[str, object]) -> _Entry:
+    number = order_number(text_of(row, "odno"))
+    if number is None:
+        raise BadData("required and blank", field="odno")
+    day = day_of(text_of(row, "ord_dt"), "ord_dt")
+    filled = shares_at(row, "tot_ccld_qty")
+    return _Entry(
+        ref=BrokerRef(day=day, branch=text_of(row, "ord_gno_brno"), number=number),
+        parent=order_number(text_of(row, "orgn_odno")),
+        instrument=instrument_of(text_of(row, "pdno"), "pdno"),
+        side=side_of(text_of(row, "sll_buy_dvsn_cd"), "sll_buy_dvsn_cd"),
+        quantity=shares_at(row, "ord_qty"),
+        price=decimal_or_none(text_of(row, "ord_unpr"), "ord_unpr") or Decimal(0),
+        filled=filled,
+        notional=_notional(row, filled),
+        remaining=shares_at(row, "rmn_qty"),
+        rejected=shares_or_none(text_of(row, "rjct_qty"), "rjct_qty") or 0,
+        division=text_of(row, "ord_dvsn_cd"),
+        at=instant_of(day, text_of(row, "ord_tmd"), "ord_tmd"),
+    )
+
+
+def _notional(row: Mapping[str, object], filled: int) -> Decimal:
+    if filled == 0:
+        return Decimal(0)
+    amount = decimal_or_none(text_of(row, "tot_ccld_amt"), "tot_ccld_amt")
+    if amount is None or amount <= 0:
+        average = decimal_or_none(text_of(row, "avg_prvs"), "avg_prvs")
+        amount = average * filled if average is not None else None
+    if amount is None or amount <= 0:
+        raise BadData("filled shares without an amount", field="tot_ccld_amt")
+    return amount
+
+
+def _root(entry: _Entry, entries: Mapping[tuple[date, str], _Entry]) -> tuple[date, str]:
+    """The first order of the chain, even when its own row is missing."""
+    seen = {entry.key}
+    day = entry.ref.day
+    while entry.parent is not None:
+        key = (day, entry.parent)
+        if key in seen:
+            raise BadData("orders that change one another", field="orgn_odno", raw=key[1])
+        seen.add(key)
+        parent = entries.get(key)
+        if parent is None:
+            return key
+        entry = parent
+    return entry.key
+
+
+def _fold(root: tuple[date, str], family: Sequence[_Entry]) -> BrokerOrder | None:
+    first = next((entry for entry in family if entry.key == root), None)
+    changes = [entry for entry in family if entry is not first and entry.carries_shares]
+    refs = [entry.ref for entry in changes]
+    if first is None:
+        if not changes:
+            return None
+        # The list began after the order did: what is left of it is all that can be told.
+        head = changes[0]
+        refs.insert(0, BrokerRef(day=root[0], branch=head.ref.branch, number=root[1]))
+    else:
+        head = first
+        refs.insert(0, first.ref)
+    living = [head, *(entry for entry in changes if entry is not head)]
+    for entry in living:
+        if entry.instrument != head.instrument or entry.side is not head.side:
+            raise BadData("a change of another instrument or side", field="orgn_odno")
+    filled = sum(entry.filled for entry in living)
+    price = living[-1].price
+    return BrokerOrder(
+        refs=tuple(refs),
+        instrument=head.instrument,
+        side=head.side,
+        quantity=head.quantity,
+        limit=price if price > 0 else None,
+        filled=filled,
+        notional=sum((entry.notional for entry in living), Decimal(0)),
+        # A modified row may keep showing what has moved on under the new number.
+        remaining=min(sum(entry.remaining for entry in living), max(head.quantity - filled, 0)),
+        rejected=first.rejected if first is not None else 0,
+        ordered_at=head.at,
+    )

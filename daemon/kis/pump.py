@@ -1,0 +1,267 @@
+"""The one door all HTTP requests leave by: most urgent first, never more a second than allowed."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from daemon.core.errors import OutcomeUnknown, TryLater
+from daemon.core.ratelimit import Priority, RequestQueue
+from daemon.kis.link import HttpRequest, HttpResponse, HttpTransport
+from daemon.kis.pace import Pace
+from daemon.ports import Clock, RequestBudget
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class RestStats:
+    """Counts and seconds since the start. Read, never reset."""
+
+    requests: int = 0
+    refusals: dict[str, int] = field(default_factory=dict)
+    unknown: int = 0
+    expired: int = 0
+    token_issues: int = 0
+    approval_issues: int = 0
+    wait_seconds: float = 0.0
+    longest_wait: float = 0.0
+    round_trips: int = 0
+    round_trip_seconds: float = 0.0
+    longest_round_trip: float = 0.0
+    last_round_trip: float = 0.0
+
+    REFUSAL_KINDS = 200
+
+    def refused(self, code: str) -> None:
+        """Count a refusal by its code; the number of different codes is bounded."""
+        if code not in self.refusals and len(self.refusals) >= self.REFUSAL_KINDS:
+            code = "OTHER"
+        self.refusals[code] = self.refusals.get(code, 0) + 1
+
+
+class _Job:
+    __slots__ = ("future", "left", "prepare", "protected", "queued_at", "started", "timeout")
+
+    def __init__(
+        self,
+        prepare: Callable[[], HttpRequest],
+        *,
+        timeout: float,
+        protected: bool,
+        queued_at: float,
+        future: asyncio.Future[HttpResponse],
+    ) -> None:
+        self.prepare = prepare
+        self.timeout = timeout
+        self.protected = protected
+        self.queued_at = queued_at
+        self.future = future
+        self.started = False
+        self.left = False
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class RequestPump:
+    """Grants slots of a shared budget to waiting requests and sends them.
+
+    A slot is taken before a request leaves and given back when its reply has arrived or its
+    time is over. A caller that goes away does not abort what has already left.
+    """
+
+    LONGEST_TIMEOUT = 15.0
+    POLL = 0.05
+    SLACK = 0.5
+
+    def __init__(
+        self,
+        *,
+        transport: HttpTransport,
+        budget: RequestBudget,
+        clock: Clock,
+        queue_limit: int = 1000,
+    ) -> None:
+        self.stats = RestStats()
+        self._transport = transport
+        self._budget = budget
+        self._clock = clock
+        self._queue: RequestQueue[_Job] = RequestQueue(queue_limit)
+        self._live = 0
+        self._pace = Pace()
+        self._wake = asyncio.Event()
+        self._group: asyncio.TaskGroup | None = None
+        self._stopped = False
+        self._protected: set[asyncio.Task[None]] = set()
+        # A slot outlives its request by the slack, so that it is never given back too late.
+        self._hold = self.LONGEST_TIMEOUT + 2 * self.SLACK
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue."""
+        return self._live
+
+    def slow_down(self, delay: float) -> None:
+        """The broker refused for rate: everybody waits."""
+        self._pace.refused(delay, self._clock.monotonic())
+
+    async def send(
+        self,
+        prepare: Callable[[], HttpRequest],
+        *,
+        priority: Priority,
+        wait_until: float,
+        timeout: float,  # noqa: ASYNC109  the door's own deadline, passed on to the transport
+        protected: bool = False,
+    ) -> HttpResponse:
+        """Wait for a slot until `wait_until`, then send, and wait `timeout` s for the reply.
+
+        `prepare` makes the request synchronously, just before it is handed to the transport; what
+        it raises reaches the caller and proves that nothing left. A `protected` request is let
+        finish when the pump is stopped. Raises `TryLater` or `OutcomeUnknown`.
+        """
+        if not 0 < timeout <= self.LONGEST_TIMEOUT:
+            raise ValueError(f"a reply is waited for at most {self.LONGEST_TIMEOUT} s")
+        if self._stopped:
+            raise TryLater("STOPPED", "no more requests are sent", delay=1.0)
+        now, loop = self._clock.monotonic(), asyncio.get_running_loop()
+        job = _Job(
+            prepare,
+            timeout=timeout,
+            protected=protected,
+            queued_at=now,
+            future=loop.create_future(),
+        )
+        self._queue.put(job, priority=priority, deadline=wait_until)
+        self._live += 1
+        if self._group is None:
+            # Nobody serves yet: even so the wait must end in time.
+            loop.call_later(max(wait_until - now, 0.0) + 0.001, self._dispatch)
+        self._dispatch()
+        if self._live:
+            self._wake.set()
+        try:
+            return await job.future
+        finally:
+            if not job.started and job.future.cancelled():
+                self._live -= 1
+
+    async def run(self) -> None:
+        """Serve until cancelled; then let protected requests finish (cancel again to abort)."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self._stopped = False
+            try:
+                while True:
+                    self._dispatch()
+                    await self._pause()
+            except asyncio.CancelledError:
+                self._stop()
+                if self._protected:
+                    await asyncio.wait(self._protected)
+                raise
+            finally:
+                self._stop()
+
+    def _stop(self) -> None:
+        self._group = None
+        self._stopped = True
+        while (job := self._queue.pop()) is not None:
+            job.started = True
+            job.fail(TryLater("STOPPED", "no more requests are sent", delay=1.0))
+        self._live = 0
+
+    async def _pause(self) -> None:
+        """Until something may be sent, a queued request expires, or someone knocks."""
+        timer: asyncio.TimerHandle | None = None
+        if self._live:
+            now = self._clock.monotonic()
+            ready = max(self._pace.ready_at(), self._budget.free_at(now))
+            # Another process may give a slot back early; it cannot wake us, so we look.
+            delay = min(max(ready - now, 0.001), self.POLL)
+            timer = asyncio.get_running_loop().call_later(delay, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            self._wake.clear()
+            if timer is not None:
+                timer.cancel()
+
+    def _dispatch(self) -> None:
+        now = self._clock.monotonic()
+        for job in self._queue.expire(now):
+            job.started = True
+            if not job.future.done():
+                self._live -= 1
+                self.stats.expired += 1
+                job.fail(TryLater("EXPIRED", "no slot came free in time", delay=0.0))
+        while self._live and self._group is not None and self._pace.ready_at() <= now:
+            slot = self._budget.take(now, hold=self._hold)
+            if slot is None:
+                return
+            self._start(slot, now)
+
+    def _start(self, slot: int, now: float) -> None:
+        job = self._queue.pop()
+        while job is not None and job.future.done():
+            job = self._queue.pop()
+        assert job is not None, "a live request is in the queue"
+        assert self._group is not None, "the pump is running"
+        self._live -= 1
+        job.started = True
+        self._pace.started(now)
+        waited = now - job.queued_at
+        self.stats.wait_seconds += waited
+        self.stats.longest_wait = max(self.stats.longest_wait, waited)
+        task = self._group.create_task(self._perform(job, slot, now), name="kis request")
+        if job.protected:
+            self._protected.add(task)
+            task.add_done_callback(self._protected.discard)
+
+    async def _perform(self, job: _Job, slot: int, taken_at: float) -> None:
+        try:
+            response = await self._exchange(job)
+        except asyncio.CancelledError:
+            job.fail(
+                OutcomeUnknown("stopped while the reply was awaited")
+                if job.left
+                else TryLater("STOPPED", "stopped before it left", delay=1.0)
+            )
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the caller
+            self.stats.unknown += isinstance(error, OutcomeUnknown)
+            if job.future.done():
+                log.warning("request_failed_unheard", error=type(error).__name__)
+            job.fail(error)
+        else:
+            if job.future.done():
+                log.warning("reply_unheard", status=response.status)
+            else:
+                job.future.set_result(response)
+        finally:
+            now = self._clock.monotonic()
+            # Later than this the slot has freed itself and may be another request's.
+            if now < taken_at + self._hold:
+                self._budget.give_back(slot, now)
+            if self._live:
+                self._wake.set()
+
+    async def _exchange(self, job: _Job) -> HttpResponse:
+        request = job.prepare()
+        job.left = True
+        self.stats.requests += 1
+        left_at = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(job.timeout + self.SLACK):
+                response = await self._transport.send(request, timeout=job.timeout)
+        except TimeoutError:
+            raise OutcomeUnknown(f"no answer within {job.timeout:g} s") from None
+        took = self._clock.monotonic() - left_at
+        self.stats.round_trips += 1
+        self.stats.round_trip_seconds += took
+        self.stats.last_round_trip = took
+        self.stats.longest_round_trip = max(self.stats.longest_round_trip, took)
+        return response

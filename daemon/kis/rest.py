@@ -1,0 +1,329 @@
+"""One account over HTTP: orders that are sent once, inquiries that reach the last page or raise."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+import structlog
+
+from daemon.core.calendar import KST
+from daemon.core.errors import (
+    BadData,
+    InvariantBroken,
+    NeedsOperator,
+    OutcomeUnknown,
+    Refused,
+    TryLater,
+)
+from daemon.core.events import AccountReported, OrderKind
+from daemon.core.orders import Order
+from daemon.core.ratelimit import Priority
+from daemon.core.values import Bar, BrokerRef, InstrumentId, OrderBook
+from daemon.core.witness import BrokerOrder
+from daemon.kis import codec, replies
+from daemon.kis.codec import Call, Credentials
+from daemon.kis.link import HttpRequest, HttpTransport, lone_error
+from daemon.kis.orderlist import fold_orders
+from daemon.kis.pump import RequestPump, RestStats
+from daemon.kis.replies import RateRefused, Reply, TokenRefused
+from daemon.kis.session import Backoff
+from daemon.kis.spec import Profile
+from daemon.kis.tokens import KeyRing
+from daemon.ports import Clock, InstrumentInfo, RequestBudget, TokenStore
+
+log = structlog.get_logger()
+
+MAX_BARS = 100
+MINUTES_A_PAGE = 30
+HISTORY_DAYS = 85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait, in seconds, and how far to page.
+
+    An order waits `order_queue` for a slot and then `order_answer` for its reply. Inquiries
+    repeat until `inquiry` (orders, account) or `query` (quotes, buying power) is over, each
+    try waiting `attempt` for its reply.
+    """
+
+    order_queue: float = 3.0
+    order_answer: float = 10.0
+    inquiry: float = 20.0
+    query: float = 10.0
+    attempt: float = 5.0
+    pages: int = 100
+
+
+class KisRest:
+    """`ports.Broker` and `ports.MarketData` for one account, KRX only.
+
+    Nothing is sent before `run` is running. `approval_key` serves the stream.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        credentials: Credentials,
+        transport: HttpTransport,
+        budget: RequestBudget,
+        tokens: TokenStore,
+        clock: Clock,
+        random: Random,
+        patience: Patience | None = None,
+    ) -> None:
+        self.account_id = credentials.account
+        self._profile = profile
+        self._credentials = credentials
+        self._transport = transport
+        self._clock = clock
+        self._random = random
+        self._patience = patience or Patience()
+        self._pump = RequestPump(transport=transport, budget=budget, clock=clock)
+        self._keys = KeyRing(
+            pump=self._pump,
+            store=tokens,
+            credentials=credentials,
+            profile=profile,
+            clock=clock,
+            random=random,
+        )
+
+    @property
+    def stats(self) -> RestStats:
+        """Counts of everything that left."""
+        return self._pump.stats
+
+    @property
+    def waiting(self) -> int:
+        """Requests waiting for a slot."""
+        return self._pump.waiting
+
+    async def run(self) -> None:
+        """Send requests and keep the token fresh until cancelled.
+
+        When cancelled, orders that have left are waited for; a second cancel aborts them.
+        Raises `NeedsOperator` when the broker rejects the keys.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump.run(), name="kis request pump")
+                group.create_task(self._keys.run(), name="kis token refresher")
+        except BaseExceptionGroup as group_error:
+            raise lone_error(group_error) from group_error
+
+    async def approval_key(self, *, renew: bool = False) -> str:
+        """The key the stream registers with; raises `TradingError`."""
+        return await self._keys.approval_key(renew=renew)
+
+    async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef:
+        """Send a new order once. See `ports.Broker`."""
+        call = codec.place_call(order.intent, self._credentials)
+        reply, day = await self._order(call, order, Priority.ORDER, leaving)
+        return replies.order_ref(reply, day)
+
+    async def modify(
+        self, order: Order, limit: Decimal, *, leaving: Callable[[], None]
+    ) -> BrokerRef:
+        """Move the open quantity to `limit` (KRW); returns the number it now lives under."""
+        call = codec.modify_call(codec.ref_of(order), limit, self._credentials)
+        reply, day = await self._order(call, order, Priority.ORDER, leaving)
+        return replies.order_ref(reply, day)
+
+    async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None:
+        """Ask for the open quantity to be cancelled; the confirmation comes as a notice."""
+        call = codec.cancel_call(codec.ref_of(order), self._credentials)
+        await self._order(call, order, Priority.CANCEL, leaving)
+
+    async def _order(
+        self, call: Call, order: Order, priority: Priority, leaving: Callable[[], None]
+    ) -> tuple[Reply, date]:
+        deadline = self._clock.monotonic() + self._patience.order_queue
+        await self._keys.wait(deadline)
+        token = ""
+        day = self._today()
+
+        def prepare() -> HttpRequest:
+            nonlocal token, day
+            token = self._token()
+            request = self._sign(call, token)
+            self._check(order)
+            day = self._today()
+            leaving()
+            return request
+
+        response = await self._pump.send(
+            prepare,
+            priority=priority,
+            wait_until=deadline,
+            timeout=self._patience.order_answer,
+            protected=True,
+        )
+        try:
+            return replies.order_reply(response), day
+        except OutcomeUnknown:
+            self.stats.unknown += 1
+            raise
+        except Refused as error:
+            self._note(error, token)
+            if replies.needs_operator(error):
+                log.error("order_needs_operator", code=error.code, reason=error.reason)
+            raise
+
+    def _check(self, order: Order) -> None:
+        """The last line before the socket: this account, and the host of this profile."""
+        if order.intent.account != self.account_id:
+            raise InvariantBroken(f"order {order.id} is of another account")
+        if self._transport.base_url.rstrip("/") != self._profile.rest_url.rstrip("/"):
+            raise InvariantBroken(f"the transport does not lead to {self._profile.name}")
+
+    def _token(self) -> str:
+        token = self._keys.usable()
+        if token is None:
+            raise TryLater("NO_TOKEN", "there is no usable access token", delay=1.0)
+        return token
+
+    def _sign(self, call: Call, token: str) -> HttpRequest:
+        return codec.sign(call, profile=self._profile, credentials=self._credentials, token=token)
+
+    def _note(self, error: Refused, token: str) -> None:
+        """What a refusal means for everybody else."""
+        self.stats.refused(error.code)
+        if isinstance(error, RateRefused):
+            self._pump.slow_down(error.delay)
+        elif isinstance(error, TokenRefused):
+            self._keys.refused(token)
+
+    async def orders(self, since: date) -> Sequence[BrokerOrder]:
+        """Every order from the KST day `since` until today; at most 85 days back."""
+        today = self._today()
+        if since > today or today - since > timedelta(days=HISTORY_DAYS):
+            raise Refused("BAD_DAY", f"orders since {since} are not in the three-month list")
+        call = codec.day_orders_call(since, today, self._credentials)
+        pages = await self._pages(call)
+        return fold_orders(row for page in pages for row in replies.rows(page, "output1"))
+
+    async def account(self) -> AccountReported:
+        """Trade-date cash and everything held."""
+        pages = await self._pages(codec.balance_call(self._credentials))
+        return replies.account_report(pages, account=self.account_id, at=self._clock.now())
+
+    async def orderable_cash(
+        self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None
+    ) -> Decimal:
+        """KRW that may be spent on such an order without borrowing."""
+        call = codec.orderable_call(instrument, kind, limit, self._credentials)
+        return replies.orderable_cash(await self._query(call))
+
+    async def info(self, instrument: InstrumentId) -> InstrumentInfo:
+        """Last, base and limit prices of today."""
+        report = replies.price_report(await self._query(codec.price_call(instrument)))
+        return InstrumentInfo(instrument, *report)
+
+    async def order_book(self, instrument: InstrumentId) -> OrderBook:
+        """Ten levels a side."""
+        reply = await self._query(codec.order_book_call(instrument))
+        return replies.order_book(reply, instrument, self._clock.now())
+
+    async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        """Up to `count` (at most 100) daily bars, oldest first."""
+        if not 1 <= count <= MAX_BARS:
+            raise Refused("BAD_COUNT", f"{count} is not between 1 and {MAX_BARS} bars")
+        today = self._today()
+        # Twice as many days and a fortnight hold that many trading days, holidays included.
+        since = today - timedelta(days=2 * count + 14)
+        reply = await self._query(codec.daily_bars_call(instrument, since, today))
+        return replies.daily_bars(reply, instrument)[-count:]
+
+    async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        """Up to `count` one-minute bars of today, oldest first, 30 an inquiry."""
+        if count < 1:
+            raise Refused("BAD_COUNT", f"{count} is not a number of bars")
+        deadline = self._clock.monotonic() + self._patience.query
+        bars: dict[datetime, Bar] = {}
+        until = self._clock.now().astimezone(KST)
+        for _ in range(-(-count // MINUTES_A_PAGE) + 1):
+            call = codec.minute_bars_call(instrument, f"{until:%H%M%S}")
+            page = replies.minute_bars(await self._query(call, deadline=deadline), instrument)
+            new = [bar for bar in page if bar.start not in bars]
+            bars.update((bar.start, bar) for bar in new)
+            if not new or len(bars) >= count:
+                break
+            earlier = min(bars).astimezone(KST) - timedelta(minutes=1)
+            if earlier.date() != until.date():
+                break
+            until = earlier
+        return [bars[start] for start in sorted(bars)][-count:]
+
+    async def _query(self, call: Call, *, deadline: float | None = None) -> Reply:
+        if deadline is None:
+            deadline = self._clock.monotonic() + self._patience.query
+        return await self._inquire(call, Priority.QUERY, deadline)
+
+    async def _pages(self, call: Call) -> list[Reply]:
+        """Every page of an inquiry; a page that fails fails them all."""
+        deadline = self._clock.monotonic() + self._patience.inquiry
+        pages: list[Reply] = []
+        seen: set[replies.Cursors] = set()
+        while len(pages) < self._patience.pages:
+            reply = await self._inquire(call, Priority.RECONCILE, deadline)
+            pages.append(reply)
+            if not reply.has_more or not replies.rows(reply, "output1"):
+                return pages
+            cursors = replies.cursors(reply)
+            if cursors in seen:
+                log.warning("paging_repeats", api=call.api.name, pages=len(pages))
+                return pages
+            seen.add(cursors)
+            call = codec.next_page(call, *cursors)
+        raise BadData(f"more than {self._patience.pages} pages", field="tr_cont")
+
+    async def _inquire(self, call: Call, priority: Priority, deadline: float) -> Reply:
+        """One answered inquiry, repeated until `deadline` for causes that pass."""
+        backoff = Backoff(self._random, steps=(0.2, 0.4, 0.8, 1.6, 3.0))
+        while True:
+            try:
+                return await self._try(call, priority, deadline)
+            except OutcomeUnknown as error:
+                # An inquiry changes nothing: not knowing its outcome only means asking again.
+                last = TryLater("NO_ANSWER", error.cause, delay=0.0)
+            except TryLater as error:
+                last = error
+            delay = max(last.delay, backoff.failed())
+            if self._clock.monotonic() + delay >= deadline:
+                raise last
+            await asyncio.sleep(delay)
+
+    async def _try(self, call: Call, priority: Priority, deadline: float) -> Reply:
+        await self._keys.wait(deadline)
+        token = ""
+
+        def prepare() -> HttpRequest:
+            nonlocal token
+            token = self._token()
+            return self._sign(call, token)
+
+        remaining = deadline - self._clock.monotonic()
+        if remaining <= 0:
+            raise TryLater("EXPIRED", "the inquiry's time is over", delay=0.0)
+        response = await self._pump.send(
+            prepare,
+            priority=priority,
+            wait_until=deadline,
+            timeout=min(self._patience.attempt, remaining),
+        )
+        try:
+            return replies.read_reply(response)
+        except Refused as error:
+            self._note(error, token)
+            raise
+        except NeedsOperator as error:
+            log.error("inquiry_needs_operator", api=call.api.name, error=str(error))
+            raise
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(KST).date()

@@ -1,0 +1,468 @@
+"""State machines of the session: the token's life, the stream's registrations, waiting times.
+
+Pure: they are told the time and what arrived, and answer what to do. Instants are aware UTC,
+`now: float` is monotonic seconds.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from random import Random
+from typing import NamedTuple, Protocol
+
+from daemon.core.errors import BadData
+from daemon.core.values import InstrumentId, code_of
+from daemon.kis.codec import subscription
+from daemon.kis.frames import (
+    Ack,
+    FrameDecoder,
+    FrameEvent,
+    NoticeCipher,
+    Ping,
+    Refusal,
+    decode_control,
+)
+from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL, WsCode
+
+RENEWAL_MARGIN = timedelta(minutes=10)
+STUBBORN_INTERVAL = timedelta(minutes=30)
+
+
+class HeldToken(Protocol):
+    """What `TokenKeeper` needs to know of an access token."""
+
+    @property
+    def value(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def issued_at(self) -> datetime: ...
+
+
+class TokenKeeper:
+    """Decides which token to send and when a new one may be asked for.
+
+    A token is renewed ten minutes before it expires, and once when the broker refuses it. The
+    broker gives the same token again within six hours of its issue; if that one stays refused,
+    another try is made every half hour only, because every issue sends the customer a message.
+    Never are two issues asked for within `interval` (error text of EGW00133: once a minute).
+    """
+
+    def __init__(self, *, interval: float, margin: timedelta = RENEWAL_MARGIN) -> None:
+        self._interval = timedelta(seconds=interval)
+        self._margin = margin
+        self._token: HeldToken | None = None
+        self._refused: set[str] = set()
+        self._last_issue: datetime | None = None
+        self._issue_before: datetime | None = None
+        self._reissued_for: dict[str, datetime] = {}
+
+    def usable(self, now: datetime) -> str | None:
+        """The token to send, or `None` while there is none that can work."""
+        token = self._token
+        if token is None or token.expires_at <= now or token.value in self._refused:
+            return None
+        return token.value
+
+    def adopt(self, token: HeldToken, now: datetime) -> bool:
+        """Take a token from the shared store; false when it is of no use or already held."""
+        if self._last_issue is None or token.issued_at > self._last_issue:
+            # An issue stamped in the future comes from a clock that was set back since.
+            self._last_issue = min(token.issued_at, now)
+        if token.value in self._refused or token.expires_at <= now:
+            return False
+        if self._token is not None and self._token.value == token.value:
+            return False
+        held = self._token
+        is_older = held is not None and token.expires_at <= held.expires_at
+        if is_older and self.usable(now) is not None:
+            return False
+        self._token = token
+        return True
+
+    def issued(self, token: HeldToken) -> None:
+        """Take the token the broker just issued, even if it is one it refused before."""
+        self._refused.discard(token.value)
+        self._token = token
+
+    def refused(self, value: str, now: datetime) -> None:
+        """The broker refused `value`; stale news about a token long replaced changes nothing."""
+        if self._token is None or self._token.value != value:
+            return
+        last = self._reissued_for.get(value)
+        if last is not None and now - last < STUBBORN_INTERVAL:
+            return
+        self._refused.add(value)
+
+    def attempted(self, now: datetime) -> None:
+        """A request for a new token is about to leave: it counts even if its reply is lost."""
+        self._issue_before, self._last_issue = self._last_issue, now
+        if self._token is not None and self._token.value in self._refused:
+            if len(self._reissued_for) > 16:
+                self._reissued_for.clear()
+            self._reissued_for[self._token.value] = now
+
+    def retracted(self) -> None:
+        """The attempt certainly had no effect: it does not count."""
+        self._last_issue = self._issue_before
+        if self._token is not None:
+            self._reissued_for.pop(self._token.value, None)
+
+    def too_soon(self, now: datetime) -> None:
+        """The broker counts another issue within the interval: start waiting anew."""
+        self._last_issue = now
+
+    def issue_at(self, now: datetime) -> datetime:
+        """When a new token should be asked for; at most `now` if at once."""
+        needed = now
+        if self._token is not None and self.usable(now) is not None:
+            expiry, issued = self._token.expires_at, self._token.issued_at
+            # Not before half its life: a short-lived token must not be asked for all the time.
+            needed = max(expiry - self._margin, issued + (expiry - issued) / 2)
+        if self._last_issue is not None:
+            return max(needed, self._last_issue + self._interval)
+        return needed
+
+
+class Backoff:
+    """Waiting times between attempts: growing, with jitter, reset by a healthy time.
+
+    A wait is its step times 1.0 to 1.25, so that it is never shorter than the step.
+    """
+
+    STEPS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+    IN_USE_STEPS = (5.0, 10.0, 30.0, 60.0)
+    HEALTHY = 60.0
+
+    def __init__(self, random: Random, *, steps: Sequence[float] = STEPS) -> None:
+        self._random = random
+        self._steps = steps
+        self._failures = 0
+
+    def failed(self, up_for: float = 0.0) -> float:
+        """Seconds to wait after a failure that followed `up_for` healthy seconds."""
+        if up_for >= self.HEALTHY:
+            self._failures = 0
+        step = self._steps[min(self._failures, len(self._steps) - 1)]
+        self._failures += 1
+        return step * self._random.uniform(1.0, 1.25)
+
+    def succeeded(self) -> None:
+        """Start from the first step again."""
+        self._failures = 0
+
+
+class Registration(NamedTuple):
+    """A channel and the key subscribed on it: an instrument code, or the HTS id for notices."""
+
+    channel: str
+    key: str
+
+
+class DropKind(Enum):
+    """Why a connection must be given up, and so what to do before the next one."""
+
+    RECONNECT = "reconnect"
+    IN_USE = "in_use"
+    BAD_APPROVAL = "bad_approval"
+    OPERATOR = "operator"
+
+
+class Drop(NamedTuple):
+    """The connection is of no further use."""
+
+    kind: DropKind
+    cause: str
+
+
+class Turn(NamedTuple):
+    """What one message brought: events, an answer to send, news of the link."""
+
+    events: Sequence[FrameEvent] = ()
+    pong: str | None = None
+    up: bool = False
+    drop: Drop | None = None
+    warning: str = ""
+
+
+class _State(Enum):
+    SUBSCRIBING = "subscribing"
+    ACTIVE = "active"
+    RELEASING = "releasing"
+    WAITING = "waiting"
+    KEYLESS = "keyless"
+
+
+class _Entry:
+    """A registration as far as the server's answers tell. `until` ends a wait or a request."""
+
+    __slots__ = ("state", "until")
+
+    def __init__(self, state: _State, until: float) -> None:
+        self.state = state
+        self.until = until
+
+
+_PASSING = frozenset({WsCode.INTERNAL_ERROR, WsCode.SEND_FAILED, WsCode.UNAVAILABLE})
+_FOREVER = float("inf")
+_NOTHING = Turn()
+
+
+class FeedSession:
+    """Brings the registrations of one connection after another to the desired set.
+
+    Notices come first and alone; quotes follow once notices are confirmed. At most `budget`
+    registrations are asked for; what does not fit is in `overflow`. Nothing is assumed: a
+    registration is there when the server said so, and asked for again when it did not answer.
+    """
+
+    ANSWER_TIMEOUT = 10.0
+    RETRY_DELAY = 5.0
+    ROOM_LIFE = 60.0
+    SPACING = 0.05
+    HELD_FRAMES = 256
+    UNREADABLE_LIMIT = 3
+
+    def __init__(
+        self,
+        *,
+        decoder: FrameDecoder,
+        notice_channel: str,
+        hts_id: str,
+        budget: int,
+        channels: Sequence[str] = (TRADES_CHANNEL, BOOK_CHANNEL),
+    ) -> None:
+        if budget < 1:
+            raise ValueError("the notice channel alone needs one registration")
+        self._decoder = decoder
+        self._notices = Registration(notice_channel, hts_id)
+        self._channels = tuple(channels)
+        self._known_channels = frozenset((*channels, notice_channel))
+        self._budget = budget
+        self._room = budget
+        self._room_until = _FOREVER
+        self._wanted: tuple[Registration, ...] = ()
+        self._entries: dict[Registration, _Entry] = {}
+        self._cipher: NoticeCipher | None = None
+        self._held: deque[tuple[str, datetime]] = deque(maxlen=self.HELD_FRAMES)
+        self._approval_key = ""
+        self._next_send = 0.0
+        self._unreadable = 0
+        self._keyless = 0
+        self._ever_up = False
+        self.held_lost = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the server confirmed the notice channel on this connection."""
+        return self._is(self._notices, _State.ACTIVE)
+
+    @property
+    def active(self) -> frozenset[Registration]:
+        """What the server confirmed on this connection."""
+        return frozenset(
+            registration
+            for registration, entry in self._entries.items()
+            if entry.state is _State.ACTIVE
+        )
+
+    @property
+    def overflow(self) -> tuple[Registration, ...]:
+        """Wanted registrations beyond what the broker allows, least important last."""
+        return self._wanted[max(self._room - 1, 0) :]
+
+    def want(self, instruments: Sequence[InstrumentId]) -> None:
+        """Replace the desired set, most important first.
+
+        Trades of every instrument come before books: without room for all, each still ticks.
+        """
+        codes = dict.fromkeys(code_of(instrument) for instrument in instruments)
+        self._wanted = tuple(
+            Registration(channel, code) for channel in self._channels for code in codes
+        )
+        for registration, entry in list(self._entries.items()):
+            if entry.state is _State.WAITING and registration not in self._wanted:
+                del self._entries[registration]
+
+    def opened(self, approval_key: str, now: float) -> None:
+        """A new connection: whatever was confirmed before is not on this one."""
+        self._entries.clear()
+        self._held.clear()
+        self._room, self._room_until = self._budget, _FOREVER
+        self._approval_key = approval_key
+        self._next_send = now
+        self._unreadable = 0
+        self._keyless = 0
+
+    def closed(self) -> None:
+        """The connection is gone."""
+        self._entries.clear()
+        self._held.clear()
+
+    def next_request(self, now: float) -> str | None:
+        """The next message to send, if one is due now."""
+        if now < self._next_send:
+            return None
+        step = self._next_step(now)
+        if step is None:
+            return None
+        registration, active = step
+        state = _State.SUBSCRIBING if active else _State.RELEASING
+        self._entries[registration] = _Entry(state, now + self.ANSWER_TIMEOUT)
+        self._next_send = now + self.SPACING
+        return subscription(
+            self._approval_key, registration.channel, registration.key, active=active
+        )
+
+    def wake_at(self, now: float) -> float:
+        """When to look at `next_request` and `overdue` again, if nothing arrives before."""
+        if self._next_step(now) is not None:
+            return max(self._next_send, now)
+        times = [entry.until for entry in self._entries.values() if entry.until > now]
+        return min([*times, self._room_until])
+
+    def overdue(self, now: float) -> Drop | None:
+        """A reason to give up the connection because the notice channel never answered."""
+        entry = self._entries.get(self._notices)
+        if entry is not None and entry.state is _State.SUBSCRIBING and entry.until <= now:
+            return Drop(DropKind.RECONNECT, "no answer to the notice registration")
+        return None
+
+    def _next_step(self, now: float) -> tuple[Registration, bool] | None:
+        if not self.is_up:
+            if not self._may_ask(self._notices, now):
+                return None
+            # Active since before without a key of ours: released, to be given a new one.
+            return self._notices, not self._is(self._notices, _State.KEYLESS)
+        if now >= self._room_until:
+            self._room, self._room_until = self._budget, _FOREVER
+        desired = self._wanted[: max(self._room - 1, 0)]
+        keep = {self._notices, *desired}
+        for registration, entry in self._entries.items():
+            unsure = entry.state in (_State.SUBSCRIBING, _State.RELEASING) and entry.until <= now
+            if registration not in keep and (unsure or entry.state is _State.ACTIVE):
+                return registration, False
+        taken = sum(entry.state is not _State.WAITING for entry in self._entries.values())
+        for registration in desired:
+            known = registration in self._entries and not self._is(registration, _State.WAITING)
+            if self._may_ask(registration, now) and (known or taken < self._room):
+                return registration, True
+        return None
+
+    def _may_ask(self, registration: Registration, now: float) -> bool:
+        entry = self._entries.get(registration)
+        if entry is None:
+            return True
+        return entry.state is not _State.ACTIVE and entry.until <= now
+
+    def _is(self, registration: Registration, state: _State) -> bool:
+        entry = self._entries.get(registration)
+        return entry is not None and entry.state is state
+
+    def data(self, frame: str, received_at: datetime) -> Sequence[FrameEvent]:
+        """The events of a data frame.
+
+        A sealed frame that comes before the notice channel's answer is held until then, since
+        the answer may carry a new key. Raises `BadData`.
+        """
+        if frame[:1] == "1":
+            if not self.is_up:
+                self.held_lost += len(self._held) == self.HELD_FRAMES
+                self._held.append((frame, received_at))
+                return ()
+            try:
+                events = self._decoder.decode(frame, received_at, self._cipher)
+            except BadData:
+                self._unreadable += 1
+                raise
+            self._unreadable = 0
+            return events
+        return self._decoder.decode(frame, received_at, self._cipher)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether several notices in a row could not be read: the key must be another one."""
+        return self._unreadable >= self.UNREADABLE_LIMIT
+
+    def control(self, text: str, now: float) -> Turn:
+        """The meaning of a JSON message; raises `BadData`."""
+        message = decode_control(text)
+        if isinstance(message, Ping):
+            return Turn(pong=message.text)
+        if isinstance(message, Ack):
+            return self._acknowledged(message, now)
+        return self._refused(message, now)
+
+    def _acknowledged(self, ack: Ack, now: float) -> Turn:
+        registration = Registration(ack.channel, ack.key)
+        if ack.channel == self._notices.channel:
+            # There is one notice key; some answers spell the HTS id in another way.
+            registration = self._notices
+        if ack.channel not in self._known_channels:
+            return Turn(warning=f"an answer for {ack.channel}, which is not ours")
+        if not ack.active:
+            self._entries.pop(registration, None)
+            return _NOTHING
+        if registration != self._notices:
+            self._entries[registration] = _Entry(_State.ACTIVE, _FOREVER)
+            return _NOTHING
+        if ack.cipher is not None:
+            self._cipher = ack.cipher
+        if self._cipher is None:
+            self._keyless += 1
+            if self._keyless > self.UNREADABLE_LIMIT:
+                return Turn(drop=Drop(DropKind.RECONNECT, "no key for the notice channel"))
+            self._entries[registration] = _Entry(_State.KEYLESS, now)
+            return Turn(warning="the notice channel is active without a key")
+        was_up = self.is_up
+        self._entries[registration] = _Entry(_State.ACTIVE, _FOREVER)
+        self._ever_up = True
+        return Turn(events=self._release_held(), up=not was_up)
+
+    def _release_held(self) -> Sequence[FrameEvent]:
+        events: list[FrameEvent] = []
+        while self._held:
+            frame, received_at = self._held.popleft()
+            try:
+                events.extend(self._decoder.decode(frame, received_at, self._cipher))
+            except BadData:
+                # Sealed with the key of an earlier registration: only an inquiry can tell.
+                self.held_lost += 1
+        return events
+
+    def _refused(self, refusal: Refusal, now: float) -> Turn:
+        cause = f"{refusal.code}: {refusal.reason}"
+        if refusal.code == WsCode.KEY_IN_USE:
+            return Turn(drop=Drop(DropKind.IN_USE, cause))
+        if refusal.code == WsCode.BAD_APPROVAL:
+            return Turn(drop=Drop(DropKind.BAD_APPROVAL, cause))
+        if refusal.code == WsCode.BAD_APPKEY:
+            return Turn(drop=Drop(DropKind.OPERATOR, cause))
+        registration = Registration(refusal.channel, refusal.key)
+        if refusal.channel == self._notices.channel:
+            return Turn(drop=self._notice_refusal(refusal, cause))
+        entry = self._entries.get(registration)
+        if entry is None:
+            return Turn(warning=cause)
+        if entry.state is _State.ACTIVE:
+            return Turn(warning=f"{registration.key}: {cause}")
+        if refusal.code == WsCode.TOO_MANY:
+            # The limit is lower than thought: what is confirmed is all there is room for.
+            del self._entries[registration]
+            waiting = sum(entry.state is _State.WAITING for entry in self._entries.values())
+            self._room = max(1, len(self._entries) - waiting)
+            # Learnt for a while only: answers that were lost may have hidden some of it.
+            self._room_until = now + self.ROOM_LIFE
+            return Turn(warning=f"{registration.key}: {cause}")
+        delay = self.RETRY_DELAY if refusal.code in _PASSING else _FOREVER
+        if entry.state is _State.RELEASING:
+            entry.until = now + self.RETRY_DELAY
+        else:
+            self._entries[registration] = _Entry(_State.WAITING, now + delay)
+        return Turn(warning=f"{registration.key}: {cause}")
+
+    def _notice_refusal(self, refusal: Refusal, cause: str) -> Drop:
+        if refusal.code in (WsCode.BAD_TR_KEY, WsCode.BAD_TR_KEY_VALUE) and not self._ever_up:
+            return Drop(DropKind.OPERATOR, f"{cause} (is the HTS id right?)")
+        return Drop(DropKind.RECONNECT, cause)

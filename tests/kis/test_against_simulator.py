@@ -1,0 +1,201 @@
+"""The whole client against the simulator on loopback ports: HTTP, stream, sealed notices."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from daemon.core.calendar import KST
+from daemon.core.errors import Refused
+from daemon.core.events import OrderKind
+from daemon.core.orders import Order
+from daemon.core.values import AccountId, BrokerRef, LinkUp, OrderBook, Side, Tick
+from daemon.core.witness import BrokerNotice, NoticeKind
+from daemon.kis.codec import Credentials
+from daemon.kis.rest import KisRest
+from daemon.kis.spec import SIM
+from daemon.kis.stream import KisFeed
+from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
+from daemon.ports import FeedEvent
+from daemon.sim.options import SimulatorOptions
+from daemon.sim.server import SimulatorServer
+from daemon.store.locks import FileTokenStore, SharedBudget
+from tests.kis.fakes import SAMSUNG, make_order
+
+pytestmark = pytest.mark.e2e
+
+
+class World:
+    """A running simulator with a client on it."""
+
+    def __init__(self, rest: KisRest, feed: KisFeed) -> None:
+        self.rest = rest
+        self.feed = feed
+        self.events: list[FeedEvent] = []
+        self._news = asyncio.Event()
+
+    def emit(self, event: FeedEvent) -> None:
+        self.events.append(event)
+        self._news.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+
+    def notices(self, number: str) -> list[BrokerNotice]:
+        return [
+            event
+            for event in self.events
+            if isinstance(event, BrokerNotice) and event.number == number
+        ]
+
+
+def with_world(folder: Path, main: Callable[[World], Awaitable[None]]) -> None:
+    async def scenario() -> None:
+        options = SimulatorOptions(start=datetime(2026, 7, 10, 10, 0, tzinfo=KST))
+        server = SimulatorServer(options)
+        await server.start()
+        try:
+            await session(server, options)
+        finally:
+            await server.stop()
+
+    async def session(server: SimulatorServer, options: SimulatorOptions) -> None:
+        profile = replace(SIM, rest_url=server.rest_url, ws_url=server.ws_url)
+        credentials = Credentials(
+            app_key=options.app_key,
+            app_secret=options.app_secret,
+            account=AccountId(options.accounts[0]),
+            hts_id=options.hts_id,
+        )
+        budget = SharedBudget(folder / "slots", profile.requests_per_second)
+        async with AiohttpTransport(profile.rest_url) as transport:
+            rest = KisRest(
+                profile=profile,
+                credentials=credentials,
+                transport=transport,
+                budget=budget,
+                tokens=FileTokenStore(folder / "keys"),
+                clock=server.clock,
+                random=Random(1),
+            )
+            feed = KisFeed(
+                profile=profile,
+                credentials=credentials,
+                transport=WebsocketsTransport(),
+                keys=rest,
+                clock=server.clock,
+                random=Random(2),
+            )
+            world = World(rest, feed)
+            feed.want([SAMSUNG])
+            loop = asyncio.get_running_loop()
+            tasks = [loop.create_task(rest.run()), loop.create_task(feed.run(world.emit))]
+            try:
+                await main(world)
+            finally:
+                for task in reversed(tasks):
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+        budget.close()
+
+    asyncio.run(scenario())
+
+
+def placed(order: Order, *refs: BrokerRef) -> Order:
+    return replace(order, refs=(*order.refs, *refs))
+
+
+def test_an_order_is_placed_modified_and_cancelled(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        await world.until(lambda: any(isinstance(event, LinkUp) for event in world.events))
+        info = await rest.info(SAMSUNG)
+        assert info.lower_limit < info.last < info.upper_limit
+        order = make_order(quantity=3, limit=info.lower_limit)
+        left: list[str] = []
+        ref = await rest.place(order, leaving=lambda: left.append("left"))
+        order = placed(order, ref)
+        assert left == ["left"]
+        await world.until(lambda: bool(world.notices(ref.number)))
+        assert world.notices(ref.number)[0].kind is NoticeKind.ACCEPTED
+        (listed,) = await rest.orders(ref.day)
+        assert (listed.refs, listed.remaining) == ((ref,), 3)
+        higher = info.lower_limit + 100
+        moved = await rest.modify(order, higher, leaving=lambda: None)
+        order = placed(order, moved)
+        await world.until(
+            lambda: any(n.kind is NoticeKind.MODIFIED for n in world.notices(ref.number))
+        )
+        (listed,) = await rest.orders(ref.day)
+        assert (listed.refs, listed.remaining, listed.limit) == ((ref, moved), 3, higher)
+        await rest.cancel(order, leaving=lambda: None)
+        await world.until(
+            lambda: any(n.kind is NoticeKind.CANCELLED for n in world.notices(moved.number))
+        )
+        (listed,) = await rest.orders(ref.day)
+        assert (listed.refs, listed.remaining, listed.filled) == ((ref, moved), 0, 0)
+        with pytest.raises(Refused):
+            await rest.cancel(order, leaving=lambda: None)
+
+    with_world(tmp_path, main)
+
+
+def test_a_market_order_fills_and_the_books_show_it(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        await world.until(lambda: any(isinstance(event, LinkUp) for event in world.events))
+        before = await rest.account()
+        ref = await rest.place(make_order(quantity=2, limit=None), leaving=lambda: None)
+
+        def filled() -> int:
+            fills = [n for n in world.notices(ref.number) if n.kind is NoticeKind.FILLED]
+            return sum(fill.quantity for fill in fills)
+
+        await world.until(lambda: filled() == 2)
+        (listed,) = await rest.orders(ref.day)
+        assert (listed.filled, listed.remaining, listed.limit) == (2, 0, None)
+        assert listed.side is Side.BUY
+        after = await rest.account()
+        (holding,) = after.holdings
+        assert (holding.instrument, holding.quantity) == (SAMSUNG, 2)
+        assert before.cash - after.cash >= listed.notional
+
+    with_world(tmp_path, main)
+
+
+def test_quotes_by_stream_and_by_inquiry(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        await world.until(lambda: any(isinstance(event, Tick) for event in world.events))
+        await world.until(lambda: any(isinstance(event, OrderBook) for event in world.events))
+        book = await rest.order_book(SAMSUNG)
+        assert book.bid is not None
+        assert book.ask is not None
+        assert book.bid.price < book.ask.price
+        daily = await rest.daily_bars(SAMSUNG, 20)
+        assert len(daily) == 20
+        assert [bar.start for bar in daily] == sorted(bar.start for bar in daily)
+        minutes = await rest.minute_bars(SAMSUNG, 40)
+        assert 0 < len(minutes) <= 40
+        assert await rest.orderable_cash(SAMSUNG, OrderKind.MARKET, None) > Decimal(0)
+        assert rest.stats.refusals == {}
+        assert world.feed.stats.undecodable == 0
+        assert world.feed.frames.wider == 0
+
+    with_world(tmp_path, main)
+
+
+def test_fifty_inquiries_at_once_are_never_too_many(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        await asyncio.gather(*(world.rest.info(SAMSUNG) for _ in range(50)))
+        assert world.rest.stats.refusals == {}
+
+    with_world(tmp_path, main)

@@ -1,0 +1,161 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.core.errors import BadData
+from daemon.core.values import Side
+from daemon.kis.orderlist import fold_orders
+from tests.kis.fakes import sample
+
+
+def row(number: str, **changes: str) -> dict[str, Any]:
+    return {
+        "ord_dt": "20260710",
+        "ord_gno_brno": "06010",
+        "odno": number.rjust(10, "0"),
+        "orgn_odno": "",
+        "sll_buy_dvsn_cd": "02",
+        "pdno": "005930",
+        "ord_qty": "10",
+        "ord_unpr": "71900",
+        "ord_tmd": "101500",
+        "tot_ccld_qty": "0",
+        "avg_prvs": "0",
+        "tot_ccld_amt": "0",
+        "ord_dvsn_cd": "00",
+        "rmn_qty": "10",
+        "rjct_qty": "0",
+        **changes,
+    }
+
+
+def numbers(order: Any) -> list[str]:
+    return [ref.number for ref in order.refs]
+
+
+def test_the_states_of_a_captured_list() -> None:
+    orders = {
+        order.refs[0].number: order
+        for order in fold_orders(sample("rest", "daily_ccld_states_page1")["body"]["output1"])
+    }
+    assert set(orders) == {"1569157", "1569160", "1569140", "1569136", "1568197"}
+    partial = orders["1569157"]
+    assert (partial.filled, partial.remaining, partial.notional) == (3, 7, Decimal(215700))
+    assert partial.limit == 71900
+    assert partial.ordered_at == datetime(2026, 7, 10, 1, 15, tzinfo=UTC)
+    cancelled = orders["1569140"]
+    assert (cancelled.filled, cancelled.remaining) == (0, 0)
+    assert numbers(cancelled) == ["1569140"]
+    # The order's own row came before the list began.
+    modified = orders["1569136"]
+    assert numbers(modified) == ["1569136", "1569139"]
+    assert (modified.remaining, modified.limit) == (1, Decimal(140000))
+    assert orders["1568197"].rejected == 10
+
+
+def test_a_market_order_has_no_limit() -> None:
+    (order,) = fold_orders(sample("rest", "daily_ccld_filled")["body"]["output1"])
+    assert (order.filled, order.remaining, order.limit, order.notional) == (
+        1,
+        0,
+        None,
+        Decimal(3145),
+    )
+    assert order.side is Side.BUY
+
+
+def test_a_chain_of_modifies_is_one_order() -> None:
+    orders = fold_orders(
+        [
+            row("3", orgn_odno="0000000002", ord_unpr="71700", ord_tmd="101700", ord_qty="6",
+                rmn_qty="4", tot_ccld_qty="2", tot_ccld_amt="143400"),
+            row("1", rmn_qty="0", tot_ccld_qty="3", tot_ccld_amt="215700"),
+            row("2", orgn_odno="1", ord_unpr="71800", ord_tmd="101600", ord_qty="7",
+                rmn_qty="0", tot_ccld_qty="1", tot_ccld_amt="71800"),
+        ]
+    )  # fmt: skip
+    (order,) = orders
+    assert numbers(order) == ["1", "2", "3"]
+    assert (order.quantity, order.filled, order.remaining) == (10, 6, 4)
+    assert order.notional == 215700 + 71800 + 143400
+    assert order.limit == Decimal(71700)
+
+
+@pytest.mark.parametrize("remaining", ["0", "10"])
+def test_a_cancel_request_adds_nothing(remaining: str) -> None:
+    (order,) = fold_orders(
+        [row("1"), row("2", orgn_odno="1", ord_unpr="0", rmn_qty=remaining, ord_tmd="101600")]
+    )
+    assert numbers(order) == ["1"]
+    assert (order.remaining, order.limit) == (10, Decimal(71900))
+
+
+def test_a_refused_modify_adds_nothing() -> None:
+    (order,) = fold_orders(
+        [row("1"), row("2", orgn_odno="1", ord_unpr="70000", rmn_qty="0", rjct_qty="10")]
+    )
+    assert numbers(order) == ["1"]
+    assert order.limit == 71900
+    assert order.rejected == 0
+
+
+def test_a_modified_row_that_still_shows_its_rest_does_not_double_it() -> None:
+    (order,) = fold_orders([row("1"), row("2", orgn_odno="1", ord_tmd="101600")])
+    assert order.remaining == 10
+
+
+def test_a_row_on_two_pages_counts_once() -> None:
+    filled = row("1", rmn_qty="6", tot_ccld_qty="4", tot_ccld_amt="287600")
+    (order,) = fold_orders([row("1"), filled])
+    assert (order.filled, order.remaining) == (4, 6)
+
+
+def test_keys_are_read_without_case_and_unknown_kinds_accepted() -> None:
+    shouting = {name.upper(): value for name, value in row("1", ord_dvsn_cd="51").items()}
+    assert len(fold_orders([shouting])) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"odno": ""}, {"tot_ccld_qty": ""}, {"rmn_qty": "x"}, {"sll_buy_dvsn_cd": "03"},
+     {"ord_dt": "20261301"}, {"tot_ccld_qty": "1", "tot_ccld_amt": ""}],
+)  # fmt: skip
+def test_an_unreadable_row_spoils_the_list(change: dict[str, str]) -> None:
+    bad = {**row("1"), **change}
+    if change.get("tot_ccld_qty") == "1":
+        bad["avg_prvs"] = ""
+    with pytest.raises(BadData):
+        fold_orders([row("2"), bad])
+
+
+def test_orders_that_change_one_another_are_bad_data() -> None:
+    with pytest.raises(BadData):
+        fold_orders([row("1", orgn_odno="2"), row("2", orgn_odno="1")])
+
+
+@given(st.lists(st.integers(0, 9), max_size=12), st.randoms())
+def test_nothing_is_lost_or_counted_twice(parents: list[int], random: Any) -> None:
+    """Whatever the chains and the order of rows: filled shares add up."""
+    rows = []
+    for index, parent in enumerate(parents):
+        origin = str(parent + 1) if parent < index else ""
+        rows.append(
+            row(
+                str(index + 1),
+                orgn_odno=origin,
+                ord_tmd=f"1015{index:02}",
+                ord_qty="100",
+                tot_ccld_qty="1",
+                tot_ccld_amt=str(100 + index),
+                rmn_qty="0",
+            )
+        )
+    random.shuffle(rows)
+    orders = fold_orders(rows)
+    assert sum(order.filled for order in orders) == len(rows)
+    assert sum(order.notional for order in orders) == sum(100 + i for i in range(len(rows)))
+    assert sum(len(order.refs) for order in orders) == len(rows)

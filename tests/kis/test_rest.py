@@ -1,0 +1,395 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+
+from daemon.core.errors import (
+    BadData,
+    InvariantBroken,
+    NeedsOperator,
+    OutcomeUnknown,
+    Refused,
+    TradingError,
+    TryLater,
+)
+from daemon.core.events import OrderKind
+from daemon.core.values import AccountId, BrokerRef, InstrumentId
+from daemon.kis.link import HttpRequest, HttpResponse, NotSent
+from daemon.kis.rest import KisRest
+from tests.kis.fakes import (
+    SAMSUNG,
+    MemoryDoor,
+    MemoryTokens,
+    make_client,
+    make_order,
+    reply,
+    response,
+    running,
+)
+from tests.support import EPOCH, run_virtual
+
+Scripted = HttpResponse | BaseException
+
+
+def door_of(*answers: Scripted, last: Scripted | None = None) -> MemoryDoor:
+    """Answers in turn; after them `last`, or an error of the test."""
+    left = list(answers)
+
+    def answer(request: HttpRequest) -> Scripted:
+        if request.path.endswith("tokenP"):
+            return token_reply("token-new")
+        if left:
+            return left.pop(0)
+        assert last is not None, "more requests than the test foresaw"
+        return last
+
+    return MemoryDoor(answer)
+
+
+def token_reply(value: str) -> HttpResponse:
+    return response({"access_token": value, "expires_in": 86400})
+
+
+def run(door: MemoryDoor, main: Callable[[KisRest], Awaitable[Any]], **options: Any) -> KisRest:
+    client: list[KisRest] = []
+
+    async def scenario() -> None:
+        async with running(make_client(door, **options)) as made:
+            client.append(made)
+            await main(made)
+
+    run_virtual(scenario())
+    return client[0]
+
+
+def place(door: MemoryDoor, **options: Any) -> tuple[BrokerRef | TradingError, list[str]]:
+    """Place one order; its outcome, and the calls of `leaving` among the requests."""
+    outcome: list[BrokerRef | TradingError] = []
+    seen: list[str] = []
+
+    async def main(client: KisRest) -> None:
+        try:
+            outcome.append(
+                await client.place(
+                    make_order(), leaving=lambda: seen.append(f"left {len(door.requests)}")
+                )
+            )
+        except TradingError as error:
+            outcome.append(error)
+
+    run(door, main, **options)
+    return outcome[0], seen
+
+
+def test_an_order_is_sent_once_and_says_so_just_before() -> None:
+    door = door_of(reply("order_cash_ok"))
+    ref, seen = place(door)
+    assert ref == BrokerRef(day=date(2026, 7, 10), branch="06010", number="1569157")
+    assert seen == ["left 0"]
+    assert door.paths() == ["order-cash"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (reply("order_refused_funds"), Refused),
+        (reply("order_refused_http500"), Refused),
+        (reply("err_rate_EGW00201"), TryLater),
+        (reply("err_token_expired_EGW00123"), TryLater),
+        (reply("err_gateway_timeout"), OutcomeUnknown),
+        (HttpResponse(status=502, headers={}, body=b"<html>"), OutcomeUnknown),
+        (response({"rt_cd": "0", "output": {}}), OutcomeUnknown),
+        (OutcomeUnknown("reset"), OutcomeUnknown),
+        (NotSent("refused"), TryLater),
+        (reply("err_account_OPSQ2000"), Refused),
+    ],
+)
+def test_an_order_is_never_repeated(answer: Scripted, kind: type[TradingError]) -> None:
+    door = door_of(answer)
+    outcome, _ = place(door)
+    assert isinstance(outcome, kind)
+    assert isinstance(outcome, TryLater) == (kind is TryLater)
+    assert door.paths().count("order-cash") == 1
+
+
+def test_a_refused_token_is_renewed_behind_the_order() -> None:
+    door = door_of(reply("err_token_expired_EGW00123"), reply("order_cash_ok"))
+    tokens = MemoryTokens()
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises(TryLater, match="EGW00123"):
+            await client.place(make_order(), leaving=lambda: None)
+        await asyncio.sleep(61)
+        await client.place(make_order(), leaving=lambda: None)
+
+    run(door, main, tokens=tokens)
+    assert door.paths() == ["tokenP", "order-cash", "tokenP", "order-cash"]
+
+
+def test_what_leaving_raises_keeps_the_order_here() -> None:
+    door = door_of()
+
+    def full() -> None:
+        raise OSError("disk full")
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises(OSError, match="disk full"):
+            await client.place(make_order(), leaving=full)
+
+    run(door, main)
+    assert door.requests == []
+
+
+def test_the_wrong_account_or_host_stops_before_the_socket() -> None:
+    left: list[str] = []
+
+    async def main(client: KisRest) -> None:
+        order = make_order(account=AccountId("87654321-01"))
+        with pytest.raises(InvariantBroken, match="another account"):
+            await client.place(order, leaving=lambda: left.append("left"))
+
+    run(door_of(), main)
+    elsewhere = MemoryDoor(lambda _: reply("order_cash_ok"), base_url="https://elsewhere")
+    outcome, seen = place(elsewhere)
+    assert isinstance(outcome, InvariantBroken)
+    assert left == seen == []
+    assert elsewhere.requests == []
+
+
+def test_changes_use_the_number_in_force() -> None:
+    door = door_of(reply("rvsecncl_modify_ok"), reply("rvsecncl_modify_ok"))
+
+    async def main(client: KisRest) -> None:
+        order = make_order(number="1569136")
+        ref = await client.modify(order, Decimal(55000), leaving=lambda: None)
+        assert ref.number == "1569139"
+        await client.cancel(order, leaving=lambda: None)
+        with pytest.raises(Refused, match="NO_NUMBER"):
+            await client.cancel(make_order(), leaving=lambda: None)
+
+    run(door, main)
+    bodies = [orjson.loads(request.body) for request in door.requests]
+    assert [body["ORGN_ODNO"] for body in bodies] == ["0001569136"] * 2
+    assert [body["RVSE_CNCL_DVSN_CD"] for body in bodies] == ["01", "02"]
+
+
+def test_a_caller_that_is_cancelled_does_not_abort_the_order() -> None:
+    door = MemoryDoor(lambda _: reply("order_cash_ok"), jitter=1.0, random=Random(5))
+
+    async def main(client: KisRest) -> None:
+        left: list[int] = []
+        task = asyncio.get_running_loop().create_task(
+            client.cancel(make_order(number="1"), leaving=lambda: left.append(1))
+        )
+        await asyncio.sleep(0.001)
+        assert left == [1]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(3)
+        assert client.stats.round_trips == 1
+
+    run(door, main)
+    assert len(door.requests) == 1
+
+
+def test_stopping_waits_for_an_order_that_has_left() -> None:
+    door = MemoryDoor(lambda _: reply("order_cash_ok"), jitter=1.0, random=Random(5))
+
+    async def scenario() -> None:
+        client = make_client(door)
+        loop = asyncio.get_running_loop()
+        serving = loop.create_task(client.run())
+        await asyncio.sleep(0)
+        placing = loop.create_task(client.place(make_order(), leaving=lambda: None))
+        await asyncio.sleep(0.001)
+        serving.cancel()
+        assert (await placing).number == "1569157"
+        with pytest.raises(TryLater, match="STOPPED"):
+            await client.place(make_order(), leaving=lambda: None)
+        await asyncio.gather(serving, return_exceptions=True)
+        assert serving.cancelled()
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        reply("err_rate_EGW00201"),
+        reply("err_gateway_timeout"),
+        HttpResponse(status=503, headers={}, body=b""),
+        OutcomeUnknown("reset"),
+        NotSent("refused"),
+    ],
+)
+def test_an_inquiry_is_repeated_until_it_is_answered(trouble: Scripted) -> None:
+    door = door_of(trouble, trouble, reply("balance"))
+
+    async def main(client: KisRest) -> None:
+        assert (await client.account()).cash == 343310
+
+    client = run(door, main)
+    assert len(door.requests) == 3
+    assert client.stats.requests == 3
+
+
+def test_an_inquiry_gives_up_at_its_deadline() -> None:
+    door = door_of(last=HttpResponse(status=503, headers={}, body=b""))
+
+    async def main(client: KisRest) -> None:
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(TryLater):
+            await client.info(SAMSUNG)
+        assert asyncio.get_running_loop().time() - started <= 10.0
+
+    run(door, main)
+    assert len(door.requests) > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("err_field_OPSQ2001", Refused), ("err_account_OPSQ2000", NeedsOperator)]
+)
+def test_a_definite_refusal_of_an_inquiry_is_final(name: str, kind: type[TradingError]) -> None:
+    door = door_of(reply(name))
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises(kind):
+            await client.account()
+
+    run(door, main)
+    assert len(door.requests) == 1
+
+
+def test_all_pages_are_read_with_the_cursors_unchanged() -> None:
+    door = door_of(reply("balance_page1"), reply("balance"))
+
+    async def main(client: KisRest) -> None:
+        report = await client.account()
+        assert {holding.instrument for holding in report.holdings} == {"krx:009150", "krx:088350"}
+
+    run(door, main)
+    second = door.requests[1]
+    assert dict(second.headers)["tr_cont"] == "N"
+    assert dict(second.query)["CTX_AREA_NK100"] == "000660^".ljust(100)
+
+
+def test_a_page_that_fails_fails_the_inquiry() -> None:
+    door = door_of(reply("balance_page1"), reply("err_field_OPSQ2001"))
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises(Refused):
+            await client.account()
+
+    run(door, main)
+
+
+def page(cursor: str, *, rows: int = 1) -> HttpResponse:
+    row = {"pdno": "005930", "hldg_qty": "1", "pchs_amt": "1"}
+    body = {
+        "rt_cd": "0",
+        "output1": [row] * rows,
+        "output2": [{"prvs_rcdl_excc_amt": "5"}],
+        "ctx_area_fk100": "f",
+        "ctx_area_nk100": cursor,
+    }
+    return response(body, tr_cont="M")
+
+
+def test_paging_ends_at_a_repeated_cursor_or_an_empty_page() -> None:
+    for answers in ([page("a"), page("a")], [page("a"), page("b", rows=0)]):
+        door = door_of(*answers)
+
+        async def main(client: KisRest) -> None:
+            assert (await client.account()).cash == 5
+
+        run(door, main)
+        assert len(door.requests) == 2
+
+
+def test_paging_without_end_is_an_error_and_not_a_short_answer() -> None:
+    count = iter(range(10_000))
+    door = MemoryDoor(lambda _: page(str(next(count))))
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises((BadData, TryLater)):
+            await client.account()
+
+    run(door, main, capacity=50)
+
+
+def test_orders() -> None:
+    last = reply("daily_ccld_filled")
+    door = door_of(reply("daily_ccld_states_page1"), last, reply("daily_ccld_empty"))
+
+    async def main(client: KisRest) -> None:
+        assert len(await client.orders(EPOCH.date())) == 6
+        assert list(await client.orders(EPOCH.date() - timedelta(days=3))) == []
+        with pytest.raises(Refused):
+            await client.orders(EPOCH.date() - timedelta(days=100))
+
+    run(door, main)
+    query = dict(door.requests[-1].query)
+    assert (query["INQR_STRT_DT"], query["INQR_END_DT"]) == ("20260707", "20260710")
+
+
+def test_quotes() -> None:
+    door = door_of(
+        reply("inquire_price"), reply("inquire_asking_price"), reply("psbl_order_virtual")
+    )
+
+    async def main(client: KisRest) -> None:
+        assert (await client.info(SAMSUNG)).last == 75700
+        assert (await client.order_book(SAMSUNG)).bid == (Decimal(75700), 312258)
+        assert await client.orderable_cash(SAMSUNG, OrderKind.MARKET, None) == 9998580
+        with pytest.raises(Refused, match="KRX"):
+            await client.info(InstrumentId("nasdaq:AAPL"))
+        with pytest.raises(Refused):
+            await client.daily_bars(SAMSUNG, 101)
+
+    run(door, main)
+
+
+def minute_page(request: HttpRequest) -> HttpResponse:
+    """Thirty bars down from the asked minute; the session begins at 09:00."""
+    asked = dict(request.query)["FID_INPUT_HOUR_1"]
+    minute = int(asked[:2]) * 60 + int(asked[2:4])
+    rows = [
+        {
+            "stck_bsop_date": "20260710",
+            "stck_cntg_hour": f"{at // 60:02}{at % 60:02}00",
+            **dict.fromkeys(("stck_prpr", "stck_oprc", "stck_hgpr", "stck_lwpr"), str(at)),
+            "cntg_vol": "1",
+        }
+        for at in range(minute, max(minute - 30, 539), -1)
+    ]
+    return response({"rt_cd": "0", "output2": rows})
+
+
+def test_minute_bars_are_read_backwards() -> None:
+    door = MemoryDoor(minute_page)
+
+    async def main(client: KisRest) -> None:
+        await asyncio.sleep(100 * 60)
+        bars = await client.minute_bars(SAMSUNG, 45)
+        assert [int(bar.close) for bar in bars] == list(range(596, 641))
+        assert len(await client.minute_bars(SAMSUNG, 500)) == 101
+
+    run(door, main)
+
+
+def test_every_refusal_is_counted() -> None:
+    door = door_of(reply("err_rate_EGW00201"), reply("inquire_price"))
+
+    async def main(client: KisRest) -> None:
+        await client.info(SAMSUNG)
+
+    stats = run(door, main).stats
+    assert stats.refusals == {"EGW00201": 1}
+    assert stats.round_trips == 2
+    # Silence for a second after the broker complained.
+    assert door.arrivals[1] - door.arrivals[0] >= 1.0

@@ -1,0 +1,268 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from daemon.core.errors import NeedsOperator, TryLater
+from daemon.core.values import InstrumentId, LinkDown, LinkUp, OrderBook, Tick
+from daemon.core.witness import BrokerNotice
+from daemon.kis.spec import SIM
+from daemon.kis.stream import KisFeed
+from daemon.ports import FeedEvent
+from tests.kis.fakes import CREDENTIALS, SAMSUNG, MemoryConnection, MemoryStream, ack, frame
+from tests.support import EPOCH, VirtualClock, run_virtual
+
+NOTICE = ("H0STCNI0", "htsid001")
+TRADES = ("H0STCNT0", "005930")
+BOOK = ("H0STASP0", "005930")
+
+
+class Keys:
+    def __init__(self, *errors: BaseException) -> None:
+        self.asked: list[bool] = []
+        self.errors = list(errors)
+
+    async def approval_key(self, *, renew: bool = False) -> str:
+        self.asked.append(renew)
+        if self.errors:
+            raise self.errors.pop(0)
+        return f"key-{len(self.asked)}"
+
+
+class Scene:
+    """A feed against scripted connections; ends after `seconds` or when the feed raises."""
+
+    def __init__(
+        self,
+        *plays: Callable[[MemoryConnection], Awaitable[None]],
+        keys: Keys | None = None,
+        wanted: tuple[InstrumentId, ...] = (SAMSUNG,),
+    ) -> None:
+        self.stream = MemoryStream(*plays)
+        self.keys = keys or Keys()
+        self.events: list[FeedEvent] = []
+        self.raw: list[str | bytes] = []
+        self.feed = KisFeed(
+            profile=SIM,
+            credentials=CREDENTIALS,
+            transport=self.stream,
+            keys=self.keys,
+            clock=VirtualClock(),
+            random=Random(3),
+            on_raw=lambda message, at: self.raw.append(message),
+        )
+        self.feed.want(wanted)
+
+    def play(self, seconds: float) -> "Scene":
+        async def scenario() -> None:
+            task = asyncio.get_running_loop().create_task(self.feed.run(self.events.append))
+            done, _ = await asyncio.wait({task}, timeout=seconds)
+            if not done:
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=not done)
+
+        run_virtual(scenario())
+        return self
+
+    def kinds(self) -> list[type]:
+        return [type(event) for event in self.events]
+
+
+async def greet(connection: MemoryConnection) -> None:
+    """Confirm notices, then trades and books of one instrument."""
+    for expected in (NOTICE, TRADES, BOOK):
+        kind, *key = await connection.request()
+        assert (kind, *key) == ("1", *expected)
+        connection.acknowledge(*expected)
+
+
+async def for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+def test_notices_first_then_quotes_then_events_in_order() -> None:
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        connection.push(frame("h0stcnt0_3"))
+        connection.push(frame("h0stcni0_encrypted_frame"))
+        connection.push(frame("h0stasp0_59").encode())
+        await for_ever()
+
+    scene = Scene(play).play(5)
+    assert scene.kinds() == [LinkUp, Tick, Tick, Tick, BrokerNotice, OrderBook]
+    assert scene.events[0] == LinkUp(EPOCH, None)
+    assert scene.stream.urls == ["ws://127.0.0.1:0/tryitout"]
+    assert len(scene.raw) == 6
+    assert scene.feed.stats.events == 5
+
+
+def test_a_loss_is_told_once_and_the_feed_comes_back() -> None:
+    async def first(connection: MemoryConnection) -> None:
+        await greet(connection)
+
+    async def fails(connection: MemoryConnection) -> None:
+        return
+
+    async def second(connection: MemoryConnection) -> None:
+        await greet(connection)
+        await for_ever()
+
+    scene = Scene(first, fails, second).play(60)
+    assert scene.kinds() == [LinkUp, LinkDown, LinkUp]
+    down, again = scene.events[1], scene.events[2]
+    assert isinstance(down, LinkDown)
+    assert isinstance(again, LinkUp)
+    assert again.down_since == down.at
+    assert down.cause == "closed"
+    assert again.at - down.at >= timedelta(seconds=3)
+
+
+def test_attempts_wait_longer_each_time() -> None:
+    times = Scene().play(300).stream.opened_at
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    for gap, step in zip(gaps, (1, 2, 4, 8, 16, 32, 60, 60), strict=False):
+        assert step <= gap <= step * 1.25
+
+
+def test_a_key_in_use_waits_longer_and_keeps_the_key() -> None:
+    async def in_use(connection: MemoryConnection) -> None:
+        await connection.request()
+        connection.push(frame("err_appkey_in_use"))
+        await for_ever()
+
+    scene = Scene(in_use, in_use, in_use, in_use).play(110)
+    times = scene.stream.opened_at
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    for gap, step in zip(gaps, (5, 10, 30), strict=False):
+        assert step <= gap <= step * 1.25
+    assert not any(scene.keys.asked)
+    assert scene.events == []
+
+
+def test_a_bad_approval_fetches_another_key() -> None:
+    async def stale(connection: MemoryConnection) -> None:
+        await connection.request()
+        connection.push(ack(*NOTICE, code="OPSP0011"))
+        await for_ever()
+
+    async def good(connection: MemoryConnection) -> None:
+        await greet(connection)
+        await for_ever()
+
+    scene = Scene(stale, good).play(10)
+    assert scene.keys.asked == [False, True]
+    assert scene.kinds() == [LinkUp]
+
+
+def test_a_rejected_app_key_needs_an_operator() -> None:
+    async def rejected(connection: MemoryConnection) -> None:
+        await connection.request()
+        connection.push(ack("(null)", "", code="OPSP0010"))
+        await for_ever()
+
+    with pytest.raises(NeedsOperator, match="OPSP0010"):
+        Scene(rejected).play(10)
+    with pytest.raises(NeedsOperator, match="keys"):
+        Scene(keys=Keys(NeedsOperator("keys"))).play(10)
+
+
+def test_an_approval_that_fails_for_now_is_tried_again() -> None:
+    async def good(connection: MemoryConnection) -> None:
+        await greet(connection)
+        await for_ever()
+
+    scene = Scene(good, keys=Keys(TryLater("X", "later", delay=1.0))).play(10)
+    assert scene.kinds() == [LinkUp]
+
+
+def test_a_heartbeat_is_answered_both_ways() -> None:
+    pongs: list[bytes] = []
+    echoes: list[str] = []
+
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        connection.push(frame("pingpong"))
+        echoes.append(await connection.text())
+        pongs.extend(connection.pongs)
+        await for_ever()
+
+    Scene(play).play(5)
+    assert echoes == [frame("pingpong")]
+    assert pongs == [frame("pingpong").encode()]
+
+
+def test_silence_ends_a_connection_and_any_message_keeps_it() -> None:
+    async def quiet(connection: MemoryConnection) -> None:
+        await greet(connection)
+        for _ in range(5):
+            await asyncio.sleep(100)
+            connection.push(frame("pingpong"))
+        await for_ever()
+
+    scene = Scene(quiet).play(700)
+    assert scene.kinds() == [LinkUp, LinkDown]
+    down = scene.events[1]
+    assert isinstance(down, LinkDown)
+    assert "silent" in down.cause
+    assert down.at - EPOCH == pytest.approx(timedelta(seconds=630), abs=timedelta(seconds=2))
+
+
+def test_bad_messages_are_counted_and_the_feed_goes_on() -> None:
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        for bad in ("", "{", "0|H0STCNT0|001|x", b"\xff\xfe", "9|x|001|y", "{}", "[1]"):
+            connection.push(bad)
+        connection.push(frame("h0stcnt0_1"))
+        await for_ever()
+
+    scene = Scene(play).play(5)
+    assert scene.kinds() == [LinkUp, Tick]
+    assert scene.feed.stats.undecodable == 7
+    assert scene.feed.is_up is False, "stopped"
+
+
+def test_wishes_change_while_it_runs() -> None:
+    said: list[tuple[str, str, str]] = []
+
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        scene.feed.want([InstrumentId("krx:000660")])
+        while True:
+            request = await connection.request()
+            said.append(request)
+            code = "OPSP0001" if request[0] == "2" else "OPSP0000"
+            connection.acknowledge(*request[1:], code=code)
+
+    scene = Scene(play)
+    scene.play(5)
+    assert said == [
+        ("2", *TRADES),
+        ("2", *BOOK),
+        ("1", "H0STCNT0", "000660"),
+        ("1", "H0STASP0", "000660"),
+    ]
+
+
+def test_what_the_receiver_raises_ends_the_feed() -> None:
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        await for_ever()
+
+    def broken(event: FeedEvent) -> None:
+        raise ValueError("a bug")
+
+    scene = Scene(play)
+
+    async def scenario() -> None:
+        await scene.feed.run(broken)
+
+    with pytest.raises(ValueError, match="a bug"):
+        run_virtual(scenario())
+
+
+def test_wishes_beyond_the_limit_are_visible() -> None:
+    scene = Scene(wanted=tuple(InstrumentId(f"krx:{n:06}") for n in range(25)))
+    assert len(scene.feed.overflow) == 50 - 39
