@@ -1,0 +1,152 @@
+"""The simulator's own paths under /sim: looking into it and meddling with it. No KIS here.
+
+They need no key, count against no limit, and exist for operators and tests alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+from daemon.core.values import Side
+from daemon.sim.facts import OrderRequest, Refusal
+from daemon.sim.replies import JsonBody
+
+if TYPE_CHECKING:
+    from daemon.sim.server import SimulatorServer
+
+_HTS_BRANCH = "06010"
+
+
+def admin_routes(server: SimulatorServer) -> Iterable[web.RouteDef]:
+    """The routes of the /sim paths for one server."""
+    admin = _Admin(server)
+    return (
+        web.get("/sim/clock", admin.clock),
+        web.get("/sim/books", admin.books),
+        web.get("/sim/door", admin.door),
+        web.get("/sim/conservation", admin.conservation),
+        web.post("/sim/expire-token", admin.expire_token),
+        web.post("/sim/drop-stream", admin.drop_stream),
+        web.post("/sim/order", admin.order),
+    )
+
+
+def _json(body: JsonBody, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status, body=orjson.dumps(body), content_type="application/json", charset="utf-8"
+    )
+
+
+class _Admin:
+    def __init__(self, server: SimulatorServer) -> None:
+        self._server = server
+
+    async def clock(self, request: web.Request) -> web.Response:
+        """`start`, `speed` and `origin` build the same clock in another process."""
+        clock = self._server.clock
+        return _json(
+            {
+                "start": clock.start.isoformat(),
+                "speed": clock.speed,
+                "origin": clock.origin,
+                "now": clock.now().isoformat(),
+            }
+        )
+
+    async def books(self, request: web.Request) -> web.Response:
+        """Cash, holdings and open orders per account, and what has happened so far."""
+        broker = self._server.broker
+        broker.advance(self._server.clock.now(), self._server.clock.monotonic())
+        exchange = broker.market.exchange
+        accounts = {}
+        for name, account in exchange.accounts.items():
+            held = {c: h.quantity for c, h in account.holdings.items() if h.quantity}
+            orders = [
+                {
+                    "number": f"{order.number:010}",
+                    "code": order.request.code,
+                    "side": order.request.side.value,
+                    "quantity": order.request.quantity,
+                    "remaining": order.remaining,
+                    "price": None if order.request.price is None else str(order.request.price),
+                }
+                for order in exchange.open_orders(name)
+            ]
+            accounts[name] = {
+                "cash": str(account.cash),
+                "reserved": str(account.reserved),
+                "holdings": held,
+                "open_orders": orders,
+            }
+        totals = {
+            "accepted": broker.accepted,
+            "fills": broker.fills,
+            "rejects": broker.rejects,
+            "sequence": broker.sequence,
+        }
+        return _json(
+            {
+                "day": broker.market.day.isoformat(),
+                "phase": broker.market.phase.value,
+                "accounts": accounts,
+                "totals": totals,
+            }
+        )
+
+    async def door(self, request: web.Request) -> web.Response:
+        """What came to the gateway and how dense it came."""
+        wire = self._server.broker.wire
+        return _json(
+            {
+                "requests": wire.door.requests,
+                "refused": wire.door.refused,
+                "max_requests_in_any_second": wire.door.most_in_a_second,
+                "tokens_issued": self._server.broker.keys.tokens_issued,
+            }
+        )
+
+    async def conservation(self, request: web.Request) -> web.Response:
+        """The sums that never change, of cash and of each symbol's shares, over everybody."""
+        cash, shares = self._server.broker.market.exchange.totals()
+        return _json({"cash": str(cash), "shares": dict(shares)})
+
+    async def expire_token(self, request: web.Request) -> web.Response:
+        """End every access token now."""
+        self._server.broker.keys.expire_tokens(self._server.clock.now())
+        return _json({"expired": True})
+
+    async def drop_stream(self, request: web.Request) -> web.Response:
+        """Cut every WebSocket without a closing handshake."""
+        return _json({"dropped": self._server.drop_connections()})
+
+    async def order(self, request: web.Request) -> web.Response:
+        """Place an order as if by hand: account, code, side, quantity, and price or none."""
+        server = self._server
+        try:
+            wish = orjson.loads(await request.read())
+            account = str(wish.get("account") or server.options.accounts[0])
+            price = wish.get("price")
+            order_request = OrderRequest(
+                account=account,
+                code=str(wish["code"]),
+                side=Side(wish["side"]),
+                quantity=int(wish["quantity"]),
+                price=None if price is None else Decimal(str(price)),
+                division="01" if price is None else "00",
+                branch=_HTS_BRANCH,
+                origin="HTS",
+            )
+            if account not in server.broker.market.exchange.accounts:
+                raise KeyError("account")
+        except (ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+            return _json({"error": f"not an order: {error}"}, status=400)
+        try:
+            number = server.place_by_hand(order_request)
+        except Refusal as refusal:
+            return _json({"error": refusal.reason.value}, status=409)
+        return _json({"number": f"{number:010}"})

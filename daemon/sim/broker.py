@@ -1,0 +1,218 @@
+"""The simulated broker: market, gateway, stream and books on disk, moved along as one.
+
+No sockets and no tasks: the server calls it, in one thread, and carries its texts out.
+"""
+
+from collections import defaultdict
+from datetime import datetime
+from itertools import chain
+from random import Random
+
+from daemon.core.calendar import MarketCalendar, Phase
+from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL
+from daemon.sim.facts import OrderFact, OrderRequest
+from daemon.sim.faults import FaultPlan
+from daemon.sim.frames import book_frame, trade_frames, trade_record
+from daemon.sim.keys import KeyOffice
+from daemon.sim.ledgers import CROWD, Account
+from daemon.sim.market import Market
+from daemon.sim.notices import NoticeSchedule
+from daemon.sim.options import SimulatorOptions
+from daemon.sim.replies import WireReply, WireRequest
+from daemon.sim.statefile import SavedBooks, StateFile
+from daemon.sim.stream_wire import StreamWire
+from daemon.sim.tape import Traded
+from daemon.sim.wire import KisWire
+
+BOOK_SPACING = 0.2
+"""Least real seconds between two book frames of one symbol."""
+
+
+def first_instant(options: SimulatorOptions, today: datetime, saved: SavedBooks | None) -> datetime:
+    """Where the simulated clock begins: as chosen, but never before the books on disk end."""
+    calendar = MarketCalendar(options.holidays)
+    chosen = options.start
+    if chosen is None:
+        chosen = calendar.open_at(calendar.trading_day_on_or_after(calendar.local_date(today)))
+    if saved is None:
+        return chosen
+    following = calendar.open_at(calendar.next_trading_day(saved.last_day))
+    return following if options.start is None else max(chosen, following)
+
+
+class Broker:
+    """Everything behind the sockets."""
+
+    def __init__(
+        self,
+        options: SimulatorOptions,
+        start: datetime,
+        *,
+        state: StateFile | None = None,
+        saved: SavedBooks | None = None,
+    ) -> None:
+        self.options = options
+        self._state = state
+        accounts = {name: Account(name, options.cash) for name in options.accounts}
+        if saved is not None:
+            accounts |= {n: a for n, a in saved.accounts.items() if n != CROWD}
+        self.market = Market(
+            listings=options.listings,
+            accounts=accounts.values(),
+            calendar=MarketCalendar(options.holidays),
+            start=start,
+            seed=options.seed,
+            bases=saved.closes if saved is not None else None,
+        )
+        if saved is not None:
+            exchange = self.market.exchange
+            exchange.orders.update(saved.orders)
+            exchange.next_number = saved.next_number
+            exchange.crowd = saved.accounts[CROWD]
+        self.faults = FaultPlan(
+            Random(f"{options.seed}:faults"),  # noqa: S311  a play, not a secret
+            early=options.early_notices,
+            refused_later=options.refused_later,
+            speed=options.speed,
+        )
+        self.keys = KeyOffice(
+            Random(f"{options.seed}:{start.isoformat()}:keys"),  # noqa: S311
+            options.token_interval,
+        )
+        self.wire = KisWire(options, self.market, self.keys, self.faults)
+        self.stream = StreamWire(options, self.keys)
+        self.schedule = NoticeSchedule()
+        self.fills = 0
+        self.rejects = 0
+        self.accepted = 0
+        self.sequence = 0
+        self._days_begun = self.market.days_begun
+        self._pending_trades: list[Traded] = []
+        self._dirty: set[str] = set()
+        self._book_sent: dict[str, float] = {}
+        self.market.advance(start)
+        self._collect(0.0, entered=None)
+        self._save(())
+
+    def handle(
+        self, request: WireRequest, now: datetime, monotonic: float
+    ) -> tuple[WireReply, float]:
+        """Answer a request arriving now; also when (monotonic) the reply may leave."""
+        self.advance(now, monotonic)
+        reply = self.wire.handle(request, monotonic)
+        self._collect(monotonic, entered=reply.order)
+        if reply.order is None:
+            return reply, monotonic
+        plan = self.wire.plans[reply.order]
+        return reply, self.schedule.reply_due(reply.order, plan, monotonic)
+
+    def place_by_hand(self, request: OrderRequest, now: datetime, monotonic: float) -> int:
+        """Enter an order outside the gateway; raises `Refusal`."""
+        self.advance(now, monotonic)
+        self.market.check_hours()
+        order = self.market.exchange.place(request, self.market.now)
+        self._collect(monotonic, entered=order.number)
+        return order.number
+
+    def advance(self, now: datetime, monotonic: float) -> None:
+        """Let the market live up to `now`."""
+        self.market.advance(now)
+        self._collect(monotonic, entered=None)
+        if self.market.days_begun != self._days_begun:
+            self._days_begun = self.market.days_begun
+            self.schedule.begin_day()
+            self.wire.plans.clear()
+            self._save(())
+
+    def frames(self, monotonic: float) -> list[str]:
+        """Everything the stream's holder is to be sent now, in order."""
+        trades, self._pending_trades = self._pending_trades, []
+        frames = self._trade_frames(trades)
+        frames.extend(self._book_frames(monotonic))
+        for fact in self.schedule.pop_due(monotonic):
+            name = self.market.listings[fact.order.request.code].name
+            frames.extend(self.stream.notices(fact, name))
+        return frames
+
+    def save_closes(self) -> None:
+        """Put the present prices on disk, so that a restart goes on from them."""
+        self._save(())
+
+    def close(self) -> None:
+        """Release the state file."""
+        if self._state is not None:
+            self._save(())
+            self._state.close()
+
+    def _collect(self, monotonic: float, *, entered: int | None) -> None:
+        """Book what happened: on disk first, then into the schedule of notices."""
+        facts, trades = self.market.drain()
+        self._dirty |= self.market.drain_touched()
+        if self.stream.holder is not None:
+            self._pending_trades.extend(trades)
+        if not facts:
+            return
+        self._save(facts)
+        for fact in facts:
+            self.sequence += 1
+            self._count(fact)
+            self.schedule.add(
+                fact, self.wire.plans, monotonic, at_once=fact.order.number == entered
+            )
+
+    def _count(self, fact: OrderFact) -> None:
+        name = type(fact).__name__
+        self.accepted += name == "OrderAccepted"
+        self.fills += name == "OrderFilled"
+        self.rejects += name == "OrderRejected"
+
+    def _save(self, facts: tuple[OrderFact, ...] | list[OrderFact]) -> None:
+        if self._state is None:
+            return
+        exchange = self.market.exchange
+        numbers = {
+            number
+            for fact in facts
+            for number in (fact.order.number, fact.order.original)
+            if number is not None
+        }
+        self._state.save(
+            day=self.market.day,
+            next_number=exchange.next_number,
+            accounts=chain(exchange.accounts.values(), (exchange.crowd,)),
+            orders=[exchange.orders[number] for number in sorted(numbers)],
+            closes=self.market.closes(),
+        )
+
+    def _trade_frames(self, trades: list[Traded]) -> list[str]:
+        by_code: dict[str, list[str]] = defaultdict(list)
+        market = self.market
+        for traded in trades:
+            if self.stream.wants(TRADES_CHANNEL, traded.code):
+                by_code[traded.code].append(
+                    trade_record(
+                        traded,
+                        day=market.day,
+                        base=market.exchange.stocks[traded.code].base,
+                        yesterday=market.yesterday[traded.code],
+                        listed=market.listings[traded.code].shares,
+                    )
+                )
+        return [frame for records in by_code.values() for frame in trade_frames(records)]
+
+    def _book_frames(self, monotonic: float) -> list[str]:
+        frames = []
+        auction = self.market.phase is not Phase.CONTINUOUS
+        for code in sorted(self._dirty):
+            if not self.stream.wants(BOOK_CHANNEL, code):
+                self._dirty.discard(code)
+                continue
+            if monotonic - self._book_sent.get(code, -1.0) < BOOK_SPACING:
+                continue
+            self._dirty.discard(code)
+            self._book_sent[code] = monotonic
+            base = self.market.exchange.stocks[code].base
+            frames.append(
+                book_frame(self.market.view(code), self.market.local_time, base, auction=auction)
+            )
+        return frames

@@ -1,0 +1,149 @@
+"""The past before the first simulated day: seeded daily and minute bars that end at the base."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from math import exp
+from random import Random
+
+from daemon.core.calendar import MarketCalendar, RoundingWay, round_to_step
+from daemon.sim.tape import DayTape, MinuteBar
+from daemon.sim.universe import Listing
+
+DAYS = 260
+"""Trading days of daily bars before the first simulated day."""
+
+_DAILY_MOVE = 0.017
+_SESSION_MINUTES = 391
+
+
+@dataclass(frozen=True, slots=True)
+class DailyBar:
+    """One trading day. KRW and shares; `previous` is the close before it."""
+
+    day: date
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: int
+    value: Decimal
+    previous: Decimal
+
+
+class History:
+    """Daily bars of every symbol, oldest first, growing by each simulated day that ends."""
+
+    def __init__(
+        self,
+        listings: tuple[Listing, ...],
+        bases: Mapping[str, Decimal],
+        calendar: MarketCalendar,
+        first_day: date,
+        seed: int,
+    ) -> None:
+        self._seed = seed
+        self._minutes: dict[tuple[str, date], list[MinuteBar]] = {}
+        days = [calendar.previous_trading_day(first_day)]
+        while len(days) < DAYS:
+            days.append(calendar.previous_trading_day(days[-1]))
+        self._daily = {
+            listing.code: _past(listing, bases[listing.code], days, seed) for listing in listings
+        }
+
+    def daily(self, code: str) -> list[DailyBar]:
+        """Bars of finished days, oldest first."""
+        return self._daily[code]
+
+    def last(self, code: str) -> DailyBar:
+        """The bar of the last finished day."""
+        return self._daily[code][-1]
+
+    def minutes(self, code: str, day: date) -> list[MinuteBar]:
+        """Minute bars of a finished day, oldest first; empty for a day without a session."""
+        known = self._minutes.get((code, day))
+        if known is not None:
+            return known
+        bar = next((bar for bar in reversed(self._daily[code]) if bar.day == day), None)
+        if bar is None:
+            return []
+        made = _minutes_of(bar, Random(f"{self._seed}:{code}:{day}:minutes"))  # noqa: S311
+        self._minutes[code, day] = made
+        return made
+
+    def append(self, day: date, tape: DayTape) -> None:
+        """Add a simulated day that has ended."""
+        if not tape.volume:
+            return
+        self._daily[tape.code].append(
+            DailyBar(
+                day,
+                tape.open,
+                tape.high,
+                tape.low,
+                tape.last,
+                tape.volume,
+                tape.value,
+                tape.base,
+            )
+        )
+        self._minutes[tape.code, day] = tape.minutes
+
+
+def _step(price: float) -> Decimal:
+    return round_to_step(Decimal(max(1, round(price))), RoundingWay.DOWN)
+
+
+def _past(listing: Listing, base: Decimal, days: list[date], seed: int) -> list[DailyBar]:
+    """Walk back from the base price, one day after the other; returns oldest first."""
+    rng = Random(f"{seed}:{listing.code}:past")  # noqa: S311  a play, not a secret
+    bars: list[DailyBar] = []
+    close, drift = base, 0.0
+    for number, day in enumerate(days):
+        if number % 20 == 0:
+            drift = rng.gauss(0.0, 0.002)
+        move = max(-0.2, min(0.2, rng.gauss(drift, _DAILY_MOVE)))
+        previous = _step(float(close) / exp(move))
+        opened = _step(float(previous) * exp(rng.gauss(0.0, 0.004)))
+        high = _step(float(max(opened, close)) * exp(abs(rng.gauss(0.0, 0.006))))
+        low = _step(float(min(opened, close)) * exp(-abs(rng.gauss(0.0, 0.006))))
+        volume = int(listing.shares * 0.002 * rng.lognormvariate(0.0, 0.4))
+        value = (opened + high + low + close) / 4 * volume
+        bars.append(
+            DailyBar(day, opened, high, low, close, volume, value.quantize(Decimal(1)), previous)
+        )
+        close = previous
+    bars.reverse()
+    return bars
+
+
+def _minutes_of(bar: DailyBar, rng: Random) -> list[MinuteBar]:
+    """A walk from the day's open to its close within its range, one bar a minute."""
+    price, bars = float(bar.open), []
+    for number in range(_SESSION_MINUTES):
+        left = _SESSION_MINUTES - number
+        drift = (float(bar.close) - price) / left
+        opened = price
+        price += drift + rng.gauss(0.0, 0.0007) * price * (left / _SESSION_MINUTES)
+        price = min(float(bar.high), max(float(bar.low), price))
+        if left == 1:
+            price = float(bar.close)
+        # The last minute is the closing auction's, and the ten before it have no trades.
+        if _SESSION_MINUTES - 11 <= number < _SESSION_MINUTES - 1:
+            continue
+        first, last = _step(opened), _step(price)
+        volume = max(1, int(bar.volume / _SESSION_MINUTES * rng.uniform(0.4, 1.6)))
+        minute = 540 + number
+        bars.append(
+            MinuteBar(
+                f"{minute // 60:02}{minute % 60:02}00",
+                first,
+                max(first, last),
+                min(first, last),
+                last,
+                volume,
+                last * volume,
+            )
+        )
+    return bars

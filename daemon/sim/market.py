@@ -1,0 +1,253 @@
+"""The simulated KRX day: exchange, crowd, tape and calendar moved along by simulated time."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from heapq import heapify, heapreplace
+
+from daemon.core.calendar import KST, MarketCalendar, Phase
+from daemon.core.values import Level, Side
+from daemon.sim.book import Clearing
+from daemon.sim.crowd import DEPTH, Crowd
+from daemon.sim.exchange import Exchange, Stock
+from daemon.sim.facts import OrderFact, Refusal, RefusalReason
+from daemon.sim.history import DailyBar, History
+from daemon.sim.ledgers import Account
+from daemon.sim.tape import DayTape, Depth, Traded
+from daemon.sim.universe import Listing
+
+_OPEN = 9 * 3600.0
+_AUCTION = 15 * 3600.0 + 20 * 60
+_CLOSE = 15 * 3600.0 + 30 * 60
+_NEW_HOURS_FROM = date(2026, 9, 14)
+
+
+@dataclass(frozen=True, slots=True)
+class BookView:
+    """Ten levels of a symbol as the venue shows them; in an auction also its expected price."""
+
+    code: str
+    asks: tuple[Level, ...]
+    bids: tuple[Level, ...]
+    total_ask: int
+    total_bid: int
+    volume: int
+    expected: Clearing | None
+
+
+class Market:
+    """All that the exchange does by itself. `advance` first, then ask or place.
+
+    `facts`, `trades` and `touched` (codes whose book changed) collect until they are drained.
+    """
+
+    def __init__(
+        self,
+        *,
+        listings: tuple[Listing, ...],
+        accounts: Iterable[Account],
+        calendar: MarketCalendar,
+        start: datetime,
+        seed: int,
+        bases: Mapping[str, Decimal] | None = None,
+    ) -> None:
+        self.listings = {listing.code: listing for listing in listings}
+        self.calendar = calendar
+        self.seed = seed
+        self.now = start.astimezone(UTC)
+        first = calendar.trading_day_on_or_after(calendar.local_date(start))
+        known = {listing.code: listing.base for listing in listings} | dict(bases or {})
+        self.exchange = Exchange(known, accounts)
+        self.history = History(listings, known, calendar, first, seed)
+        self.tapes: dict[str, DayTape] = {}
+        self.yesterday: dict[str, DailyBar] = {}
+        self.trades: list[Traded] = []
+        self.touched: set[str] = set()
+        self.days_begun = 0
+        self._begin_day(first, known)
+
+    # Time
+
+    def advance(self, now: datetime) -> None:
+        """Let everything happen that happens up to `now`."""
+        now = now.astimezone(UTC)
+        while self._boundary <= now:
+            self._run_crowd(self._boundary)
+            self.now = self._boundary
+            self._cross_boundary()
+        self._run_crowd(now)
+        self.now = max(self.now, now)
+
+    @property
+    def day(self) -> date:
+        """The trading day the exchange is in, or closed last."""
+        return self.exchange.day
+
+    @property
+    def today(self) -> date:
+        """The KST calendar date."""
+        return self.calendar.local_date(self.now)
+
+    @property
+    def phase(self) -> Phase:
+        """What the exchange does now."""
+        return self.exchange.phase
+
+    @property
+    def local_time(self) -> str:
+        """HHMMSS in KST."""
+        return self.now.astimezone(KST).strftime("%H%M%S")
+
+    # Reading
+
+    def drain(self) -> tuple[list[OrderFact], list[Traded]]:
+        """Order facts and trades since the last call, each in the order they happened."""
+        self._take_prints()
+        facts, trades = self.exchange.facts, self.trades
+        self.exchange.facts, self.trades = [], []
+        return facts, trades
+
+    def drain_touched(self) -> set[str]:
+        """Codes whose book may have changed since the last call."""
+        touched, self.touched = self.touched, set()
+        return touched
+
+    def closes(self) -> dict[str, Decimal]:
+        """The last price of every symbol."""
+        return {code: stock.last for code, stock in self.exchange.stocks.items()}
+
+    def view(self, code: str) -> BookView:
+        """The book of `code` as the venue shows it; an auction hides what will trade."""
+        self._take_prints()
+        stock = self.exchange.stocks[code]
+        book = stock.book
+        asks, bids = book.levels(Side.SELL, DEPTH), book.levels(Side.BUY, DEPTH)
+        expected = None
+        if self.phase is not Phase.CONTINUOUS:
+            expected = book.clearing(stock.last)
+        if expected is not None:
+            asks = tuple(level for level in asks if level.price > expected.price)
+            bids = tuple(level for level in bids if level.price < expected.price)
+        return BookView(
+            code=code,
+            asks=asks,
+            bids=bids,
+            total_ask=book.total(Side.SELL),
+            total_bid=book.total(Side.BUY),
+            volume=self.tapes[code].volume,
+            expected=expected,
+        )
+
+    def check_hours(self) -> None:
+        """Raise `Refusal` when no order may be entered now."""
+        if not self.calendar.is_trading_day(self.today):
+            raise Refusal(RefusalReason.CLOSED_DAY)
+        if self.phase is Phase.CLOSED:
+            before = self.now < self._instant(self.today, _OPEN)
+            raise Refusal(RefusalReason.BEFORE_HOURS if before else RefusalReason.AFTER_HOURS)
+
+    # The day
+
+    def _instant(self, day: date, seconds: float) -> datetime:
+        midnight = datetime.combine(day, time(0), KST).astimezone(UTC)
+        return midnight + timedelta(seconds=seconds)
+
+    def _begin_day(self, day: date, bases: Mapping[str, Decimal]) -> None:
+        self.exchange.begin_day(day, bases)
+        self.days_begun += 1
+        self._midnight = self._instant(day, 0)
+        self.tapes = {code: DayTape(code, base) for code, base in bases.items()}
+        self.yesterday = {code: self.history.last(code) for code in bases}
+        self._crowds = [
+            Crowd(listing, self.exchange, self.seed, day) for listing in self.listings.values()
+        ]
+        self._due: list[tuple[float, int]] = []
+        intake = 8 * 3600.0 + (20 if day >= _NEW_HOURS_FROM else 30) * 60
+        self._boundaries = [
+            (intake, Phase.OPENING_AUCTION),
+            (_OPEN, Phase.CONTINUOUS),
+            (_AUCTION, Phase.CLOSING_AUCTION),
+            (_CLOSE, Phase.CLOSED),
+        ]
+        self._set_boundary()
+
+    def _set_boundary(self) -> None:
+        if self._boundaries:
+            self._boundary = self._instant(self.day, self._boundaries[0][0])
+            return
+        # The next day is set up the moment it dawns.
+        self._boundary = self._instant(self.calendar.next_trading_day(self.day), 0)
+
+    def _cross_boundary(self) -> None:
+        if not self._boundaries:
+            self._begin_day(self.calendar.next_trading_day(self.day), self.closes())
+            return
+        _, phase = self._boundaries.pop(0)
+        self.touched.update(self.listings)
+        if phase is Phase.CONTINUOUS:
+            self._uncross()
+            self.exchange.phase = phase
+            self._open_crowd()
+        elif phase is Phase.CLOSED:
+            self._uncross()
+            self.exchange.close_day()
+            for tape in self.tapes.values():
+                self.history.append(self.day, tape)
+        else:
+            self._due = []
+            self.exchange.phase = phase
+        self._set_boundary()
+
+    def _uncross(self) -> None:
+        for crowd in self._crowds:
+            crowd.offer_auction()
+        self.exchange.uncross(self.now)
+        self._take_prints()
+
+    def _open_crowd(self) -> None:
+        for crowd in self._crowds:
+            crowd.open(_OPEN)
+        self._due = [(crowd.next_at, number) for number, crowd in enumerate(self._crowds)]
+        heapify(self._due)
+
+    def _run_crowd(self, until: datetime) -> None:
+        due = self._due
+        if not due:
+            return
+        end = (until - self._midnight).total_seconds()
+        codes = list(self.listings)
+        while due[0][0] <= end:
+            at, number = due[0]
+            crowd = self._crowds[number]
+            # Prints are taken one by one so that each trade carries the book it left behind.
+            crowd.act(self._midnight + timedelta(seconds=at))
+            self.touched.add(codes[number])
+            if self.exchange.prints:
+                self._take_prints()
+            heapreplace(due, (crowd.next_at, number))
+
+    def _take_prints(self) -> None:
+        prints, self.exchange.prints = self.exchange.prints, []
+        for made in prints:
+            stock = self.exchange.stocks[made.code]
+            clock = (made.at + timedelta(hours=9)).strftime("%H%M%S")
+            self.touched.add(made.code)
+            self.trades.append(
+                self.tapes[made.code].record(
+                    clock, made.price, made.quantity, made.aggressor, _depth(stock)
+                )
+            )
+
+
+def _depth(stock: Stock) -> Depth:
+    book = stock.book
+    ask, bid = book.best(Side.SELL), book.best(Side.BUY)
+    return Depth(
+        ask=ask if ask is not None else Decimal(0),
+        bid=bid if bid is not None else Decimal(0),
+        ask_quantity=book.quantity_at(Side.SELL, ask) if ask is not None else 0,
+        bid_quantity=book.quantity_at(Side.BUY, bid) if bid is not None else 0,
+        total_ask=book.total(Side.SELL),
+        total_bid=book.total(Side.BUY),
+    )

@@ -1,0 +1,52 @@
+"""Everything that can be chosen about a simulator, with the values it has by itself."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from daemon.sim.universe import LISTINGS, Listing
+
+APP_KEY = "SIMULATED-APP-KEY-NOT-A-REAL-SECRET-"
+APP_SECRET = ("SIMULATED-APP-SECRET-NOT-A-REAL-SECRET-" * 5)[:180]
+ACCOUNT = "12345678-01"
+HTS_ID = "htsid001"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorOptions:
+    """How one simulator behaves.
+
+    Ports of 0 mean any free port. `start` is the simulated instant to begin at, `None` 09:00 KST
+    of the trading day on or after today. `speed` is simulated seconds a second. `cash` is KRW
+    per account. `accounts` are `CANO-PRDT` numbers of the one HTS id. `state` keeps the broker's
+    books across restarts; `None` keeps them in memory.
+
+    `rate_limit` is requests a second, `token_interval` simulated seconds between two token issues,
+    `ping_interval` seconds between two PINGPONG frames and `missed_pings` how many may stay
+    unanswered. `early_notices` and `refused_later` are probabilities per order: a notice ahead of
+    the HTTP reply, and a refusal by the exchange after the broker's acceptance.
+    """
+
+    host: str = "127.0.0.1"
+    rest_port: int = 0
+    ws_port: int = 0
+    seed: int = 20260102
+    start: datetime | None = None
+    speed: float = 1.0
+    holidays: frozenset[date] = frozenset()
+    app_key: str = APP_KEY
+    app_secret: str = APP_SECRET
+    accounts: tuple[str, ...] = (ACCOUNT,)
+    hts_id: str = HTS_ID
+    cash: Decimal = Decimal(100_000_000)
+    state: Path | None = None
+    rate_limit: int = 10
+    token_interval: float = 60.0
+    registrations: int = 41
+    ping_interval: float = 10.0
+    missed_pings: int = 6
+    queue_size: int = 4096
+    early_notices: float = 0.4
+    refused_later: float = 0.0
+    listings: tuple[Listing, ...] = LISTINGS

@@ -1,0 +1,183 @@
+"""The broker's books on disk, so that a killed simulator loses no order, share or won."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import orjson
+
+from daemon.core.values import Side
+from daemon.sim.facts import Action, Condition, Order, OrderRequest
+from daemon.sim.ledgers import Account, Holding
+
+_SCHEMA = """
+create table if not exists facts (name text primary key, value text not null);
+create table if not exists accounts (name text primary key, body text not null);
+create table if not exists orders (number integer primary key, body text not null);
+create table if not exists closes (code text primary key, price text not null);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBooks:
+    """What a former run left behind. Orders that were open have expired with their day."""
+
+    last_day: date
+    next_number: int
+    accounts: dict[str, Account]
+    orders: dict[int, Order]
+    closes: dict[str, Decimal]
+
+
+class StateFile:
+    """A small SQLite file; every write is one transaction that survives a killed process."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path)
+        self._database.execute("pragma journal_mode=wal")
+        self._database.execute("pragma synchronous=normal")
+        self._database.executescript(_SCHEMA)
+
+    def load(self) -> SavedBooks | None:
+        """The books of the former run, or `None` in a new file."""
+        facts = dict(self._database.execute("select name, value from facts"))
+        if "last_day" not in facts:
+            return None
+        accounts = {
+            name: _account(name, orjson.loads(body))
+            for name, body in self._database.execute("select name, body from accounts")
+        }
+        orders = {
+            number: _order(number, orjson.loads(body))
+            for number, body in self._database.execute("select number, body from orders")
+        }
+        closes = {
+            code: Decimal(price)
+            for code, price in self._database.execute("select code, price from closes")
+        }
+        return SavedBooks(
+            date.fromisoformat(facts["last_day"]),
+            int(facts["next_number"]),
+            accounts,
+            orders,
+            closes,
+        )
+
+    def save(
+        self,
+        *,
+        day: date,
+        next_number: int,
+        accounts: Iterable[Account],
+        orders: Iterable[Order],
+        closes: dict[str, Decimal],
+    ) -> None:
+        """Write the given accounts and orders over what is there."""
+        with self._database as database:
+            database.executemany(
+                "insert or replace into facts values (?, ?)",
+                [("last_day", day.isoformat()), ("next_number", str(next_number))],
+            )
+            database.executemany(
+                "insert or replace into accounts values (?, ?)",
+                [(account.name, orjson.dumps(_account_body(account))) for account in accounts],
+            )
+            database.executemany(
+                "insert or replace into orders values (?, ?)",
+                [(order.number, orjson.dumps(_order_body(order))) for order in orders],
+            )
+            database.executemany(
+                "insert or replace into closes values (?, ?)",
+                [(code, str(price)) for code, price in closes.items()],
+            )
+
+    def close(self) -> None:
+        """Release the file."""
+        self._database.close()
+
+
+_MONEY = ("cash", "bought_today", "sold_today", "bought_yesterday", "sold_yesterday")
+_COUNTS = ("quantity", "bought_today", "sold_today", "bought_yesterday", "sold_yesterday")
+
+
+def _account_body(account: Account) -> dict[str, object]:
+    holdings = {
+        code: {
+            "cost": str(holding.cost),
+            **{name: getattr(holding, name) for name in _COUNTS},
+        }
+        for code, holding in account.holdings.items()
+    }
+    return {**{name: str(getattr(account, name)) for name in _MONEY}, "holdings": holdings}
+
+
+def _account(name: str, body: dict[str, object]) -> Account:
+    account = Account(name, Decimal(str(body["cash"])))
+    for field in _MONEY:
+        setattr(account, field, Decimal(str(body[field])))
+    holdings = body["holdings"]
+    assert isinstance(holdings, dict), "the state file was not written by this program"
+    for code, saved in holdings.items():
+        # Nothing is reserved: the orders that reserved it died with their day.
+        holding = Holding(cost=Decimal(saved["cost"]))
+        for field in _COUNTS:
+            setattr(holding, field, saved[field])
+        account.holdings[code] = holding
+    return account
+
+
+_PARTS = ("filled", "cancelled", "refused", "moved")
+
+
+def _order_body(order: Order) -> dict[str, object]:
+    request = order.request
+    return {
+        "day": order.day.isoformat(),
+        "at": order.at.isoformat(),
+        "action": order.action.value,
+        "original": order.original,
+        "notional": str(order.notional),
+        **{name: getattr(order, name) for name in _PARTS},
+        "account": request.account,
+        "code": request.code,
+        "side": request.side.value,
+        "quantity": request.quantity,
+        "price": None if request.price is None else str(request.price),
+        "condition": request.condition.value,
+        "division": request.division,
+        "branch": request.branch,
+        "venue": request.venue,
+        "origin": request.origin,
+    }
+
+
+def _order(number: int, body: dict[str, object]) -> Order:
+    price, original = body["price"], body["original"]
+    request = OrderRequest(
+        account=str(body["account"]),
+        code=str(body["code"]),
+        side=Side(str(body["side"])),
+        quantity=int(str(body["quantity"])),
+        price=None if price is None else Decimal(str(price)),
+        condition=Condition(str(body["condition"])),
+        division=str(body["division"]),
+        branch=str(body["branch"]),
+        venue=str(body["venue"]),
+        origin=str(body["origin"]),
+    )
+    order = Order(
+        number=number,
+        day=date.fromisoformat(str(body["day"])),
+        at=datetime.fromisoformat(str(body["at"])),
+        request=request,
+        action=Action(str(body["action"])),
+        original=None if original is None else int(str(original)),
+        notional=Decimal(str(body["notional"])),
+        expired=True,
+    )
+    for name in _PARTS:
+        setattr(order, name, int(str(body[name])))
+    return order

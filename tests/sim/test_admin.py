@@ -1,0 +1,96 @@
+import asyncio
+from datetime import datetime
+
+import websockets
+
+from daemon.clock import SimulatedClock
+from daemon.kis.spec import Api
+from tests.sim.rig import live, notice_request
+from tests.sim.test_server import notices, opened, run
+
+
+def test_another_process_can_build_the_same_clock() -> None:
+    async def main() -> None:
+        async with live(speed=30.0) as client:
+            said = (await client.get("/sim/clock")).body
+            start = datetime.fromisoformat(said["start"])
+            twin = SimulatedClock(start, speed=said["speed"], origin=said["origin"])
+            apart = (twin.now() - client.server.clock.now()).total_seconds()
+            assert abs(apart) < 1.0
+
+    run(main())
+
+
+def test_orders_by_hand_show_in_the_books_and_in_the_notices() -> None:
+    async def main() -> None:
+        async with live(accounts=("12345678-01", "12345678-02")) as client:
+            approval = await client.log_in()
+            before = (await client.get("/sim/conservation")).body
+            async with websockets.connect(client.server.ws_url) as stream:
+                key, iv = await opened(client, approval, stream)
+                wish = {"code": "005930", "side": "buy", "quantity": 4}
+                said = await client.post("/sim/order", {**wish, "account": "12345678-02"})
+                assert said.body == {"number": "0000000001"}
+                accepted, filled = await notices(stream, 2, key, iv)
+                assert accepted[1] == filled[1] == "1234567802"
+            said = await client.post("/sim/order", {**wish, "price": 60_000})
+            books = (await client.get("/sim/books")).body
+            assert books["accounts"]["12345678-02"]["holdings"] == {"005930": 4}
+            (order,) = books["accounts"]["12345678-01"]["open_orders"]
+            assert order == {
+                "number": "0000000002",
+                "code": "005930",
+                "side": "buy",
+                "quantity": 4,
+                "remaining": 4,
+                "price": "60000",
+            }
+            assert books["totals"] == {"accepted": 2, "fills": 1, "rejects": 0, "sequence": 3}
+            assert (await client.get("/sim/conservation")).body == before
+
+    run(main())
+
+
+def test_what_is_no_order_is_refused() -> None:
+    async def main() -> None:
+        async with live() as client:
+            sideways = {"code": "005930", "side": "up", "quantity": 1}
+            wishes: tuple[object, ...] = ({}, [], sideways)
+            for wish in wishes:
+                assert (await client.post("/sim/order", wish)).status == 400
+            stranger = {"account": "x", "code": "005930", "side": "buy", "quantity": 1}
+            assert (await client.post("/sim/order", stranger)).status == 400
+            bare = {"code": "005930", "side": "sell", "quantity": 1}
+            said = await client.post("/sim/order", bare)
+            assert (said.status, said.body) == (409, {"error": "holdings"})
+
+    run(main())
+
+
+def test_an_expired_token_is_renewed_once() -> None:
+    async def main() -> None:
+        async with live() as client:
+            await client.log_in()
+            await client.post("/sim/expire-token", {})
+            said = await client.get(Api.PRICE.path, Api.PRICE.real)
+            assert (said.status, said.code) == (500, "EGW00123")
+            old = client.token
+            await client.log_in()
+            assert client.token != old
+            assert (await client.get("/sim/door")).body["tokens_issued"] == 2
+
+    run(main())
+
+
+def test_a_dropped_stream_ends_without_a_handshake() -> None:
+    async def main() -> None:
+        async with live() as client:
+            approval = await client.log_in()
+            async with websockets.connect(client.server.ws_url) as stream:
+                await stream.send(notice_request(approval))
+                await stream.recv()
+                assert (await client.post("/sim/drop-stream", {})).body == {"dropped": 1}
+                await asyncio.wait_for(stream.wait_closed(), 5)
+                assert stream.close_code == 1006
+
+    run(main())

@@ -1,0 +1,46 @@
+import itertools
+
+from daemon.core.calendar import MarketCalendar, is_valid_price
+from daemon.sim.history import DAYS, History
+from daemon.sim.tape import DayTape
+from tests.sim.rig import DAY, FEW
+
+
+def history(seed: int = 1) -> History:
+    bases = {listing.code: listing.base for listing in FEW}
+    return History(FEW, bases, MarketCalendar(), DAY, seed)
+
+
+def test_it_ends_at_the_base_price_and_hangs_together() -> None:
+    past = history()
+    for listing in FEW:
+        bars = past.daily(listing.code)
+        assert len(bars) == DAYS
+        assert bars[-1].close == listing.base
+        for before, after in itertools.pairwise(bars):
+            assert before.day < after.day
+            assert before.close == after.previous
+        for bar in bars:
+            assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
+            assert all(is_valid_price(p) for p in (bar.open, bar.high, bar.low, bar.close))
+
+
+def test_minutes_of_a_past_day_lead_from_its_open_to_its_close() -> None:
+    past = history()
+    bar = past.last("005930")
+    minutes = past.minutes("005930", bar.day)
+    assert (minutes[0].time, minutes[-1].time) == ("090000", "153000")
+    assert (minutes[0].open, minutes[-1].close) == (bar.open, bar.close)
+    assert all(bar.low <= m.low <= m.high <= bar.high for m in minutes)
+    assert past.minutes("005930", DAY) == []
+
+
+def test_a_seed_is_a_past() -> None:
+    assert history(1).daily("005930") == history(1).daily("005930")
+    assert history(1).daily("005930") != history(2).daily("005930")
+
+
+def test_a_day_without_trades_leaves_no_bar() -> None:
+    past = history()
+    past.append(DAY, DayTape("005930", FEW[0].base))
+    assert len(past.daily("005930")) == DAYS

@@ -1,0 +1,77 @@
+from decimal import Decimal
+from pathlib import Path
+
+from daemon.core.values import Side
+from daemon.sim.broker import Broker, first_instant
+from daemon.sim.facts import Condition, OrderRequest
+from daemon.sim.statefile import StateFile
+from tests.sim.rig import DAY, OPEN, OPTIONS
+
+
+def wish(quantity: int, price: Decimal | None, side: Side = Side.BUY) -> OrderRequest:
+    return OrderRequest(
+        account="12345678-01",
+        code="005930",
+        side=side,
+        quantity=quantity,
+        price=price,
+        condition=Condition.NONE,
+        branch="06010",
+    )
+
+
+def test_books_survive_a_process_that_never_said_goodbye(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    broker = Broker(OPTIONS, OPEN, state=StateFile(path))
+    broker.place_by_hand(wish(10, None), OPEN, 1.0)
+    bid = broker.market.view("005930").bids[0].price
+    broker.place_by_hand(wish(5, bid - 1_000), OPEN, 2.0)
+    cash = broker.market.exchange.accounts["12345678-01"].cash
+    totals = broker.market.exchange.totals()
+    orders = dict(broker.market.exchange.orders)
+    # No close: the file is read as a killed process leaves it.
+    state = StateFile(path)
+    saved = state.load()
+    assert saved is not None
+    assert (saved.last_day, saved.next_number) == (DAY, 3)
+    start = first_instant(OPTIONS, OPEN, saved)
+    assert start.isoformat() == "2026-10-13T09:00:00+09:00"
+    after = Broker(OPTIONS, start, state=state, saved=saved)
+    exchange = after.market.exchange
+    account = exchange.accounts["12345678-01"]
+    assert (account.cash, account.reserved) == (cash, Decimal(0))
+    assert account.holdings["005930"].quantity == 10
+    assert account.holdings["005930"].bought_yesterday == 10
+    assert exchange.totals() == totals
+    assert exchange.orders[1] == orders[1] or exchange.orders[1].filled == 10
+    assert (exchange.orders[2].remaining, exchange.orders[2].is_open) == (5, False)
+    assert after.place_by_hand(wish(10, None, Side.SELL), start, 3.0) == 3
+    assert {c: s.base for c, s in exchange.stocks.items()} == saved.closes
+    after.close()
+    broker.close()
+
+
+def test_a_new_file_holds_nothing(tmp_path: Path) -> None:
+    state = StateFile(tmp_path / "new.sqlite")
+    assert state.load() is None
+    state.close()
+
+
+def test_every_kind_of_order_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    broker = Broker(OPTIONS, OPEN, state=StateFile(path))
+    bid = broker.market.view("005930").bids[0].price
+    broker.place_by_hand(wish(5, bid - 1_000), OPEN, 1.0)
+    exchange = broker.market.exchange
+    exchange.modify(1, wish(2, bid - 2_000), broker.market.now, everything=False)
+    exchange.cancel(2, wish(1, None), broker.market.now, everything=False)
+    broker.advance(OPEN, 2.0)
+    exchange.close_day()
+    state = StateFile(path)
+    saved = state.load()
+    assert saved is not None
+    for number, order in exchange.orders.items():
+        order.expired = True
+        assert saved.orders[number] == order
+    state.close()
+    broker.close()
