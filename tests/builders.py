@@ -18,7 +18,16 @@ from daemon.core.events import (
 )
 from daemon.core.portfolio import Portfolio
 from daemon.core.risk import RiskLimits
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    InstrumentId,
+    OrderBook,
+    OrderId,
+    Side,
+    StrategyId,
+    Tick,
+)
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
 SAMSUNG = InstrumentId("krx:005930")
@@ -100,6 +109,24 @@ def filled(
         exchange_time=NINE,
     )
     return OrderFilled(order=OrderId(name), fill=fill, at=NINE)
+
+
+def tick(price: int = 70_000, *, instrument: InstrumentId = SAMSUNG, volume: int = 1) -> Tick:
+    """One share traded; `volume`, the day's so far, tells ticks apart."""
+    return Tick(
+        instrument=instrument,
+        price=Decimal(price),
+        quantity=1,
+        aggressor=Side.BUY,
+        day_volume=volume,
+        exchange_time=NINE,
+        received_at=NINE,
+    )
+
+
+def empty_book(instrument: InstrumentId = SAMSUNG, at: datetime = NINE) -> OrderBook:
+    """Nobody bids and nobody offers."""
+    return OrderBook(instrument=instrument, bids=(), asks=(), exchange_time=at, received_at=at)
 
 
 def reported(cash: int, **holdings: int) -> AccountReported:

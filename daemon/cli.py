@@ -1,0 +1,348 @@
+"""The launchers' command lines: what was typed becomes settings, a run, and an exit code."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, time
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+
+from daemon import account_check, log
+from daemon.app import App
+from daemon.config import (
+    Mode,
+    Settings,
+    SettingsError,
+    load_settings,
+    missing_credentials,
+    missing_for_real,
+)
+from daemon.core.calendar import KST
+from daemon.core.errors import AlreadyRunning, NeedsOperator
+from daemon.wiring import open_session
+
+EXIT_OK = 0
+EXIT_CRASH = 1
+EXIT_USAGE = 2
+EXIT_ALREADY_RUNNING = 75
+EXIT_NEEDS_OPERATOR = 78
+
+EXIT_CODES = """\
+종료 코드 / exit codes:
+  0   정상 종료 / ended as asked
+  1   프로그램 오류 / crashed
+  2   잘못된 명령행, 또는 없는 기능 / wrong command line, or not part of this version
+  75  같은 키로 이미 실행 중 / another instance is running on this key
+  78  설정이나 사람의 조치가 필요함 / settings or a person's action needed
+"""
+
+NO_US = """\
+미국 주식 매매는 이 버전에 없습니다. 국내(KRX) 매매는 auto_trading_launcher.py 를 쓰세요.
+US trading is not part of this version. For KRX use auto_trading_launcher.py.
+"""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def duration(text: str) -> float:
+    """Seconds of `90s`, `5m`, `1h` or a bare number."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 5m or 1h")
+    return seconds
+
+
+def simulated_start(text: str) -> datetime:
+    """An instant; without a zone it is Korean time, a bare date means its open at 09:00."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time such as 2026-11-02 or 2026-11-02T09:00"
+        ) from None
+    if len(text) == len("2026-11-02"):
+        at = datetime.combine(at.date(), time(9, 0))
+    return at if at.tzinfo else at.replace(tzinfo=KST)
+
+
+def trading_parser(program: str) -> argparse.ArgumentParser:
+    """The flags of the trading launchers."""
+    parser = _parser(
+        program,
+        "KIS 자동매매를 시작합니다. 기본은 내장 시뮬레이터입니다. / "
+        "Starts automated trading through KIS; by default on the built-in simulator.",
+    )
+    add = parser.add_argument
+    add(
+        "--for",
+        dest="duration",
+        type=duration,
+        metavar="90s|5m|1h",
+        help="이 시간 뒤 정상 종료 / stop cleanly after this long",
+    )
+    add(
+        "--strategies",
+        type=_names,
+        metavar="A,B",
+        help="실행할 전략 id 또는 module:Class / ids, or module:Class, to run",
+    )
+    add("--markets", type=_names, default=["KR"], metavar="KR", help="시장 / markets")
+    add("--seed", type=int, help="시뮬레이터 씨앗 / the simulator's seed")
+    add(
+        "--sim-start",
+        type=simulated_start,
+        metavar="2026-11-02T09:00",
+        help="모의 시각의 시작 / where simulated time begins",
+    )
+    add(
+        "--sim-speed",
+        type=float,
+        metavar="60",
+        help="실제 1초당 모의 초 / simulated seconds a second",
+    )
+    add(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="끝날 때 결과를 쓸 파일 / where to write the run's report",
+    )
+    add(
+        "--on-stop",
+        choices=["cancel", "leave"],
+        help="끝날 때 남은 주문 / what happens to open orders at the end",
+    )
+    add(
+        "--accept-broker-books",
+        action="store_true",
+        help="장부가 다를 때 증권사 쪽을 받아들임 / adopt the broker's books after a discrepancy",
+    )
+    add(
+        "--log-level",
+        choices=["debug", "info", "warning", "error", "critical"],
+        help="로그 수준 / how much to log",
+    )
+    add("--log-format", choices=["auto", "json", "console"], help="로그 형식 / form of the log")
+    return parser
+
+
+def check_parser(program: str) -> argparse.ArgumentParser:
+    """The flags of the account check."""
+    parser = _parser(
+        program,
+        "예수금, 보유 종목, 미체결 주문, 토큰을 보여 줍니다. 주문은 내지 않습니다. / "
+        "Shows cash, holdings, open orders and the token. It never orders.",
+    )
+    parser.add_argument("--json", action="store_true", help="JSON으로 출력 / print JSON")
+    return parser
+
+
+def _parser(program: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--mode",
+        choices=[mode.value for mode in Mode],
+        default="sim",
+        help="sim 시뮬레이터, virtual 모의투자, real 실전 / which world (default: sim)",
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="데이터 폴더 / where data is kept")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="추가 설정 파일 / a settings file on top of config/<mode>.yaml",
+    )
+    return parser
+
+
+def trade(argv: Sequence[str] | None = None, *, program: str = "auto_trading_launcher.py") -> int:
+    """Run the trading daemon; returns the exit code."""
+    arguments = _parsed(trading_parser(program), argv)
+    if isinstance(arguments, int):
+        return arguments
+    markets = [market.upper() for market in arguments.markets]
+    if "US" in markets:
+        return _say(NO_US, EXIT_USAGE)
+    if markets != ["KR"]:
+        return _say(f"--markets {','.join(markets)}: KR 만 됩니다 / only KR", EXIT_USAGE)
+    overrides: dict[str, object] = {
+        "data_dir": arguments.data_dir,
+        "config": arguments.config,
+        "strategies": arguments.strategies,
+        "on_stop": arguments.on_stop,
+        "sim.seed": arguments.seed,
+        "sim.start": arguments.sim_start,
+        "sim.speed": arguments.sim_speed,
+        "log.level": arguments.log_level,
+        "log.format": arguments.log_format,
+    }
+    settings = _settings(arguments.mode, overrides)
+    if isinstance(settings, int):
+        return settings
+    real = settings.mode is Mode.REAL
+    missing = missing_for_real(settings) if real else missing_credentials(settings)
+    if missing:
+        return _say_missing(settings.mode, missing)
+    form = log.configure(
+        level=settings.log.level, format=settings.log.format, secrets=settings.secrets()
+    )
+    _log_warnings(settings)
+
+    def run() -> int:
+        app = App(
+            settings,
+            report=arguments.report,
+            duration=arguments.duration,
+            accept_broker_books=arguments.accept_broker_books,
+            console=form == "console",
+        )
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_until_stopped(app))
+
+    return _guarded(run)
+
+
+def trade_us(argv: Sequence[str] | None = None) -> int:
+    """The US launcher: reads the same flags and says that there is nothing to start yet."""
+    arguments = _parsed(trading_parser("us_trading_launcher.py"), argv)
+    return arguments if isinstance(arguments, int) else _say(NO_US, EXIT_USAGE)
+
+
+def check_accounts(argv: Sequence[str] | None = None) -> int:
+    """Show the account; returns the exit code."""
+    arguments = _parsed(check_parser("check_accounts.py"), argv)
+    if isinstance(arguments, int):
+        return arguments
+    overrides: dict[str, object] = {"data_dir": arguments.data_dir, "config": arguments.config}
+    settings = _settings(arguments.mode, overrides)
+    if isinstance(settings, int):
+        return settings
+    missing = missing_credentials(settings, hts_id=False)
+    if missing:
+        return _say_missing(settings.mode, missing)
+    log.configure(level="warning", stream=sys.stderr, secrets=settings.secrets())
+    _log_warnings(settings)
+
+    async def look() -> account_check.AccountView:
+        async with open_session(settings, trading=False) as session:
+            return await account_check.look(session, mode=settings.mode.value)
+
+    def run() -> int:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            view = runner.run(look())
+        if arguments.json:
+            sys.stdout.write(account_check.as_json(view) + "\n")
+        else:
+            account_check.show(view, Console(file=sys.stdout))
+        return EXIT_OK
+
+    return _guarded(run)
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _parsed(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> argparse.Namespace | int:
+    """The flags, or the exit code when argparse has already said all there is to say."""
+    try:
+        return parser.parse_args(argv)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else EXIT_USAGE
+
+
+def _settings(mode: str, overrides: dict[str, object]) -> Settings | int:
+    root = Path.cwd()
+    if str(root) not in sys.path:
+        sys.path.append(str(root))  # one's own strategies live beside one's own config
+    try:
+        return load_settings(mode, overrides, environ=os.environ, root=root)
+    except SettingsError as error:
+        return _say(str(error), EXIT_NEEDS_OPERATOR)
+
+
+async def _until_stopped(app: App) -> int:
+    """Run until a signal asks to stop; a second one skips what is left of stopping."""
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            app.abort()
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, on_signal)
+    return await app.run(stop)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed, the standard one elsewhere."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _guarded(run: Callable[[], int]) -> int:
+    """Turn whatever ends a run into words and an exit code."""
+    try:
+        return run()
+    except BaseExceptionGroup as group:
+        return _ended(_only(group))
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last line of defence
+        return _ended(error)
+
+
+def _ended(error: BaseException) -> int:
+    if isinstance(error, AlreadyRunning):
+        return _say(f"이미 실행 중입니다 / already running:\n{error}", EXIT_ALREADY_RUNNING)
+    if isinstance(error, SettingsError):
+        return _say(str(error), EXIT_NEEDS_OPERATOR)
+    if isinstance(error, NeedsOperator):
+        return _say(f"조치가 필요합니다 / a person must act:\n{error}", EXIT_NEEDS_OPERATOR)
+    structlog.get_logger("cli").error("crashed", exc_info=error)
+    return EXIT_CRASH
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error a group comes down to, or the group itself."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _say_missing(mode: Mode, missing: Sequence[str]) -> int:
+    head = f"{mode.value}: 시작할 수 없습니다 / cannot start, this is missing:"
+    return _say("\n".join([head, *(f"  - {line}" for line in missing)]), EXIT_NEEDS_OPERATOR)
+
+
+def _log_warnings(settings: Settings) -> None:
+    for warning in settings.warnings:
+        structlog.get_logger("config").warning("odd_setting", problem=warning)
+
+
+def _say(text: str, code: int) -> int:
+    """Tell a person on standard error, without secrets; returns `code`."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(log.redacted(text).rstrip("\n") + "\n")
+        sys.stderr.flush()
+    return code

@@ -1,0 +1,496 @@
+"""The settings: every value the daemon can be told, checked at once, with every fault named.
+
+With `sources` the only reader of files and environment; only what puts the daemon together
+may import it.
+"""
+
+import hashlib
+import importlib
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from daemon.core.errors import NeedsOperator
+from daemon.core.risk import RiskLimits
+from daemon.core.values import InstrumentId, Market, StrategyId, market_of, parse_instrument
+from daemon.engine.host import StrategySlot
+from daemon.kis.spec import PROFILES, Profile
+from daemon.sim import options as simulator
+from daemon.sources import SECRET_SETTINGS, Fault, Layers, did_you_mean, state_home
+from daemon.strategy import Strategy
+
+_ACCOUNT = re.compile(r"(\d{8})-?(\d{2})")
+_CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+class Mode(StrEnum):
+    """Which world the daemon trades in: our simulator, the broker's virtual money, or real."""
+
+    SIM = "sim"
+    VIRTUAL = "virtual"
+    REAL = "real"
+
+
+class SettingsError(NeedsOperator):
+    """Wrong settings. The message lists all `faults`; none shows a secret."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        lines = [f"설정을 고쳐야 합니다 / the settings need attention ({len(self.faults)}):"]
+        for number, fault in enumerate(self.faults, start=1):
+            lines.append(f"  {number}. {fault.setting} [{fault.source}]: {fault.problem}")
+            lines.append(f"     → {fault.fix}")
+        super().__init__("\n".join(lines))
+
+
+def _key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not re.fullmatch(r"[!-~]{6,}", text):
+        raise ValueError("must be at least 6 visible ASCII characters, without spaces")
+    return value
+
+
+def _account(value: str) -> str:
+    match = _ACCOUNT.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("must be 8 digits, a hyphen and 2 digits, such as 12345678-01")
+    return f"{match[1]}-{match[2]}"
+
+
+def _loopback(value: str) -> str:
+    """Another address than the broker's own may only be this machine: keys are sent there."""
+    try:
+        host = urlsplit(value).hostname or ""
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise ValueError("must be an address of this machine, such as http://127.0.0.1:8080")
+    return value.rstrip("/")
+
+
+def _instrument(value: str) -> InstrumentId:
+    instrument = parse_instrument(value)
+    if market_of(instrument) is not Market.KRX:
+        raise ValueError("only KRX instruments are traded in this version")
+    return instrument
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Key = Annotated[SecretStr, AfterValidator(_key)]
+Account = Annotated[str, AfterValidator(_account)]
+HtsId = Annotated[str, Field(max_length=40)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_loopback)]
+WsUrl = Annotated[str, Field(pattern=r"^wss?://"), AfterValidator(_loopback)]
+Instrument = Annotated[str, AfterValidator(_instrument)]
+Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+
+
+class StrategySettings(_Section):
+    """One strategy to run: its id, its class as `module:Class`, what it trades, its parameters."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    class_: str = Field(alias="class", pattern=f"^{_CLASS.pattern}$")
+    instruments: tuple[Instrument, ...] = Field(min_length=1)
+    parameters: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _no_repetition(self) -> "StrategySettings":
+        if len(set(self.instruments)) != len(self.instruments):
+            raise ValueError("an instrument is listed twice")
+        return self
+
+
+class RiskSettings(_Section):
+    """The limits of `core.risk`; amounts in KRW, `price_collar` a fraction of the last price."""
+
+    max_order_quantity: int = Field(ge=1)
+    max_order_notional: Amount
+    max_position_notional: Amount
+    price_collar: Decimal = Field(gt=0, le=Decimal("0.3"))
+    max_orders_per_minute: int = Field(ge=1)
+
+    def limits(self) -> RiskLimits:
+        """As the core knows them."""
+        return RiskLimits(**dict(self))
+
+
+class SimSettings(_Section):
+    """The simulator: `start` is simulated time, `speed` simulated seconds a second, cash KRW."""
+
+    seed: int = 20260102
+    start: AwareDatetime | None = None
+    speed: float = Field(default=60.0, gt=0, le=3600)
+    cash: Amount = Decimal(100_000_000)
+
+
+class LogSettings(_Section):
+    """How much is logged, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Settings(BaseSettings):
+    """Everything the daemon was told. Built by `load_settings`, never changed afterwards."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    mode: Mode
+    app_key: Key = SecretStr("")
+    app_secret: Key = SecretStr("")
+    account: Account = ""
+    """`"12345678-01"`. This and the other three are empty when they were not given."""
+    hts_id: HtsId = ""
+    rest_url: HttpUrl | None = None
+    ws_url: WsUrl | None = None
+    data_dir: Path
+    shared_root: Path
+    requests_per_second: int | None = Field(default=None, ge=1, le=20)
+    strategies: tuple[StrategySettings, ...] = ()
+    risk: RiskSettings | None = None
+    on_stop: Literal["cancel", "leave"] = "cancel"
+    armed: bool = False
+    sim: SimSettings = SimSettings()
+    log: LogSettings = LogSettings()
+    holidays: Annotated[frozenset[date], BeforeValidator(_split)] = frozenset()
+    warnings: tuple[str, ...] = ()
+    """What looked odd while reading, for the log."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load_settings` collected: nothing is read behind its back."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if (self.rest_url is None) != (self.ws_url is None):
+            raise ValueError("rest_url and ws_url must be given together or not at all")
+        ids = [strategy.id for strategy in self.strategies]
+        if len(set(ids)) != len(ids):
+            raise ValueError("two strategies have the same id")
+        return self
+
+    @property
+    def profile(self) -> Profile:
+        """Hosts and limits of the mode, with what was overridden."""
+        base = PROFILES[self.mode.value]
+        return replace(
+            base,
+            rest_url=self.rest_url or base.rest_url,
+            ws_url=self.ws_url or base.ws_url,
+            requests_per_second=self.requests_per_second or base.requests_per_second,
+        )
+
+    @property
+    def shared_dir(self) -> Path:
+        """Lock, token and request budget of this app key, common to all checkouts of a user."""
+        digest = hashlib.sha256(self.app_key.get_secret_value().encode()).hexdigest()
+        return self.shared_root / f"{self.mode.value}-{digest[:8]}"
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal of this mode and account."""
+        return self.data_dir / self.mode.value / f"journal-{self.account}.sqlite3"
+
+    @property
+    def risk_limits(self) -> RiskLimits:
+        """The limits every order must keep; raises `SettingsError` when none were given."""
+        if self.risk is None:
+            raise SettingsError([_MISSING["risk"]])
+        return self.risk.limits()
+
+    @property
+    def strategy_slots(self) -> tuple[StrategySlot, ...]:
+        """All strategies, built anew; raises `SettingsError`."""
+        return tuple(load_strategy(each) for each in self.strategies)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must not appear in any output."""
+        account = self.account
+        forms = (account, account.replace("-", ""), account[:8])
+        keys = (self.app_key.get_secret_value(), self.app_secret.get_secret_value())
+        return tuple(each for each in (*keys, *forms) if each)
+
+
+_MISSING = {
+    fault.setting: fault
+    for fault in (
+        Fault(
+            "app_key",
+            "not given",
+            "앱키가 없습니다 / the app key is missing",
+            "set KIS_APP_KEY, or key.kis_app_key in config/secrets.yaml",
+        ),
+        Fault(
+            "app_secret",
+            "not given",
+            "앱 시크릿이 없습니다 / the app secret is missing",
+            "set KIS_APP_SECRET, or key.kis_app_secret in config/secrets.yaml",
+        ),
+        Fault(
+            "account",
+            "not given",
+            "계좌번호가 없습니다 / the account number is missing",
+            "set KIS_ACCOUNT=12345678-01, or key.kis_account in config/secrets.yaml",
+        ),
+        Fault(
+            "hts_id",
+            "not given",
+            "HTS ID가 없습니다 (체결 통보에 필요) / the HTS id is missing (for order notices)",
+            "set KIS_HTS_ID, or key.kis_hts_id in config/secrets.yaml",
+        ),
+        Fault(
+            "risk",
+            "not given",
+            "위험 한도를 직접 정해야 합니다 / risk limits must be chosen by you",
+            "write the `risk:` section of config/real.yaml",
+        ),
+        Fault(
+            "armed",
+            "not given",
+            "실전 매매가 허가되지 않았습니다 / real trading is not armed",
+            "set KIS_ARMED=true, or `armed: true` in config/real.yaml, when you mean it",
+        ),
+    )
+}
+
+
+def missing_credentials(settings: Settings, *, hts_id: bool = True) -> list[str]:
+    """What the broker needs and was not given, one line each, in Korean and English."""
+    wanted = [name for name in SECRET_SETTINGS if hts_id or name != "hts_id"]
+    return _lines(name for name in wanted if not getattr(settings, name))
+
+
+def missing_for_real(settings: Settings) -> list[str]:
+    """What real trading still needs, one line each, in Korean and English."""
+    return _lines(name for name in _MISSING if not getattr(settings, name))
+
+
+def _lines(names: Iterable[str]) -> list[str]:
+    return [f"{_MISSING[name].problem} → {_MISSING[name].fix}" for name in names]
+
+
+def load_settings(
+    mode: Mode | str,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    environ: Mapping[str, str],
+    root: Path,
+) -> Settings:
+    """Read all layers for `mode`, later ones winning; raises `SettingsError` with every fault.
+
+    `overrides` are the command line's, by dotted setting; `config` names one more settings
+    file, `strategies` a list of ids or `module:Class` to keep. `root` is where `config/` is
+    and what relative paths mean. Credentials may still be missing afterwards: see
+    `missing_credentials` and `missing_for_real`.
+    """
+    mode, chosen = Mode(mode), dict(overrides or {})
+    layers = Layers(root=root, environ=environ, world="virtual" if mode == "virtual" else "real")
+    layers.put("data_dir", "var", "default")
+    layers.add_settings_file("holidays", required=False)
+    layers.add_settings_file(mode.value)
+    file, subset = chosen.pop("config", None), chosen.pop("strategies", None)
+    if file is not None:
+        layers.add_settings(layers.read_mapping(root / str(file)), str(file))
+    # Only a simulator of one's own choosing is shown anybody's keys.
+    own_address = mode is Mode.SIM and not environ.get("KIS_REST_URL")
+    secrets = not (own_address and "rest_url" not in layers.values)
+    if mode is Mode.SIM:
+        _add_simulator_keys(layers)
+    if secrets:
+        layers.add_devlp()
+        layers.add_secrets_file()
+        layers.add_credentials()
+    layers.add_environment(_names(Settings), secrets=secrets)
+    layers.add_command_line(chosen)
+    if isinstance(subset, list | tuple):
+        _choose_strategies(layers, [str(each) for each in subset])
+    return _build(mode, layers)
+
+
+def _build(mode: Mode, layers: Layers) -> Settings:
+    data_dir = layers.root / Path(str(layers.values["data_dir"])).expanduser()
+    home = data_dir / "sim" if mode is Mode.SIM else state_home(layers.environ, data_dir)
+    shared = home if mode is Mode.SIM else home / "kis-trader"
+    layers.values["data_dir"] = data_dir
+    chosen = layers.values.get("shared_root", shared)
+    layers.values["shared_root"] = layers.root / Path(str(chosen)).expanduser()
+    settings: Settings | None = None
+    try:
+        settings = Settings(**{**layers.values, "mode": mode, "warnings": layers.warnings})
+    except ValidationError as error:
+        layers.faults.extend(_faults(error, layers, Settings))
+    except TypeError:
+        layers.fault("settings", "files", "a setting's name is not text", "correct the files")
+    layers.faults.extend(_strategy_faults(layers))
+    if settings is None or layers.faults:
+        raise SettingsError([*layers.faults, *_missing_too(mode, layers)])
+    return settings
+
+
+def _strategy_faults(layers: Layers) -> Iterator[Fault]:
+    """What is wrong with the strategies themselves, whatever else is wrong."""
+    items = layers.values.get("strategies")
+    source = layers.source_of("strategies")
+    for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
+        try:
+            load_strategy(StrategySettings.model_validate(item))
+        except ValidationError:
+            continue  # its outer shape was judged with all other settings
+        except SettingsError as error:
+            for each in error.faults:
+                yield each._replace(setting=f"strategies.{index}.{each.setting}", source=source)
+
+
+def _missing_too(mode: Mode, layers: Layers) -> list[Fault]:
+    """With wrong settings, say in the same message what is not there at all."""
+    names = {Mode.SIM: (), Mode.VIRTUAL: SECRET_SETTINGS, Mode.REAL: tuple(_MISSING)}[mode]
+    told = {fault.setting for fault in layers.faults}
+    return [_MISSING[each] for each in names if not layers.values.get(each) and each not in told]
+
+
+def _add_simulator_keys(layers: Layers) -> None:
+    layers.put("app_key", simulator.APP_KEY, "simulator")
+    layers.put("app_secret", simulator.APP_SECRET, "simulator")
+    layers.put("account", simulator.ACCOUNT, "simulator")
+    layers.put("hts_id", simulator.HTS_ID, "simulator")
+
+
+def _choose_strategies(layers: Layers, subset: list[str]) -> None:
+    """Keep the strategies named; a `module:Class` of no id trades what the others do."""
+    configured = layers.values.get("strategies")
+    known = [each for each in configured or [] if isinstance(each, dict)]
+    by_id = {str(each.get("id")): each for each in known}
+    everything = list(dict.fromkeys(code for each in known for code in each.get("instruments", ())))
+    kept = []
+    for name in subset:
+        if name in by_id:
+            kept.append(by_id[name])
+        elif _CLASS.fullmatch(name):
+            own = name.partition(":")[2][:32]
+            kept.append({"id": own, "class": name, "instruments": everything})
+        else:
+            layers.fault(
+                name, "--strategies", f"no such strategy{did_you_mean(name, by_id)}", "correct it"
+            )
+    layers.put("strategies", kept, layers.source_of("strategies"))
+
+
+def load_strategy(item: StrategySettings) -> StrategySlot:
+    """Import a strategy's class and build it with its parameters; raises `SettingsError`."""
+    module_name, _, class_name = item.class_.partition(":")
+    fix = "correct `class:`; it is `module:Class`, such as strategies.my_strategy:MyStrategy"
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # a strategy's file may raise anything
+        problem = f"{module_name} cannot be imported ({type(error).__name__}: {error})"
+        raise SettingsError([Fault("class", item.id, problem, fix)]) from error
+    found = getattr(module, class_name, None)
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        problem = f"{module_name} has no strategy {class_name}"
+        raise SettingsError([Fault("class", item.id, problem, fix)])
+    try:
+        parameters = found.Parameters.model_validate(item.parameters)
+    except ValidationError as error:
+        names = tuple(found.Parameters.model_fields)
+        raise SettingsError(
+            Fault(
+                ".".join(["parameters", *map(str, each["loc"])]),
+                item.id,
+                _problem(each, names),
+                f"correct the parameters of {item.id}",
+            )
+            for each in error.errors(include_url=False, include_input=False)
+        ) from None
+    instruments = tuple(InstrumentId(each) for each in item.instruments)
+    return StrategySlot(id=StrategyId(item.id), strategy=found(parameters), instruments=instruments)
+
+
+def _faults(error: ValidationError, layers: Layers, model: type[BaseModel]) -> Iterator[Fault]:
+    for each in error.errors(include_url=False, include_input=False):
+        setting = ".".join(map(str, each["loc"])) or "settings"
+        source = layers.source_of(setting)
+        names = _siblings(model, each["loc"])
+        where = "the environment" if source.startswith("$") else source
+        fix = f"rename or remove it in {where}" if _unknown(each) else f"correct it in {where}"
+        yield Fault(setting, source, _problem(each, names), fix)
+
+
+def _unknown(error: Mapping[str, Any]) -> bool:
+    return bool(error["type"] == "extra_forbidden")
+
+
+def _problem(error: Mapping[str, Any], names: Iterable[str]) -> str:
+    """What is wrong, without the value: it might be a secret that got into the wrong place."""
+    if _unknown(error):
+        hint = did_you_mean(str(error["loc"][-1]), names)
+        return f"알 수 없는 설정 / unknown setting{hint}"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The names known where `loc` ends."""
+    for step in loc[:-1]:
+        if isinstance(step, int):
+            continue
+        field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section a field's type holds: itself, optional, or a tuple of it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_model_in(each) for each in getattr(annotation, "__args__", ()))
+    return next((each for each in inner if each is not None), None)
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted setting that an environment variable can carry."""
+    for name, field in model.model_fields.items():
+        section = _model_in(field.annotation)
+        if name in ("mode", "warnings"):
+            continue
+        if section is None or name == "strategies":
+            yield prefix + name
+        else:
+            yield from _names(section, f"{prefix}{name}.")

@@ -1,0 +1,84 @@
+"""Instruments, sides and books: what they read, and what they refuse."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.core.values import (
+    Level,
+    Market,
+    Side,
+    code_of,
+    instrument_id,
+    market_of,
+    parse_instrument,
+)
+from tests.builders import HYNIX, SAMSUNG, empty_book
+
+CODES = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("krx:005930", SAMSUNG),
+        ("005930", SAMSUNG),
+        ("KRX:005930", SAMSUNG),
+        ("  krx:000660\n", HYNIX),
+        ("nasdaq:AAPL", "nasdaq:AAPL"),
+        ("0162Z0", "krx:0162Z0"),
+    ],
+)
+def test_instruments_are_read_with_krx_as_the_default(text: str, expected: str) -> None:
+    assert parse_instrument(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "must be letters and digits"),
+        ("krx:", "must be letters and digits"),
+        ("krx:00 5930", "must be letters and digits"),
+        ("krx: 005930", "must be letters and digits"),
+        ("krx:005930:1", "must be letters and digits"),
+        ("krx:삼성", "must be letters and digits"),
+        ("krx:００５９３０", "must be letters and digits"),
+        ("tokyo:7203", "'tokyo' of 'tokyo:7203' is not one of krx, nasdaq, nyse, amex"),
+        (":005930", "is not one of krx"),
+    ],
+)
+def test_what_is_no_instrument_is_refused_by_name(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse_instrument(text)
+
+
+@given(st.sampled_from(Market), CODES)
+def test_an_instrument_remembers_its_two_halves(market: Market, code: str) -> None:
+    instrument = instrument_id(market, code)
+
+    assert (market_of(instrument), code_of(instrument)) == (market, code)
+    assert parse_instrument(instrument) == instrument
+
+
+@given(st.text())
+def test_any_text_is_an_instrument_or_a_value_error(text: str) -> None:
+    try:
+        instrument = parse_instrument(text)
+    except ValueError:
+        return
+    assert instrument_id(market_of(instrument), code_of(instrument)) == instrument
+
+
+def test_a_side_knows_what_it_does_to_a_position() -> None:
+    assert (Side.BUY.sign, Side.SELL.sign) == (1, -1)
+
+
+def test_the_best_levels_are_the_first_or_nothing() -> None:
+    bids = (Level(Decimal(69_900), 5), Level(Decimal(69_800), 7))
+    asks = (Level(Decimal(70_000), 3), Level(Decimal(70_100), 1))
+    book = empty_book()._replace(bids=bids, asks=asks)
+
+    assert (book.bid, book.ask) == (bids[0], asks[0])
+    assert (empty_book().bid, empty_book().ask) == (None, None)

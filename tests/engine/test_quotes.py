@@ -1,0 +1,70 @@
+"""The last price of every instrument and the limits of its day."""
+
+from decimal import Decimal
+
+from daemon.core.values import InstrumentId
+from daemon.engine.quotes import QuoteBoard
+from daemon.ports import InstrumentInfo
+from tests.builders import HYNIX, SAMSUNG, after, empty_book, tick
+
+
+def info(last: int, instrument: InstrumentId = SAMSUNG) -> InstrumentInfo:
+    return InstrumentInfo(
+        instrument=instrument,
+        last=Decimal(last),
+        base=Decimal(77_300),
+        upper_limit=Decimal(100_400),
+        lower_limit=Decimal(54_200),
+    )
+
+
+def test_nothing_is_known_of_an_instrument_before_it_is_told() -> None:
+    board = QuoteBoard()
+    board.learn(info(70_000))
+    board.on_tick(tick())
+    board.on_book(empty_book())
+
+    assert board.last_price(HYNIX) is None
+    assert board.upper_limit(HYNIX) is None
+    assert board.book(HYNIX) is None
+
+
+def test_the_venues_word_gives_a_price_and_the_days_limit() -> None:
+    board = QuoteBoard()
+    board.learn(info(70_000))
+
+    assert board.last_price(SAMSUNG) == 70_000
+    assert board.upper_limit(SAMSUNG) == 100_400
+
+
+def test_a_trade_sets_the_last_price_and_leaves_the_limit() -> None:
+    board = QuoteBoard()
+    board.on_tick(tick(70_100))
+    assert board.upper_limit(SAMSUNG) is None
+
+    board.learn(info(70_000))
+    board.on_tick(tick(70_200))
+    board.on_tick(tick(201_000, instrument=HYNIX))
+    assert board.last_price(SAMSUNG) == 70_200
+    assert board.last_price(HYNIX) == 201_000
+    assert board.upper_limit(SAMSUNG) == 100_400
+
+
+def test_an_instrument_that_has_not_traded_today_has_no_price() -> None:
+    board = QuoteBoard()
+    board.learn(info(0))
+    assert board.last_price(SAMSUNG) is None
+
+    board.on_tick(tick(70_100))
+    board.learn(info(0))
+    assert board.last_price(SAMSUNG) == 70_100
+
+
+def test_the_newest_depth_is_kept_and_is_no_price() -> None:
+    board = QuoteBoard()
+    newest = empty_book(at=after(1))
+    board.on_book(empty_book())
+    board.on_book(newest)
+
+    assert board.book(SAMSUNG) is newest
+    assert board.last_price(SAMSUNG) is None

@@ -1,0 +1,240 @@
+"""The command lines: flags, refusals, exit codes. The daemon itself is a stand-in here."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import auto_trading_launcher
+import check_accounts
+import us_trading_launcher
+from daemon import cli, log
+from daemon.config import Settings
+from daemon.core.errors import AlreadyRunning, NeedsOperator
+from tests.test_account_check import FakeSession
+from tests.test_log import restored
+
+ROOT = Path(__file__).parents[1]
+KEY = "PSabcdefghijklmnopqrstuvwxyz01234567"
+
+
+class StandIn:
+    """In the place of `App`: keeps what it was given and ends as told."""
+
+    made: list["StandIn"]
+    ending: BaseException | int
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self.settings = settings
+        self.options = options
+        self.aborted = asyncio.Event()
+        StandIn.made.append(self)
+
+    def abort(self) -> None:
+        self.aborted.set()
+
+    async def run(self, stop: asyncio.Event) -> int:
+        if isinstance(StandIn.ending, BaseException):
+            raise StandIn.ending
+        if StandIn.ending == 99:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await stop.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+            await self.aborted.wait()
+            return 0
+        return StandIn.ending
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    StandIn.made, StandIn.ending = [], 0
+    monkeypatch.setattr(cli, "App", StandIn)
+    monkeypatch.chdir(ROOT)
+    for name in list(os.environ):
+        if name.startswith("KIS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "/nonexistent")
+    with restored():
+        yield
+
+
+def test_the_flags_become_settings(tmp_path: Path) -> None:
+    flags = (
+        "--mode sim --for 5m --seed 7 --sim-start 2026-11-03 --sim-speed 2 --strategies breakout "
+        "--markets kr --log-level debug --log-format json --accept-broker-books --on-stop leave "
+        f"--report {tmp_path}/r.json --data-dir {tmp_path}"
+    )
+    assert auto_trading_launcher.main(flags.split()) == 0
+    (app,) = StandIn.made
+    settings = app.settings
+    assert (settings.sim.seed, settings.sim.speed, settings.on_stop) == (7, 2.0, "leave")
+    assert settings.sim.start == datetime(2026, 11, 3, tzinfo=UTC)
+    assert [each.id for each in settings.strategies] == ["breakout"]
+    assert (settings.log.level, settings.log.format) == ("debug", "json")
+    assert settings.data_dir == tmp_path
+    assert app.options == {
+        "report": tmp_path / "r.json",
+        "duration": 300.0,
+        "accept_broker_books": True,
+        "console": False,
+    }
+
+
+def test_a_settings_file_may_be_added(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("sim: {seed: 11}")
+    assert auto_trading_launcher.main(["--config", str(tmp_path / "mine.yaml")]) == 0
+    assert StandIn.made[0].settings.sim.seed == 11
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1h", 3600), ("2", 2), ("0.5m", 30)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert cli.duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["--for soon", "--for 0s", "--mode paper", "--sim-start lately", "--mod sim", "--markets JP"],
+)
+def test_a_wrong_command_line_is_usage(flags: str) -> None:
+    assert auto_trading_launcher.main(flags.split()) == cli.EXIT_USAGE
+    assert StandIn.made == []
+
+
+def test_help_speaks_both_languages(capsys: pytest.CaptureFixture[str]) -> None:
+    for main in (auto_trading_launcher.main, us_trading_launcher.main, check_accounts.main):
+        assert main(["--help"]) == 0
+        text = capsys.readouterr().out
+        assert "종료 코드 / exit codes" in text
+        assert "which world" in text
+
+
+def test_us_trading_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert us_trading_launcher.main(["--mode", "virtual"]) == cli.EXIT_USAGE
+    assert auto_trading_launcher.main(["--markets", "KR,US"]) == cli.EXIT_USAGE
+    error = capsys.readouterr().err
+    assert error.count("not part of this version") == 2
+    assert "미국 주식" in error
+
+
+def test_real_money_needs_everything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KIS_APP_KEY", KEY)
+    assert auto_trading_launcher.main(["--mode", "real"]) == cli.EXIT_NEEDS_OPERATOR
+    error = capsys.readouterr().err
+    for words in ("시크릿", "계좌번호", "HTS ID", "위험 한도", "허가"):
+        assert words in error
+    assert "앱키가 없습니다" not in error
+    assert KEY not in error
+    assert StandIn.made == []
+
+
+def test_virtual_money_needs_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert auto_trading_launcher.main(["--mode", "virtual"]) == cli.EXIT_NEEDS_OPERATOR
+    assert capsys.readouterr().err.count("  - ") == 4
+    assert check_accounts.main(["--mode", "virtual"]) == cli.EXIT_NEEDS_OPERATOR
+    assert capsys.readouterr().err.count("  - ") == 3
+
+
+def test_wrong_settings_are_told_and_nothing_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert auto_trading_launcher.main(["--strategies", "none"]) == cli.EXIT_NEEDS_OPERATOR
+    assert check_accounts.main(["--config", "nowhere.yaml"]) == cli.EXIT_NEEDS_OPERATOR
+    error = capsys.readouterr().err
+    assert "설정을 고쳐야 합니다" in error
+    assert "nowhere.yaml" in error
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        (0, cli.EXIT_OK),
+        (3, 3),
+        (99, cli.EXIT_OK),
+        (NeedsOperator("call the broker"), cli.EXIT_NEEDS_OPERATOR),
+        (AlreadyRunning("pid 7"), cli.EXIT_ALREADY_RUNNING),
+        (ExceptionGroup("tasks", [NeedsOperator("inner")]), cli.EXIT_NEEDS_OPERATOR),
+        (RuntimeError("bug"), cli.EXIT_CRASH),
+        (ExceptionGroup("tasks", [KeyError("a"), KeyError("b")]), cli.EXIT_CRASH),
+    ],
+)
+def test_every_ending_has_its_exit_code(ending: BaseException | int, code: int) -> None:
+    StandIn.ending = ending
+    assert auto_trading_launcher.main(["--log-level", "critical"]) == code
+
+
+def test_words_on_the_way_out_hold_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = "SIMULATED-APP-KEY-NOT-A-REAL-SECRET-"
+    StandIn.ending = NeedsOperator(f"refused {secret}")
+    assert auto_trading_launcher.main([]) == cli.EXIT_NEEDS_OPERATOR
+    StandIn.ending = RuntimeError(f"broken {secret}")
+    assert auto_trading_launcher.main([]) == cli.EXIT_CRASH
+    out, error = capsys.readouterr()
+    assert secret not in out + error
+    assert "refused ***" in error
+    assert "broken ***" in out
+
+
+def test_a_closed_standard_error_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed:
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Closed())
+    assert us_trading_launcher.main([]) == cli.EXIT_USAGE
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_account_is_shown(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @asynccontextmanager
+    async def opened(settings: Settings, *, trading: bool) -> AsyncIterator[FakeSession]:
+        assert not trading
+        yield FakeSession()
+
+    monkeypatch.setattr(cli, "open_session", opened)
+    assert check_accounts.main(["--json"] if as_json else []) == cli.EXIT_OK
+    out = capsys.readouterr().out
+    assert json.loads(out)["cash"] == "1234567" if as_json else "1,234,567 KRW" in out
+
+
+def test_an_account_that_cannot_be_asked_is_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    @asynccontextmanager
+    async def opened(settings: Settings, *, trading: bool) -> AsyncIterator[FakeSession]:
+        if not trading:
+            raise NeedsOperator("no simulator")
+        yield FakeSession()
+
+    monkeypatch.setattr(cli, "open_session", opened)
+    assert check_accounts.main([]) == cli.EXIT_NEEDS_OPERATOR
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("launcher", ["auto_trading_launcher", "us_trading_launcher"])
+def test_the_launchers_start_as_programs(launcher: str) -> None:
+    done = subprocess.run(
+        [sys.executable, f"{launcher}.py", "--markets", "US"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == cli.EXIT_USAGE
+    assert "US trading" in done.stderr
+
+
+def test_redacted_words_use_the_secrets_of_the_log() -> None:
+    log.configure(secrets=["very-secret-value"])
+    assert log.redacted("a very-secret-value b") == "a *** b"

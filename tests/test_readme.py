@@ -1,0 +1,65 @@
+"""What the README promises, as far as a machine can tell."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from daemon import cli
+from daemon.strategy import Strategy
+from tests.strategies.desk import SAMSUNG, FakeDesk, minutes
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def example() -> type[Strategy]:
+    found = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert found
+    names: dict[str, object] = {"__name__": "readme"}
+    exec(compile(found[1], "README.md", "exec"), names)
+    strategy = names["BuyTheDip"]
+    assert isinstance(strategy, type)
+    assert issubclass(strategy, Strategy)
+    return strategy
+
+
+def test_the_example_strategy_trades() -> None:
+    strategy = example()
+    parameters = strategy.Parameters.model_validate({"below": "70000"})
+    desk = FakeDesk(minutes([71000, 70000, 69900, 69000]))
+    asyncio.run(strategy(parameters).run(desk))
+    assert desk.position(SAMSUNG).quantity == 1
+    assert desk.submitted[0].limit == 69900
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        cli.EXIT_OK,
+        cli.EXIT_CRASH,
+        cli.EXIT_USAGE,
+        cli.EXIT_ALREADY_RUNNING,
+        cli.EXIT_NEEDS_OPERATOR,
+    ],
+)
+def test_exit_codes_are_told(code: int) -> None:
+    assert f"| {code} |" in TEXT
+    assert re.search(rf"^  {code}\b", cli.EXIT_CODES, re.MULTILINE)
+
+
+def test_ci_runs_the_readmes_test_command_and_every_check() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    command = "uv run pytest"
+    assert f"pip install uv && {command}\n" in TEXT
+    assert script.rstrip().endswith(command)
+    for check in ("uv sync --locked", "ruff format --check", "ruff check", "mypy", "lint-imports"):
+        assert check in script
+
+
+def test_flags_in_the_readme_exist() -> None:
+    known = cli.trading_parser("x").format_help() + cli.check_parser("x").format_help()
+    foreign = {"--help"}
+    for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - foreign:
+        assert flag in known, flag
