@@ -291,11 +291,6 @@ def redacted(text: str) -> str:
     return _redactor.text(text)
 
 
-def use_clock(now: Callable[[], datetime]) -> None:
-    """Stamp later lines with this clock: a simulation's lines carry the simulated time."""
-    _sink.now = now
-
-
 def lost_lines() -> int:
     """Lines that could not be written since `configure`."""
     return _sink.lost

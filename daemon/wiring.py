@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 import structlog
 
+from daemon import log
 from daemon import report as reports
 from daemon.clock import SimulatedClock, WallClock
 from daemon.config import Settings
@@ -145,6 +146,7 @@ async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> S
         tokens=tokens,
         clock=clock,
         random=random,
+        on_secret=log.add_secrets,
     )
     feed = KisFeed(
         profile=profile,

@@ -263,13 +263,6 @@ def test_auto_is_colours_on_a_terminal_and_json_elsewhere() -> None:
     assert "\x1b[" in stream.getvalue()
 
 
-def test_another_clock_may_take_over() -> None:
-    stream = start()
-    log.use_clock(lambda: datetime(2030, 1, 1, tzinfo=UTC))
-    structlog.get_logger().info("x")
-    assert only(stream)["timestamp"].startswith("2030")
-
-
 def test_a_caller_cannot_forge_the_fields_of_a_line() -> None:
     stream = start()
     structlog.get_logger().info("x", seq=99, timestamp="never", level_="y")

@@ -61,7 +61,8 @@ class Patience:
 class KisRest:
     """`ports.Broker` and `ports.MarketData` for one account, KRX only.
 
-    Nothing is sent before `run` is running. `approval_key` serves the stream.
+    Nothing is sent before `run` is running. `approval_key` serves the stream. `on_secret` is
+    told every token and stream key before it is used.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class KisRest:
         clock: Clock,
         random: Random,
         patience: Patience | None = None,
+        on_secret: Callable[[str], None] = lambda secret: None,
     ) -> None:
         self.account_id = credentials.account
         self._profile = profile
@@ -91,6 +93,7 @@ class KisRest:
             profile=profile,
             clock=clock,
             random=random,
+            on_secret=on_secret,
         )
 
     @property

@@ -1,6 +1,7 @@
 """Keys of the session, fetched before they are missed: the access token and the stream key."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 
@@ -25,6 +26,7 @@ class KeyRing:
     """Holds a working access token, shared over all processes of the app key.
 
     `run` renews it; everybody else only reads it, reports it refused, or waits for it.
+    `on_secret` is told every key before it is used, so that logs can leave it out.
     """
 
     POLL = 5.0
@@ -41,7 +43,9 @@ class KeyRing:
         profile: Profile,
         clock: Clock,
         random: Random,
+        on_secret: Callable[[str], None],
     ) -> None:
+        self._on_secret = on_secret
         self._pump = pump
         self._store = store
         self._credentials = credentials
@@ -119,6 +123,7 @@ class KeyRing:
             log.error("token_store_unreadable", error=str(error))
             return
         if stored is not None and self._keeper.adopt(stored, self._clock.now()):
+            self._on_secret(stored.value)
             log.info("token_adopted", expires_at=stored.expires_at.isoformat())
 
     async def _issue(self) -> float:
@@ -144,6 +149,7 @@ class KeyRing:
             log.warning("token_issue_unclear", error=str(error))
             return self._retry()
         token = AccessToken(issued.value, issued.expires_at, now)
+        self._on_secret(token.value)
         self._keeper.issued(token)
         self._backoff.succeeded()
         self._pump.stats.token_issues += 1
@@ -197,5 +203,6 @@ class KeyRing:
                     self._pump.slow_down(error.delay)
                 raise
             self._pump.stats.approval_issues += 1
+            self._on_secret(key)
             self._approval = (key, self._clock.now())
             return key

@@ -508,23 +508,29 @@ def cases(draw: st.DrawFn) -> Case:
     wishes = draw(st.lists(WISHES, min_size=1, max_size=6))
     scarce = draw(st.sampled_from(Scarce))
     every = [*(each.wish for each in waiting), *wishes]
-    cost = sum(int(worst_price(wish)) * wish.quantity for wish in every if wish.side is Side.BUY)
+    purchases = [wish for wish in every if wish.side is Side.BUY]
+    cost = sum(int(worst_price(wish)) * wish.quantity for wish in purchases)
+    worth = max(
+        sum(int(last) * wish.quantity for wish in purchases if wish.instrument == instrument)
+        for instrument, last in LAST.items()
+    )
 
-    def amount(of: Scarce, enough: int, plenty: int) -> int:
-        return draw(st.integers(1, enough)) if scarce is of and enough else plenty
+    def amount(of: Scarce, enough: int, *, plenty: int) -> int:
+        return draw(st.integers(enough // 3 or 1, enough or 1)) if scarce is of else plenty
 
-    plenty = 1_000_000_000
     limits = RiskLimits(
         max_order_quantity=60,
-        max_order_notional=Decimal(amount(Scarce.ORDER_SIZE, 1_000_000, plenty)),
-        max_position_notional=Decimal(amount(Scarce.POSITION, cost, plenty)),
+        max_order_notional=Decimal(amount(Scarce.ORDER_SIZE, 900_000, plenty=10**9)),
+        max_position_notional=Decimal(amount(Scarce.POSITION, worth, plenty=10**9)),
         price_collar=Decimal("0.05"),
-        max_orders_per_minute=amount(Scarce.ORDERS, len(every), 100),
+        max_orders_per_minute=amount(Scarce.ORDERS, len(every), plenty=100),
     )
+    held = 0 if scarce is Scarce.POSITION else 100
     portfolio = started(
-        amount(Scarce.CASH, cost, plenty),
-        *(amount(Scarce.SHARES, 20, 100), amount(Scarce.SHARES, 5, 100)),
-        waiting,
+        cash=amount(Scarce.CASH, cost, plenty=10**9),
+        samsung=amount(Scarce.SHARES, 24, plenty=held),
+        hynix=amount(Scarce.SHARES, 8, plenty=held),
+        waiting=waiting,
     )
     return Case(portfolio, wishes, limits)
 
