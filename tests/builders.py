@@ -167,6 +167,7 @@ def notice(
     return BrokerNotice(
         account=ACCOUNT,
         kind=kind,
+        branch="06010",
         number=number,
         new_number=new_number,
         instrument=instrument,

@@ -46,7 +46,7 @@ def modified_by_notice(order: Order, notice: BrokerNotice, at: datetime) -> Orde
         return None
     if any(ref.number == number for ref in order.refs):
         return None
-    ref = BrokerRef(day=notice.day, branch=order.ref.branch, number=number)
+    ref = BrokerRef(day=notice.day, branch=notice.branch or order.ref.branch, number=number)
     return OrderModified(order=order.id, ref=ref, limit=notice.price, at=at)
 
 

@@ -222,6 +222,22 @@ class Portfolio:
             )
         self.cash = report.cash
         self.opened = True
+        for instrument in self.positions:
+            self._trim_shares(instrument)
+
+    def _trim_shares(self, instrument: InstrumentId) -> None:
+        """Strategies cannot hold more of an instrument than the account does."""
+        excess = -self.positions[instrument].quantity
+        for (_, traded), position in self._by_strategy.items():
+            excess += position.quantity if traded == instrument else 0
+        for key in sorted(each for each in self._by_strategy if each[1] == instrument):
+            position = self._by_strategy[key]
+            lost = min(max(excess, 0), max(position.quantity, 0))
+            if lost:
+                cost = position.cost * (position.quantity - lost) / position.quantity
+                kept = replace(position, quantity=position.quantity - lost, cost=cost)
+                self._by_strategy[key] = kept
+                excess -= lost
 
 
 def _after(known: Order | None, event: OrderEvent) -> Order:

@@ -268,9 +268,7 @@ class Reconciler:
             ):
                 if order.limit is not None and order.limit != notice.price:
                     continue
-                # The branch is told by the reply and by inquiries only; the broker takes a blank
-                # one on the real host, and the next inquiry is not needed to cancel there.
-                ref = BrokerRef(day=notice.day, branch="", number=notice.number)
+                ref = BrokerRef(day=notice.day, branch=notice.branch, number=notice.number)
                 return OrderAccepted(order=order.id, ref=ref, at=at)
         return None
 

@@ -27,11 +27,12 @@ class BrokerNotice:
 
     `number` is the order it is about; after a modify, `new_number` is where the order lives.
     `quantity` is traded (FILLED), cancelled (CANCELLED) or ordered shares, `price` the traded
-    or limit price, `None` where there is none.
+    or limit price, `None` where there is none. `branch` belongs to the number: see `BrokerRef`.
     """
 
     account: AccountId
     kind: NoticeKind
+    branch: str
     number: str
     new_number: str | None
     instrument: InstrumentId

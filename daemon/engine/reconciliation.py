@@ -31,6 +31,9 @@ from daemon.engine.ledger import Ledger
 from daemon.ports import Broker, Clock
 
 CLOSING_MARGIN = timedelta(minutes=1)
+LIST_REACH = timedelta(days=80)
+"""How far back the broker's list of orders is asked: KIS keeps three months in it."""
+
 BOOKS_LAG = 3.0
 """Seconds the broker's balance may lag behind a fill before a difference is taken seriously."""
 
@@ -259,13 +262,13 @@ class Reconciliation:
             self._reconciler.note(event, now=self._last_change)
 
     def _oldest_day(self) -> date:
-        """The first day whose orders may still matter."""
+        """The first day whose orders may still matter, as far back as lists are kept."""
         today = self._calendar.local_date(self._clock.now())
         days = [
             order.refs[0].day if order.refs else self._calendar.local_date(order.created_at)
             for order in self._ledger.portfolio.open_orders()
         ]
-        return min([today, *days])
+        return max(min([today, *days]), today - LIST_REACH)
 
     def _dead_before(self) -> date:
         """Orders of days before this one no longer live at the exchange."""

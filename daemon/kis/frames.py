@@ -332,6 +332,7 @@ def _notice(record: _Record, account: AccountId, received_at: datetime) -> Broke
     return BrokerNotice(
         account=account,
         kind=kind,
+        branch=record.text("BRNC_NO"),
         number=number,
         new_number=own if kind is NoticeKind.MODIFIED else None,
         instrument=instrument_of(record.text("STCK_SHRN_ISCD"), "STCK_SHRN_ISCD"),

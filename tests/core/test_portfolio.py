@@ -70,6 +70,21 @@ def test_the_brokers_books_replace_ours_and_keep_what_was_realised() -> None:
     assert portfolio.position(HYNIX).quantity == 3
 
 
+def test_adopted_books_leave_no_strategy_with_shares_the_account_lacks() -> None:
+    portfolio = funded()
+    other = StrategyId("other")
+    for event in (
+        *(created("a"), sent("a"), accepted("a", "1"), filled("a", 10)),
+        *(created("b", intent(strategy=other)), sent("b"), accepted("b", "2"), filled("b", 10)),
+        reported(5_000, krx_005930=12),
+    ):
+        portfolio.apply(event)
+
+    shares = [portfolio.strategy_position(each, SAMSUNG).quantity for each in (STRATEGY, other)]
+    assert sum(shares) == 12
+    assert portfolio.position(SAMSUNG).quantity == 12
+
+
 def test_orders_are_found_by_every_number_they_ever_had() -> None:
     portfolio = funded()
     for event in (created("a"), sent("a"), accepted("a", "77")):

@@ -210,6 +210,7 @@ class PaperBroker:
             BrokerNotice(
                 account=self.account_id,
                 kind=kind,
+                branch="06010",
                 number=about or kept.numbers[-1],
                 new_number=new,
                 instrument=kept.instrument,
