@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -37,7 +37,23 @@ from daemon.ports import Broker, Clock
 
 T = TypeVar("T")
 
-_CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING)
+
+class _Change(NamedTuple):
+    """A kind of request about a live order: from which states, and what its refusal is."""
+
+    name: str
+    allowed: frozenset[OrderState]
+    pending: OrderState
+    refused: type[CancelRefused | ModifyRefused]
+
+
+_CANCEL = _Change(
+    "cancel",
+    frozenset({OrderState.WORKING, OrderState.MODIFYING}),
+    OrderState.CANCELLING,
+    CancelRefused,
+)
+_MODIFY = _Change("modify", frozenset({OrderState.WORKING}), OrderState.MODIFYING, ModifyRefused)
 
 
 @dataclass(slots=True)
@@ -140,14 +156,14 @@ class Executor:
         if problem is not None:
             self.stats.denied += 1
             return problem
-        if order.state is OrderState.WORKING:
+        if order.state in _MODIFY.allowed:
             await self._owned(self._modify(order_id, limit))
         return self._ledger.portfolio.orders[order_id]
 
     async def cancel(self, order_ids: Sequence[OrderId]) -> tuple[Order, ...]:
         """Ask the broker to cancel orders, all at once. A shut gate lets this pass."""
         orders = self._ledger.portfolio.orders
-        wanted = [each for each in order_ids if orders[each].state in _CANCELLABLE]
+        wanted = [each for each in order_ids if orders[each].state in _CANCEL.allowed]
         if wanted:
             await self._owned(self._cancel_all(wanted))
         return tuple(orders[each] for each in order_ids)
@@ -261,55 +277,61 @@ class Executor:
             self._doubt(f"the outcome of order {order_id} is unknown: {cause}")
 
     async def _cancel(self, order_id: OrderId) -> None:
-        def leaving() -> None:
-            if self._state(order_id) not in _CANCELLABLE:
-                raise Refused("NOTHING_LEFT", "the order closed before the cancel left")
-            self._ledger.record(CancelSent(order=order_id, at=self._clock.now()))
-            self.stats.cancels += 1
+        async def request(order: Order, leaving: Callable[[], None]) -> None:
+            await self._broker.cancel(order, leaving=leaving)
 
-        try:
-            await self._broker.cancel(self._ledger.portfolio.orders[order_id], leaving=leaving)
-        except Refused as refusal:
-            if self._state(order_id) is OrderState.CANCELLING:
-                self._ledger.record(
-                    CancelRefused(
-                        order=order_id,
-                        code=refusal.code,
-                        reason=refusal.reason,
-                        at=self._clock.now(),
-                    )
-                )
-            self._log.info("cancel_refused", order=order_id, code=refusal.code)
-            self._doubt(f"the cancel of order {order_id} was refused: {refusal.code}")
-        except OutcomeUnknown as unknown:
-            self._log.error("cancel_in_doubt", order=order_id, cause=unknown.cause)
-            self._doubt(f"the outcome of the cancel of order {order_id} is unknown")
+        sent = await self._change(order_id, _CANCEL, request)
+        self.stats.cancels += sent
 
     async def _modify(self, order_id: OrderId, limit: Decimal) -> None:
-        def leaving() -> None:
-            if self._state(order_id) is not OrderState.WORKING:
-                raise Refused("NOTHING_LEFT", "the order closed before the new price left")
-            self._ledger.record(ModifySent(order=order_id, limit=limit, at=self._clock.now()))
-            self.stats.modifies += 1
-
-        order = self._ledger.portfolio.orders[order_id]
-        try:
+        async def request(order: Order, leaving: Callable[[], None]) -> None:
             await self._broker.modify(order, limit, leaving=leaving)
+
+        sent = await self._change(order_id, _MODIFY, request, limit)
+        self.stats.modifies += sent
+
+    async def _change(
+        self,
+        order_id: OrderId,
+        change: _Change,
+        request: Callable[[Order, Callable[[], None]], Awaitable[None]],
+        limit: Decimal | None = None,
+    ) -> bool:
+        """Ask once for a change of a live order; tells whether the request left.
+
+        A good answer only means that the request was taken: what became of it comes as a
+        notice, or is found by the inquiry that every other answer asks for.
+        """
+        left = False
+
+        def leaving() -> None:
+            nonlocal left
+            if self._state(order_id) not in change.allowed:
+                raise Refused("NOTHING_LEFT", f"the order changed before the {change.name} left")
+            now = self._clock.now()
+            if limit is None:
+                self._ledger.record(CancelSent(order=order_id, at=now))
+            else:
+                self._ledger.record(ModifySent(order=order_id, limit=limit, at=now))
+            left = True
+
+        try:
+            await request(self._ledger.portfolio.orders[order_id], leaving)
         except Refused as refusal:
-            if self._state(order_id) is OrderState.MODIFYING:
+            if left and self._state(order_id) is change.pending:
                 self._ledger.record(
-                    ModifyRefused(
+                    change.refused(
                         order=order_id,
                         code=refusal.code,
                         reason=refusal.reason,
                         at=self._clock.now(),
                     )
                 )
-            self._log.info("modify_refused", order=order_id, code=refusal.code)
-            self._doubt(f"the modify of order {order_id} was refused: {refusal.code}")
+            self._doubt(f"the {change.name} of order {order_id} was refused: {refusal.code}")
         except OutcomeUnknown as unknown:
-            self._log.error("modify_in_doubt", order=order_id, cause=unknown.cause)
-            self._doubt(f"the outcome of the modify of order {order_id} is unknown")
+            self._log.error(f"{change.name}_in_doubt", order=order_id, cause=unknown.cause)
+            self._doubt(f"the outcome of the {change.name} of order {order_id} is unknown")
+        return left
 
     def _state(self, order_id: OrderId) -> OrderState:
         return self._ledger.portfolio.orders[order_id].state
