@@ -50,13 +50,17 @@ class RequestBudget(Protocol):
 
 
 class InstrumentInfo(NamedTuple):
-    """What the venue says of an instrument today. Prices in the instrument's currency."""
+    """What the venue says of an instrument today. Prices in the instrument's currency.
+
+    `step` is the price step at the last price.
+    """
 
     instrument: InstrumentId
     last: Decimal
     base: Decimal
     upper_limit: Decimal
     lower_limit: Decimal
+    step: Decimal
 
 
 class Broker(Protocol):

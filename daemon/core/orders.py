@@ -71,8 +71,9 @@ class Order:
     """An order as the journal tells it.
 
     `limit` is the price in force (a modify changes it, the intent keeps the first one).
-    `refs` are all numbers the broker gave it, the current one last. `filled` and `reduced`
-    are shares; `notional` is the exact amount traded so far.
+    `asked_limit` is a price a modify is under way to. `refs` are all numbers the broker gave it,
+    the current one last. `filled` and `reduced` are shares; `notional` is the exact amount
+    traded so far.
     """
 
     id: OrderId
@@ -86,6 +87,7 @@ class Order:
     created_at: datetime
     updated_at: datetime
     sent_at: datetime | None = None
+    asked_limit: Decimal | None = None
     cause: str = ""
 
     @property
@@ -171,14 +173,22 @@ def apply(order: Order, event: OrderEvent) -> Order:
         raise InvariantBroken(
             f"order {order.id} is {order.state}: {type(event).__name__} is not a legal move"
         )
-    order = replace(order, state=following, updated_at=event.at)
+    return _with_figures(replace(order, state=following, updated_at=event.at), event)
+
+
+def _with_figures(order: Order, event: OrderEvent) -> Order:
     match event:
         case OrderSent():
             return replace(order, sent_at=event.at)
         case OrderAccepted():
             return replace(order, refs=(*order.refs, event.ref))
+        case ModifySent():
+            return replace(order, asked_limit=event.limit)
+        case ModifyRefused():
+            return replace(order, asked_limit=None)
         case OrderModified():
-            return replace(order, refs=(*order.refs, event.ref), limit=event.limit)
+            refs = (*order.refs, event.ref)
+            return replace(order, refs=refs, limit=event.limit, asked_limit=None)
         case OrderFilled():
             return _filled(order, event)
         case OrderReduced():

@@ -157,7 +157,11 @@ class Portfolio:
         for event in events:
             if isinstance(event, OrderEvent):
                 known = changed.get(event.order) or self.orders.get(event.order)
-                changed[event.order] = _after(known, event)
+                changed[event.order] = after = _after(known, event)
+                for ref in after.refs:
+                    owner = self._numbers.get((ref.day, ref.number), event.order)
+                    if owner != event.order:
+                        raise InvariantBroken(f"number {ref.number} is of {owner} already")
 
     def apply(self, event: Event) -> None:
         """Take one fact in. Raises `InvariantBroken` when it contradicts an earlier one."""

@@ -44,7 +44,10 @@ class TokenBucket:
         return None
 
     def give_back(self, slot: int, now: float) -> None:
-        """The reply arrived `now`; raises `InvariantBroken` for a slot nobody holds."""
+        """The reply arrived `now`; raises `InvariantBroken` for a slot nobody holds.
+
+        The caller must not give back a slot after its `hold`: another may have taken it.
+        """
         if not self._held[slot]:
             raise InvariantBroken(f"request slot {slot} was given back twice")
         self._held[slot] = False
@@ -56,7 +59,10 @@ class TokenBucket:
 
 
 class RequestQueue(Generic[T]):
-    """Waiting requests: by priority, first come first served within one, each with a deadline."""
+    """Waiting requests: by priority, first come first served within one, each with a deadline.
+
+    `limit` holds for orders and inquiries; a cancel always finds room.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -68,7 +74,7 @@ class RequestQueue(Generic[T]):
 
     def put(self, item: T, *, priority: Priority, deadline: float) -> None:
         """Queue `item`; raises `TryLater` when the queue is full."""
-        if len(self._heap) >= self._limit:
+        if len(self._heap) >= self._limit and priority is not Priority.CANCEL:
             raise TryLater("QUEUE_FULL", f"{self._limit} requests are waiting already", delay=1.0)
         self._sequence += 1
         heapq.heappush(self._heap, (priority, self._sequence, deadline, item))

@@ -1,16 +1,17 @@
 """Permission to trade: every intent passes here, and only `Approved` can be executed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 from daemon.core.calendar import is_valid_price
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import InstrumentId, Market, Side, market_of
+from daemon.core.values import InstrumentId, Market, OrderId, Side, market_of
 
 
 class Rule(StrEnum):
@@ -27,6 +28,7 @@ class Rule(StrEnum):
     HOLDING = "holding"
     ORDERS_PER_MINUTE = "orders_per_minute"
     IN_DOUBT = "in_doubt"
+    MARKET = "market"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,41 +62,59 @@ class Denied:
     detail: str
 
 
+class PriceView(Protocol):
+    """What is known of prices, `None` where nothing is."""
+
+    def last_price(self, instrument: InstrumentId) -> Decimal | None:
+        """The last trade."""
+
+    def upper_limit(self, instrument: InstrumentId) -> Decimal | None:
+        """The highest price of the day: what a market order may cost."""
+
+    def is_fund(self, instrument: InstrumentId) -> bool:
+        """Whether the price steps of ETF and ETN apply."""
+
+
 @dataclass(slots=True)
 class _Exposure:
-    """What the account would owe and own if everything open, and all approved so far, filled."""
+    """What the account would owe and own if everything open, and all approved so far, filled.
+
+    `unpriced` is an open buy whose cost nobody can tell.
+    """
 
     cash: Decimal
     bought: dict[InstrumentId, int]
     sellable: dict[InstrumentId, int]
     sends: int
+    unpriced: OrderId | None = None
+
+    def shares(self, portfolio: PortfolioView, instrument: InstrumentId) -> int:
+        """What would be held once every buy filled."""
+        return portfolio.position(instrument).quantity + self.bought.get(instrument, 0)
 
 
 def check(
     intents: Sequence[OrderIntent],
     portfolio: PortfolioView,
     *,
-    last_price: Callable[[InstrumentId], Decimal | None],
-    upper_limit: Callable[[InstrumentId], Decimal | None],
+    quotes: PriceView,
     limits: RiskLimits,
     now: datetime,
 ) -> tuple[Approved | Denied, ...]:
     """Judge a batch as a whole, in order: each answer counts all approved before it.
 
-    No approved batch breaks a limit even if all of it fills. `last_price` and `upper_limit`
-    give the venue's last trade and its highest price of the day, `None` when not known.
+    No approved batch breaks a limit even if all of it fills.
     """
-    exposure = _exposure(portfolio, last_price, upper_limit, now)
+    exposure = _exposure(portfolio, quotes, now)
     answers: list[Approved | Denied] = []
     for intent in intents:
-        last = last_price(intent.instrument)
-        denial = _first_denial(intent, portfolio, exposure, last, upper_limit, limits)
+        denial = _first_denial(intent, portfolio, exposure, quotes, limits)
         if denial is not None:
             answers.append(denial)
             continue
-        price = _worst_price(intent, last, upper_limit(intent.instrument))
-        assert price is not None, "an intent without any price was approved"
         if intent.side is Side.BUY:
+            price = _worst_price(intent, quotes)
+            assert price is not None, "a buy without any price was approved"
             exposure.cash -= price * intent.quantity
             bought = exposure.bought.get(intent.instrument, 0)
             exposure.bought[intent.instrument] = bought + intent.quantity
@@ -106,12 +126,7 @@ def check(
     return tuple(answers)
 
 
-def _exposure(
-    portfolio: PortfolioView,
-    last_price: Callable[[InstrumentId], Decimal | None],
-    upper_limit: Callable[[InstrumentId], Decimal | None],
-    now: datetime,
-) -> _Exposure:
+def _exposure(portfolio: PortfolioView, quotes: PriceView, now: datetime) -> _Exposure:
     """Everything sent, unknown or waiting counts as if it were going to fill."""
     exposure = _Exposure(
         cash=portfolio.cash, bought={}, sellable={}, sends=_sends(portfolio.recent_sends, now)
@@ -121,13 +136,23 @@ def _exposure(
         if order.state is OrderState.CREATED:
             exposure.sends += 1
         if order.intent.side is Side.BUY:
-            price = order.limit or upper_limit(instrument) or last_price(instrument) or Decimal(0)
+            price = _committed_price(order, quotes)
+            if price is None:
+                exposure.unpriced = order.id
+                continue
             exposure.cash -= price * order.remaining
             exposure.bought[instrument] = exposure.bought.get(instrument, 0) + order.remaining
         else:
             held = _sellable(exposure, portfolio, instrument)
             exposure.sellable[instrument] = held - order.remaining
     return exposure
+
+
+def _committed_price(order: Order, quotes: PriceView) -> Decimal | None:
+    """The most an open buy can cost a share, a new price under way included."""
+    if order.limit is not None:
+        return max(order.limit, order.asked_limit or order.limit)
+    return quotes.upper_limit(order.intent.instrument)
 
 
 def _sends(recent: Iterable[datetime], now: datetime) -> int:
@@ -140,34 +165,40 @@ def _sellable(exposure: _Exposure, portfolio: PortfolioView, instrument: Instrum
     return portfolio.position(instrument).quantity if held is None else held
 
 
-def _worst_price(
-    intent: OrderIntent, last: Decimal | None, upper_limit: Decimal | None
-) -> Decimal | None:
+def _worst_price(intent: OrderIntent, quotes: PriceView) -> Decimal | None:
     """The most a buy can cost a share: its limit, or the day's upper limit at market.
 
-    KIS reserves a market buy at the upper limit (measured: price 1,252 reserved 1,627).
+    KIS reserves a market buy at the upper limit (measured: price 1,252 reserved 1,627). A sale
+    at market costs nothing and is sized at the last price.
     """
     if intent.limit is not None:
         return intent.limit
-    return (upper_limit or last) if intent.side is Side.BUY else last
+    if intent.side is Side.BUY:
+        return quotes.upper_limit(intent.instrument)
+    return quotes.last_price(intent.instrument)
 
 
 def _first_denial(
     intent: OrderIntent,
     portfolio: PortfolioView,
     exposure: _Exposure,
-    last: Decimal | None,
-    upper_limit: Callable[[InstrumentId], Decimal | None],
+    quotes: PriceView,
     limits: RiskLimits,
 ) -> Denied | None:
     def deny(rule: Rule, detail: str) -> Denied:
         return Denied(intent=intent, rule=rule, detail=detail)
 
+    if market_of(intent.instrument) is not Market.KRX:
+        return deny(Rule.MARKET, "cash is counted in KRW: only KRX instruments can be traded")
     doubted = _doubted(portfolio.open_orders(), intent)
     if doubted is not None:
         return deny(Rule.IN_DOUBT, f"order {doubted.id} on this instrument has no known outcome")
-    if last is None:
-        return deny(Rule.NO_PRICE, "no price of this instrument is known yet")
+    last = quotes.last_price(intent.instrument)
+    price = _worst_price(intent, quotes)
+    if last is None or price is None:
+        return deny(Rule.NO_PRICE, "the instrument's last price or limit of the day is not known")
+    if intent.side is Side.BUY and exposure.unpriced is not None:
+        return deny(Rule.NO_PRICE, f"nobody can tell yet what order {exposure.unpriced} will cost")
     if exposure.sends >= limits.max_orders_per_minute:
         return deny(
             Rule.ORDERS_PER_MINUTE,
@@ -178,13 +209,13 @@ def _first_denial(
             Rule.ORDER_QUANTITY,
             f"{intent.quantity} shares, {limits.max_order_quantity} allowed an order",
         )
+    problem = None
     if intent.limit is not None:
-        problem = _price_problem(intent.limit, intent, last, limits)
-        if problem is not None:
-            return deny(*problem)
-    price = _worst_price(intent, last, upper_limit(intent.instrument))
-    assert price is not None, "a last price is known, so a worst price is too"
-    problem = _size_problem(intent, price, portfolio, exposure, limits)
+        problem = _price_problem(intent.limit, intent.instrument, last, quotes, limits)
+    if problem is None and intent.side is Side.BUY:
+        problem = _purchase_problem(intent, max(price, last), price, portfolio, exposure, limits)
+    elif problem is None:
+        problem = _sale_problem(intent, price, portfolio, exposure, limits)
     return deny(*problem) if problem is not None else None
 
 
@@ -196,10 +227,17 @@ def _doubted(open_orders: Iterable[Order], intent: OrderIntent) -> Order | None:
     return None
 
 
+_Problem = tuple[Rule, str]
+
+
 def _price_problem(
-    limit: Decimal, intent: OrderIntent, last: Decimal, limits: RiskLimits
-) -> tuple[Rule, str] | None:
-    if market_of(intent.instrument) is Market.KRX and not is_valid_price(limit):
+    limit: Decimal,
+    instrument: InstrumentId,
+    last: Decimal,
+    quotes: PriceView,
+    limits: RiskLimits,
+) -> _Problem | None:
+    if not is_valid_price(limit, fund=quotes.is_fund(instrument)):
         return Rule.PRICE_STEP, f"{limit} KRW is not a multiple of the price step at that price"
     if abs(limit - last) > last * limits.price_collar:
         return (
@@ -209,32 +247,48 @@ def _price_problem(
     return None
 
 
-def _size_problem(
+def _notional_problem(notional: Decimal, limits: RiskLimits) -> _Problem | None:
+    if notional > limits.max_order_notional:
+        return Rule.ORDER_NOTIONAL, f"{notional} is over {limits.max_order_notional} an order"
+    return None
+
+
+def _position_problem(value: Decimal, limits: RiskLimits) -> _Problem | None:
+    if value > limits.max_position_notional:
+        return (
+            Rule.POSITION_NOTIONAL,
+            f"the position would be worth {value}, {limits.max_position_notional} allowed",
+        )
+    return None
+
+
+def _purchase_problem(
+    intent: OrderIntent,
+    value: Decimal,
+    price: Decimal,
+    portfolio: PortfolioView,
+    exposure: _Exposure,
+    limits: RiskLimits,
+) -> _Problem | None:
+    """`value` is what a share is worth for limits, `price` what it may cost at most."""
+    cost = price * intent.quantity
+    if cost > exposure.cash:
+        return Rule.CASH, f"{cost} to pay, {exposure.cash} free"
+    shares = exposure.shares(portfolio, intent.instrument) + intent.quantity
+    return _notional_problem(cost, limits) or _position_problem(shares * value, limits)
+
+
+def _sale_problem(
     intent: OrderIntent,
     price: Decimal,
     portfolio: PortfolioView,
     exposure: _Exposure,
     limits: RiskLimits,
-) -> tuple[Rule, str] | None:
-    notional = price * intent.quantity
-    if notional > limits.max_order_notional:
-        return Rule.ORDER_NOTIONAL, f"{notional} is over {limits.max_order_notional} an order"
-    instrument = intent.instrument
-    if intent.side is Side.SELL:
-        held = _sellable(exposure, portfolio, instrument)
-        if intent.quantity > held:
-            return Rule.HOLDING, f"{intent.quantity} shares to sell, {held} held and not on sale"
-        return None
-    if notional > exposure.cash:
-        return Rule.CASH, f"{notional} to pay, {exposure.cash} free"
-    shares = portfolio.position(instrument).quantity + exposure.bought.get(instrument, 0)
-    after = (shares + intent.quantity) * price
-    if after > limits.max_position_notional:
-        return (
-            Rule.POSITION_NOTIONAL,
-            f"the position would be worth {after}, {limits.max_position_notional} allowed",
-        )
-    return None
+) -> _Problem | None:
+    held = _sellable(exposure, portfolio, intent.instrument)
+    if intent.quantity > held:
+        return Rule.HOLDING, f"{intent.quantity} shares to sell, {held} held and not on sale"
+    return _notional_problem(price * intent.quantity, limits)
 
 
 def denied_by_gate(intents: Sequence[OrderIntent], reason: str) -> tuple[Denied, ...]:
@@ -243,18 +297,33 @@ def denied_by_gate(intents: Sequence[OrderIntent], reason: str) -> tuple[Denied,
 
 
 def modification_problem(
-    order: Order, limit: Decimal, last: Decimal | None, limits: RiskLimits
+    order: Order,
+    limit: Decimal,
+    portfolio: PortfolioView,
+    *,
+    quotes: PriceView,
+    limits: RiskLimits,
+    now: datetime,
 ) -> Denied | None:
     """Judge a new price for an open order by the same rules; `None` when it may be sent."""
     intent = order.intent
-    if intent.kind is not OrderKind.LIMIT:
-        return Denied(intent=intent, rule=Rule.PRICE_STEP, detail="a market order has no price")
+
+    def deny(rule: Rule, detail: str) -> Denied:
+        return Denied(intent=intent, rule=rule, detail=detail)
+
+    last = quotes.last_price(intent.instrument)
+    if intent.kind is not OrderKind.LIMIT or order.limit is None:
+        return deny(Rule.PRICE_STEP, "a market order has no price")
     if last is None:
-        return Denied(intent=intent, rule=Rule.NO_PRICE, detail="no price is known yet")
-    problem = _price_problem(limit, intent, last, limits)
-    if problem is None and limit * order.remaining > limits.max_order_notional:
-        problem = (
-            Rule.ORDER_NOTIONAL,
-            f"{limit * order.remaining} is over {limits.max_order_notional} an order",
-        )
-    return Denied(intent=intent, rule=problem[0], detail=problem[1]) if problem else None
+        return deny(Rule.NO_PRICE, "no price of this instrument is known yet")
+    problem = _price_problem(limit, intent.instrument, last, quotes, limits)
+    problem = problem or _notional_problem(limit * order.remaining, limits)
+    if problem is None and intent.side is Side.BUY:
+        exposure = _exposure(portfolio, quotes, now)
+        more = (limit - order.limit) * order.remaining
+        if more > max(exposure.cash, Decimal(0)):
+            problem = (Rule.CASH, f"{more} more to pay, {exposure.cash} free")
+        else:
+            shares = exposure.shares(portfolio, intent.instrument)
+            problem = _position_problem(shares * max(limit, last), limits)
+    return deny(*problem) if problem else None

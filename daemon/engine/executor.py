@@ -149,7 +149,12 @@ class Executor:
         """Ask the broker to move the open rest of an order to another price."""
         order = self._ledger.portfolio.orders[order_id]
         problem = risk.modification_problem(
-            order, limit, self._quotes.last_price(order.intent.instrument), self._limits
+            order,
+            limit,
+            self._ledger.portfolio,
+            quotes=self._quotes,
+            limits=self._limits,
+            now=self._clock.now(),
         )
         if problem is None and not self._gate.is_open:
             problem = risk.denied_by_gate([order.intent], self._gate.why())[0]
@@ -183,8 +188,7 @@ class Executor:
         return risk.check(
             intents,
             self._ledger.portfolio,
-            last_price=self._quotes.last_price,
-            upper_limit=self._quotes.upper_limit,
+            quotes=self._quotes,
             limits=self._limits,
             now=now,
         )

@@ -51,6 +51,7 @@ class Subscription:
         self.instruments = frozenset(instruments)
         self.conflated = 0
         self.overflowed = False
+        self._closed = False
         self._stats = stats
         self._queue: deque[StrategyEvent | _Late] = deque()
         self._latest: dict[MarketKey, Tick | OrderBook] = {}
@@ -76,6 +77,11 @@ class Subscription:
             self._queue.append(_Late(key))
         self._wakeup.set()
 
+    def close(self) -> None:
+        """End `events`: what still waits is dropped."""
+        self._closed = True
+        self._wakeup.set()
+
     def put_fact(self, event: StrategyEvent) -> None:
         """Queue an order fact or a gap."""
         if self._facts_waiting >= FACT_BACKLOG:
@@ -86,8 +92,8 @@ class Subscription:
         self._wakeup.set()
 
     async def events(self) -> AsyncIterator[StrategyEvent]:
-        """Yield events for ever, in order; raises `TooSlow` once facts were lost."""
-        while True:
+        """Yield events in order until closed; raises `TooSlow` once facts were lost."""
+        while not self._closed:
             while self._queue:
                 if self.overflowed:
                     raise TooSlow(f"{self.owner} left {FACT_BACKLOG} order facts unread")
@@ -129,6 +135,7 @@ class Hub:
         subscription = self._subscriptions.pop(owner, None)
         if subscription is None:
             return
+        subscription.close()
         for instrument in subscription.instruments:
             self._watchers[instrument].remove(subscription)
 

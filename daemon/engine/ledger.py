@@ -1,9 +1,10 @@
 """The single writer: journal, then apply, then publish. Nobody else changes state."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import date
 
-from daemon.core.errors import TradingError
+from daemon.core.errors import InvariantBroken, TradingError
 from daemon.core.events import Event, OrderCreated
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import OrderId
@@ -26,6 +27,7 @@ class Ledger:
         self._journal = journal
         self._listeners: list[Callable[[Event], None]] = []
         self._minted: dict[date, int] = {}
+        self._untold: deque[Event] = deque()
         self.recorded = 0
 
     def recover(self) -> int:
@@ -48,6 +50,9 @@ class Ledger:
         books, and `JournalFailed` when the disk refuses.
         """
         self.portfolio.verify(events)
+        for event in events:
+            if isinstance(event, OrderCreated):
+                _minted(event.order)
         try:
             self._journal.append(events)
         except OSError as error:
@@ -56,9 +61,18 @@ class Ledger:
             self.portfolio.apply(event)
             self._count(event)
         self.recorded += len(events)
-        for event in events:
+        self._tell(events)
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        """Tell every listener every fact in order, also those a listener itself records."""
+        telling = bool(self._untold)
+        self._untold.extend(events)
+        if telling:
+            return
+        while self._untold:
             for listener in self._listeners:
-                listener(event)
+                listener(self._untold[0])
+            self._untold.popleft()
 
     def mint(self, day: date, count: int) -> list[OrderId]:
         """The next `count` order ids of a trading day; the same after a replay."""
@@ -67,6 +81,14 @@ class Ledger:
 
     def _count(self, event: Event) -> None:
         if isinstance(event, OrderCreated):
-            day, _, number = event.order.partition("-")
-            minted = date.fromisoformat(day)
-            self._minted[minted] = max(self._minted.get(minted, 0), int(number))
+            day, number = _minted(event.order)
+            self._minted[day] = max(self._minted.get(day, 0), number)
+
+
+def _minted(order: OrderId) -> tuple[date, int]:
+    """The day and number of an id; raises `InvariantBroken` for one `mint` never made."""
+    day, _, number = order.partition("-")
+    try:
+        return date.fromisoformat(day), int(number)
+    except ValueError as error:
+        raise InvariantBroken(f"order id {order!r} was not minted here") from error

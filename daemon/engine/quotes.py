@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from daemon.core.calendar import price_step
 from daemon.core.values import InstrumentId, OrderBook, Tick
 from daemon.ports import InstrumentInfo
 
@@ -36,6 +37,16 @@ class QuoteBoard:
         """The highest price of the day, `None` before it is known."""
         info = self._info.get(instrument)
         return info.upper_limit if info is not None else None
+
+    def is_fund(self, instrument: InstrumentId) -> bool:
+        """Whether the venue's price step is that of ETF and ETN and not that of a stock.
+
+        Below 5,000 KRW both tables agree, so a fund there counts as a stock, which is no harm.
+        """
+        info = self._info.get(instrument)
+        if info is None or info.last <= 0:
+            return False
+        return info.step == price_step(info.last, fund=True) != price_step(info.last)
 
     def book(self, instrument: InstrumentId) -> OrderBook | None:
         """The newest depth, `None` before the first."""

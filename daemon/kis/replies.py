@@ -301,12 +301,13 @@ def orderable_cash(reply: Reply) -> Decimal:
 
 
 class PriceReport(NamedTuple):
-    """Last, base and limit prices in KRW."""
+    """Last, base and limit prices and the price step at the last price, in KRW."""
 
     last: Decimal
     base: Decimal
     upper_limit: Decimal
     lower_limit: Decimal
+    step: Decimal
 
 
 def price_report(reply: Reply) -> PriceReport:
@@ -317,6 +318,7 @@ def price_report(reply: Reply) -> PriceReport:
         base=price_at(output, "stck_sdpr"),
         upper_limit=price_at(output, "stck_mxpr"),
         lower_limit=price_at(output, "stck_llam"),
+        step=price_at(output, "aspr_unit"),
     )
 
 

@@ -6,11 +6,13 @@ before it is sent" needs no lock and no race to reason about.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from daemon.core.errors import InvariantBroken, NeedsOperator
 from daemon.core.events import Event
@@ -46,44 +48,52 @@ class SqliteJournal:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+        except (sqlite3.Error, OSError) as error:
+            raise NeedsOperator(f"the journal {path} cannot be opened: {error}") from error
+        try:
             self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_CREATE)
-        except (sqlite3.Error, OSError) as error:
+            self._connection.execute("SELECT sequence, kind, body FROM facts LIMIT 0")
+            self._check_meta("schema", str(SCHEMA_VERSION))
+            self._check_meta("owner", owner)
+        except (sqlite3.Error, NeedsOperator) as error:
+            self._connection.close()
+            if isinstance(error, NeedsOperator):
+                raise
             raise NeedsOperator(f"the journal {path} cannot be opened: {error}") from error
-        self._check_meta("schema", str(SCHEMA_VERSION))
-        self._check_meta("owner", owner)
 
     def append(self, events: Sequence[Event]) -> None:
-        """Write all of `events` or none, in one durable transaction."""
-        rows = [
-            (
-                type(event).__name__,
-                _ADAPTERS[type(event).__name__].dump_json(event).decode(),
-            )
-            for event in events
-        ]
+        """Write all of `events` or none, in one durable transaction.
+
+        Raises `OSError` when the disk refuses, `InvariantBroken` for a fact that could not be
+        read back.
+        """
+        rows = [_row(event) for event in events]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO facts (kind, body) VALUES (?, ?)", rows)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
             raise OSError(f"the journal {self.path} could not be written: {error}") from error
 
     def replay(self) -> Iterator[Event]:
         """Every fact, oldest first; raises `NeedsOperator` at one that cannot be read."""
-        for sequence, kind, body in self._connection.execute(
-            "SELECT sequence, kind, body FROM facts ORDER BY sequence"
-        ):
-            try:
-                yield _ADAPTERS[kind].validate_json(body)
-            except (KeyError, ValidationError, InvariantBroken) as error:
-                raise NeedsOperator(
-                    f"fact {sequence} ({kind}) of {self.path} cannot be read: {error}"
-                ) from error
+        try:
+            facts = self._connection.execute(
+                "SELECT sequence, kind, body FROM facts ORDER BY sequence"
+            )
+            for sequence, kind, body in facts:
+                try:
+                    yield _ADAPTERS[kind].validate_json(body)
+                except (KeyError, ValidationError) as error:
+                    raise NeedsOperator(
+                        f"fact {sequence} ({kind}) of {self.path} cannot be read: {error}"
+                    ) from error
+        except sqlite3.Error as error:
+            raise NeedsOperator(f"the journal {self.path} is damaged: {error}") from error
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
@@ -111,8 +121,25 @@ class SqliteJournal:
             "SELECT value FROM meta WHERE key = ?", (key,)
         ).fetchone()
         if found != expected:
-            self._connection.close()
             raise NeedsOperator(
                 f"the journal {self.path} has {key} {found!r}, this program expects {expected!r}: "
                 "use another data folder, or move the file away"
             )
+
+    def _roll_back(self) -> None:
+        """Leave no half transaction; on a connection that is gone there is none."""
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+
+def _row(event: Event) -> tuple[str, str]:
+    """A fact as it is kept. What cannot be read back must not be written."""
+    kind = type(event).__name__
+    adapter = _ADAPTERS[kind]
+    try:
+        body = adapter.dump_json(event)
+        adapter.validate_json(body)
+    except (ValidationError, PydanticSerializationError, ValueError) as error:
+        raise InvariantBroken(f"{kind} cannot be journalled: {error}") from error
+    return kind, body.decode()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from daemon.core.events import (
     CancelSent,
     Event,
+    ModifySent,
     OrderAccepted,
     OrderDoubted,
     OrderIntent,
@@ -22,6 +23,7 @@ from daemon.core.events import (
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.risk import (
+    Approved,
     Denied,
     RiskLimits,
     Rule,
@@ -54,6 +56,24 @@ OK = "approved"
 Price = Callable[[InstrumentId], Decimal | None]
 
 
+@dataclass
+class Quotes:
+    """Prices as told."""
+
+    last: Price = LAST.get
+    upper: Price = UPPER.get
+    funds: frozenset[InstrumentId] = frozenset()
+
+    def last_price(self, instrument: InstrumentId) -> Decimal | None:
+        return self.last(instrument)
+
+    def upper_limit(self, instrument: InstrumentId) -> Decimal | None:
+        return self.upper(instrument)
+
+    def is_fund(self, instrument: InstrumentId) -> bool:
+        return instrument in self.funds
+
+
 def judge(
     portfolio: Portfolio,
     *intents: OrderIntent,
@@ -66,13 +86,30 @@ def judge(
     answers = check(
         intents,
         portfolio,
-        last_price=last_price,
-        upper_limit=upper_limit,
+        quotes=Quotes(last_price, upper_limit),
         limits=limits,
         now=now,
     )
     assert [answer.intent for answer in answers] == list(intents)
     return [answer.rule if isinstance(answer, Denied) else OK for answer in answers]
+
+
+def judge_price(
+    portfolio: Portfolio,
+    limit: int,
+    *,
+    quotes: Quotes | None = None,
+    limits: RiskLimits = LIMITS,
+) -> Denied | None:
+    """The answer to moving order `a` to another price."""
+    return modification_problem(
+        portfolio.orders[OrderId("a")],
+        Decimal(limit),
+        portfolio,
+        quotes=quotes or Quotes(),
+        limits=limits,
+        now=NINE,
+    )
 
 
 def portfolio_of(*events: Event, cash: int = 100_000_000, **holdings: int) -> Portfolio:
@@ -201,14 +238,36 @@ def test_the_limit_price(limit: int, answer: str, side: Side) -> None:
     assert judge(funded(krx_005930=10), intent(side=side, limit=limit)) == [answer]
 
 
-def test_the_steps_are_those_of_krx_alone() -> None:
-    def last_price(instrument: InstrumentId) -> Decimal:
-        return Decimal("70.00")
-
+def test_only_krx_is_traded_while_cash_is_counted_in_krw() -> None:
     wish = replace(intent(instrument=ACME, limit=70), limit=Decimal("70.01"))
-    assert judge(funded(), wish, last_price=last_price) == [OK]
-    at_krx = replace(wish, instrument=SAMSUNG)
-    assert judge(funded(), at_krx, last_price=last_price) == [Rule.PRICE_STEP]
+    assert judge(funded(), wish, last_price=lambda _: Decimal(70)) == [Rule.MARKET]
+
+
+def test_a_fund_has_steps_of_its_own() -> None:
+    wish = intent(limit=69_995)
+    funds = Quotes(funds=frozenset({SAMSUNG}))
+    [answer] = check([wish], funded(), quotes=funds, limits=LIMITS, now=NINE)
+
+    assert answer == Approved(wish)
+    assert judge(funded(), wish) == [Rule.PRICE_STEP]
+
+
+def test_what_a_purchase_at_market_may_cost_must_be_known() -> None:
+    wish = intent(limit=None)
+
+    assert judge(funded(), wish, upper_limit=lambda _: None) == [Rule.NO_PRICE]
+    waiting = portfolio_of(created("a", intent(instrument=HYNIX, quantity=4, limit=None)))
+    unknown = {SAMSUNG: Decimal(91_000)}.get
+    assert judge(waiting, intent(), upper_limit=unknown) == [Rule.NO_PRICE]
+
+
+def test_a_position_is_worth_its_last_price_when_a_bid_is_lower() -> None:
+    high, low = intent(quantity=95, limit=73_500), intent(quantity=95, limit=66_500)
+    tight = replace(LIMITS, max_position_notional=Decimal(191 * 70_000))
+
+    assert judge(funded(), high, low, limits=tight) == [OK, OK]
+    tight = replace(LIMITS, max_position_notional=Decimal(190 * 70_000 - 1))
+    assert judge(funded(), high, low, limits=tight) == [OK, Rule.POSITION_NOTIONAL]
 
 
 @pytest.mark.parametrize("limit", [70_000, None])
@@ -325,8 +384,7 @@ def test_a_denial_says_the_figures() -> None:
     (answer,) = check(
         [intent(quantity=101)],
         funded(),
-        last_price=LAST.get,
-        upper_limit=UPPER.get,
+        quotes=Quotes(),
         limits=LIMITS,
         now=NINE,
     )
@@ -363,7 +421,7 @@ def test_a_new_price_obeys_the_rules_of_prices(
 ) -> None:
     portfolio = portfolio_of(created("a"), sent("a"), accepted("a", "1"))
     known = None if last is None else Decimal(last)
-    problem = modification_problem(portfolio.orders[OrderId("a")], Decimal(limit), known, LIMITS)
+    problem = judge_price(portfolio, limit, quotes=Quotes(lambda _: known))
 
     assert (problem and problem.rule) == rule
 
@@ -372,18 +430,30 @@ def test_a_new_price_obeys_the_rules_of_prices(
 def test_a_new_price_counts_for_the_open_rest(most: int, rule: Rule | None) -> None:
     portfolio = portfolio_of(created("a"), sent("a"), accepted("a", "1"), filled("a", 4))
     tight = replace(LIMITS, max_order_notional=Decimal(most))
-    problem = modification_problem(
-        portfolio.orders[OrderId("a")], Decimal(71_000), Decimal(70_000), tight
-    )
+    problem = judge_price(portfolio, 71_000, limits=tight)
 
     assert (problem and problem.rule) == rule
 
 
+@pytest.mark.parametrize(("cash", "rule"), [(710_000, None), (709_999, Rule.CASH)])
+def test_a_higher_bid_must_be_paid_for(cash: int, rule: Rule | None) -> None:
+    portfolio = portfolio_of(created("a"), sent("a"), accepted("a", "1"), cash=cash)
+    problem = judge_price(portfolio, 71_000)
+
+    assert (problem and problem.rule) == rule
+
+
+def test_a_price_under_way_binds_its_cash_already() -> None:
+    asked = ModifySent(order=OrderId("a"), limit=Decimal(71_000), at=NINE)
+    portfolio = portfolio_of(created("a"), sent("a"), accepted("a", "1"), asked, cash=1_400_000)
+
+    assert judge(portfolio, intent(quantity=9)) == [OK]
+    assert judge(portfolio, intent(quantity=10)) == [Rule.CASH]
+
+
 def test_an_order_at_market_has_no_price_to_change() -> None:
     portfolio = portfolio_of(created("a", intent(limit=None)), sent("a"))
-    problem = modification_problem(
-        portfolio.orders[OrderId("a")], Decimal(70_000), Decimal(70_000), LIMITS
-    )
+    problem = judge_price(portfolio, 70_000)
 
     assert problem is not None
     assert problem.detail == "a market order has no price"
@@ -502,18 +572,20 @@ class Case:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(draw: st.DrawFn, scarce: Scarce) -> Case:
     """Plenty of everything but one thing, of which there is enough for a part of the batch."""
     waiting = draw(st.lists(WAITING, max_size=4))
     wishes = draw(st.lists(WISHES, min_size=1, max_size=6))
-    scarce = draw(st.sampled_from(Scarce))
     every = [*(each.wish for each in waiting), *wishes]
     purchases = [wish for wish in every if wish.side is Side.BUY]
     cost = sum(int(worst_price(wish)) * wish.quantity for wish in purchases)
-    worth = max(
-        sum(int(last) * wish.quantity for wish in purchases if wish.instrument == instrument)
-        for instrument, last in LAST.items()
-    )
+
+    def wanted(side: Side, instrument: InstrumentId) -> int:
+        return sum(
+            wish.quantity for wish in every if (wish.side, wish.instrument) == (side, instrument)
+        )
+
+    worth = max(int(last) * wanted(Side.BUY, instrument) for instrument, last in LAST.items())
 
     def amount(of: Scarce, enough: int, *, plenty: int) -> int:
         return draw(st.integers(enough // 3 or 1, enough or 1)) if scarce is of else plenty
@@ -528,8 +600,8 @@ def cases(draw: st.DrawFn) -> Case:
     held = 0 if scarce is Scarce.POSITION else 100
     portfolio = started(
         cash=amount(Scarce.CASH, cost, plenty=10**9),
-        samsung=amount(Scarce.SHARES, 24, plenty=held),
-        hynix=amount(Scarce.SHARES, 8, plenty=held),
+        samsung=amount(Scarce.SHARES, wanted(Side.SELL, SAMSUNG), plenty=held),
+        hynix=amount(Scarce.SHARES, wanted(Side.SELL, HYNIX), plenty=held),
         waiting=waiting,
     )
     return Case(portfolio, wishes, limits)
@@ -544,9 +616,13 @@ def send_all(portfolio: Portfolio, wishes: Sequence[OrderIntent]) -> None:
             portfolio.apply(OrderSent(order=order.id, at=NOW))
 
 
-@settings(max_examples=400, deadline=None)
-@given(cases())
-def test_no_approved_batch_breaks_a_limit_even_if_all_of_it_fills(case: Case) -> None:
+@pytest.mark.parametrize("scarce", Scarce)
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_no_approved_batch_breaks_a_limit_even_if_all_of_it_fills(
+    scarce: Scarce, data: st.DataObject
+) -> None:
+    case = data.draw(cases(scarce))
     portfolio, limits, passed = case.portfolio, case.limits, case.passed()
     doubtful = {
         order.intent.instrument
@@ -574,7 +650,7 @@ def test_no_approved_batch_breaks_a_limit_even_if_all_of_it_fills(case: Case) ->
 
 
 @settings(max_examples=200, deadline=None)
-@given(cases())
+@given(cases(Scarce.SHARES))
 def test_no_approved_batch_sells_what_is_not_there(case: Case) -> None:
     passed = case.passed()
 
@@ -586,7 +662,7 @@ def test_no_approved_batch_sells_what_is_not_there(case: Case) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases())
+@given(st.sampled_from(Scarce).flatmap(cases))
 def test_what_was_denied_leaves_no_trace_and_asking_again_changes_nothing(case: Case) -> None:
     passed = case.passed()
 
@@ -595,7 +671,7 @@ def test_what_was_denied_leaves_no_trace_and_asking_again_changes_nothing(case: 
 
 
 @settings(max_examples=100, deadline=None)
-@given(cases())
+@given(st.sampled_from(Scarce).flatmap(cases))
 def test_with_plenty_of_everything_only_doubt_denies(case: Case) -> None:
     doubtful = {
         order.intent.instrument

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 
-from daemon.core.calendar import KST
+from daemon.core.calendar import KST, price_step
 from daemon.core.errors import OutcomeUnknown, Refused, TryLater
 from daemon.core.events import AccountReported, Event, Holding, OrderKind
 from daemon.core.orders import Order
@@ -163,7 +163,9 @@ class PaperBroker:
 
     async def info(self, instrument: InstrumentId) -> InstrumentInfo:
         await self._inquired()
-        return InstrumentInfo(instrument, PRICE, PRICE, PRICE * 13 / 10, PRICE * 7 / 10)
+        return InstrumentInfo(
+            instrument, PRICE, PRICE, PRICE * 13 / 10, PRICE * 7 / 10, price_step(PRICE)
+        )
 
     async def order_book(self, instrument: InstrumentId) -> OrderBook:
         now = self.clock.now()

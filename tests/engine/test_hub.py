@@ -325,3 +325,20 @@ def test_each_subscriber_sees_a_subsequence_that_ends_with_the_newest(
             assert seen[owner] == published[owner]
     assert hub.stats.conflated == sum(queue.conflated for queue in queues.values())
     assert hub.stats.delivered == sum(len(events) for events in seen.values())
+
+
+def test_reading_ends_when_the_subscription_is_closed() -> None:
+    async def main() -> list[StrategyEvent]:
+        hub = Hub()
+        subscription = hub.subscribe(FAST, [SAMSUNG])
+
+        async def read_all() -> list[StrategyEvent]:
+            return [event async for event in subscription.events()]
+
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(read_all())
+            await asyncio.sleep(0)
+            hub.unsubscribe(FAST)
+        return reading.result()
+
+    assert asyncio.run(main()) == []

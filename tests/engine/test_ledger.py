@@ -296,3 +296,37 @@ def test_numbering_goes_on_after_a_restart_even_past_four_digits() -> None:
     assert ledger.mint(LATER, 1) == ["20261124-0002"]
     ledger.record(created("20261123-10000"))
     assert ledger.mint(DAY, 1) == ["20261123-10001"]
+
+
+def test_an_id_that_was_not_minted_here_is_never_journalled(tmp_path: Path) -> None:
+    with SqliteJournal(tmp_path / "journal.db", owner="test") as journal:
+        ledger = Ledger(journal)
+        with pytest.raises(InvariantBroken, match="was not minted here"):
+            ledger.record(created("a"))
+        assert list(journal.replay()) == []
+        assert ledger.portfolio.orders == {}
+
+
+def test_facts_recorded_while_listening_are_told_in_order(tmp_path: Path) -> None:
+    with SqliteJournal(tmp_path / "journal.db", owner="test") as journal:
+        ledger = Ledger(journal)
+        heard: list[str] = []
+
+        def answer(event: Event) -> None:
+            if type(event).__name__ == "OrderCreated":
+                ledger.record(sent(FIRST))
+
+        ledger.listen(answer)
+        ledger.listen(lambda event: heard.append(type(event).__name__))
+        ledger.record(created(FIRST))
+
+        assert heard == ["OrderCreated", "OrderSent"]
+
+
+def test_a_number_belongs_to_one_order(tmp_path: Path) -> None:
+    with SqliteJournal(tmp_path / "journal.db", owner="test") as journal:
+        ledger = Ledger(journal)
+        ledger.record(created(FIRST), sent(FIRST), accepted(FIRST, "7"))
+        ledger.record(created(SECOND), sent(SECOND))
+        with pytest.raises(InvariantBroken, match=f"number 7 is of {FIRST}"):
+            ledger.record(accepted(SECOND, "7"))

@@ -8,13 +8,14 @@ from daemon.ports import InstrumentInfo
 from tests.builders import HYNIX, SAMSUNG, after, empty_book, tick
 
 
-def info(last: int, instrument: InstrumentId = SAMSUNG) -> InstrumentInfo:
+def info(last: int, instrument: InstrumentId = SAMSUNG, step: int = 100) -> InstrumentInfo:
     return InstrumentInfo(
         instrument=instrument,
         last=Decimal(last),
         base=Decimal(77_300),
         upper_limit=Decimal(100_400),
         lower_limit=Decimal(54_200),
+        step=Decimal(step),
     )
 
 
@@ -68,3 +69,13 @@ def test_the_newest_depth_is_kept_and_is_no_price() -> None:
 
     assert board.book(SAMSUNG) is newest
     assert board.last_price(SAMSUNG) is None
+
+
+def test_a_fund_is_known_by_the_price_step_the_venue_tells() -> None:
+    board = QuoteBoard()
+    board.learn(info(35_005, step=5))
+    board.learn(info(35_000, HYNIX, step=50))
+
+    assert board.is_fund(SAMSUNG)
+    assert not board.is_fund(HYNIX)
+    assert not board.is_fund(InstrumentId("krx:000001"))

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.core.errors import NeedsOperator
+from daemon.core.errors import InvariantBroken, NeedsOperator
 from daemon.core.events import Event, OrderIntent, OrderKind, TradingHalted
 from daemon.store.journal import SqliteJournal
 from tests.builders import NINE, created
@@ -320,3 +320,54 @@ def change(path: Path, statement: str) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     assert connection.execute(statement).rowcount == 1
     connection.close()
+
+
+def test_damaged_pages_are_told_when_they_are_read(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([halted("x" * 1_000) for _ in range(60)])
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 5 * 4096)
+
+    with pytest.raises(NeedsOperator, match="damaged|cannot be"):
+        facts_in(path)
+
+
+@pytest.mark.parametrize(
+    "table", ["CREATE TABLE meta (k TEXT, v TEXT)", "CREATE TABLE facts (a TEXT, b TEXT)"]
+)
+def test_a_database_of_another_program_is_not_taken_over(path: Path, table: str) -> None:
+    path.parent.mkdir()
+    foreign = sqlite3.connect(path)
+    foreign.execute(table)
+    foreign.close()
+
+    with pytest.raises(NeedsOperator, match="cannot be opened"):
+        open_journal(path)
+
+
+def test_a_refused_file_is_let_go_of(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([halted("kept")])
+    whole = path.read_bytes()
+    path.write_bytes(b"not a database" + whole[14:])
+    with pytest.raises(NeedsOperator):
+        open_journal(path)
+    path.write_bytes(whole)
+
+    assert facts_in(path) == [halted("kept")]
+
+
+def test_what_could_not_be_read_back_is_not_written(path: Path) -> None:
+    with open_journal(path) as journal:
+        with pytest.raises(InvariantBroken, match="TradingHalted cannot be journalled"):
+            journal.append([halted("before"), halted("\ud800")])
+        assert list(journal.replay()) == []
+
+
+def test_a_closed_journal_fails_like_a_disk(path: Path) -> None:
+    journal = open_journal(path)
+    journal.close()
+
+    with pytest.raises(OSError, match="could not be written"):
+        journal.append([halted("late")])
