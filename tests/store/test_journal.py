@@ -329,7 +329,7 @@ def test_damaged_pages_are_told_when_they_are_read(path: Path) -> None:
         file.seek(3 * 4096)
         file.write(b"\xff" * 5 * 4096)
 
-    with pytest.raises(NeedsOperator, match="damaged|cannot be"):
+    with pytest.raises(NeedsOperator, match=r"damaged|cannot be"):
         facts_in(path)
 
 
