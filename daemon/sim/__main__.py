@@ -2,12 +2,16 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
+
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 
 from daemon.core.calendar import KST
 from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
@@ -71,8 +75,18 @@ def parse(arguments: Sequence[str]) -> SimulatorOptions:
     )
 
 
+def brief(record: logging.LogRecord) -> bool:
+    """A log filter: malformed HTTP of a client takes one line and no trace."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError | RequestPayloadError):
+        record.msg = f"{record.msg}: {type(error).__name__}"
+        record.exc_info = None
+    return True
+
+
 async def serve(options: SimulatorOptions) -> None:
     """Serve until SIGINT or SIGTERM."""
+    logging.getLogger("aiohttp.server").addFilter(brief)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

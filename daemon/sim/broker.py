@@ -213,6 +213,12 @@ class Broker:
             self._book_sent[code] = monotonic
             base = self.market.exchange.stocks[code].base
             frames.append(
-                book_frame(self.market.view(code), self.market.local_time, base, auction=auction)
+                book_frame(
+                    self.market.view(code),
+                    self.market.local_time,
+                    base,
+                    day=self.market.day,
+                    auction=auction,
+                )
             )
         return frames

@@ -116,11 +116,11 @@ def succeeded(code: str, text: str, body: JsonBody) -> JsonBody:
     return {**body, "rt_cd": "0", "msg_cd": code, "msg1": text}
 
 
-def cursors(condition: str, following: str) -> JsonBody:
+def cursors(condition: str, following: str, width: int = CURSOR_WIDTH) -> JsonBody:
     """The blank-padded cursor pair of a paged reply."""
     return {
-        "ctx_area_fk100": condition.ljust(CURSOR_WIDTH)[:CURSOR_WIDTH],
-        "ctx_area_nk100": following.ljust(CURSOR_WIDTH)[:CURSOR_WIDTH],
+        f"ctx_area_fk{width}": condition.ljust(width)[:width],
+        f"ctx_area_nk{width}": following.ljust(width)[:width],
     }
 
 

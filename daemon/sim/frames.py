@@ -25,6 +25,12 @@ from daemon.sim.market import BookView
 from daemon.sim.tape import Traded
 
 _AFTER_MARKET_FROM = date(2026, 9, 14)
+_MIDDLE_PRICE_FROM = date(2026, 6, 1)
+"""Books have been seen with three more columns since this month; when it began is not known."""
+
+_VENUES_FROM = date(2025, 3, 28)
+"""Since then real notices have the columns of the second venue."""
+
 RECORDS_PER_FRAME = 20
 
 
@@ -88,8 +94,8 @@ def trade_frames(records: Sequence[str]) -> list[str]:
     return frames
 
 
-def book_frame(view: BookView, time: str, base: Decimal, *, auction: bool) -> str:
-    """One H0STASP0 frame of 62 columns."""
+def book_frame(view: BookView, time: str, base: Decimal, *, day: date, auction: bool) -> str:
+    """One H0STASP0 frame: 62 columns, 59 on days before the middle price was told."""
     asks, bids = _ten(view.asks), _ten(view.bids)
     expected = view.expected
     price = expected.price if expected is not None else Decimal(0)
@@ -103,8 +109,9 @@ def book_frame(view: BookView, time: str, base: Decimal, *, auction: bool) -> st
         *(str(view.total_ask), str(view.total_bid), "0", "0"),
         *(f"{price}", str(quantity), str(quantity), f"{change}", change_sign(change)),
         *(percent(change, base), str(view.volume), "0", "0", "0", "0", "0"),
-        *(f"{middle:f}", "0", "0"),
     ]
+    if day >= _MIDDLE_PRICE_FROM:
+        columns.extend((f"{middle:f}", "0", "0"))
     return f"0|{BOOK_CHANNEL}|001|{'^'.join(columns)}"
 
 
@@ -115,7 +122,11 @@ def _ten(levels: Sequence[Level]) -> list[tuple[Decimal, int]]:
 
 
 def notice_record(fact: OrderFact, *, hts_id: str, name: str, environment: Environment) -> str:
-    """The plain text of one order notice: 26 columns real, 23 packed columns virtual."""
+    """The plain text of one order notice.
+
+    26 columns real, 23 packed columns virtual; 23 with the name in front on days before the
+    second venue.
+    """
     order = fact.order
     request = order.request
     limit = request.price or Decimal(0)
@@ -144,6 +155,8 @@ def notice_record(fact: OrderFact, *, hts_id: str, name: str, environment: Envir
         *(_clock(fact.at), refused, filled, taken, request.branch, f"{ordered:09}", "SIMULATED"),
     ]
     tail = ["10", "", name, f"{int(limit):09}"]
+    if order.day < _VENUES_FROM:
+        return "^".join([*front, name, *tail])
     if environment is Environment.VIRTUAL:
         return "^".join([*front, "1Y", *tail])
     return "^".join([*front, "000000000", "1", "Y", "", *tail])

@@ -15,6 +15,10 @@ from daemon.sim.replies import Denied, JsonBody, bad_field, filled, padded, whol
 _ONE_INQUIRY_FROM = date(2026, 2, 11)
 """Since this day INQR_DVSN 02 of inquire-balance is refused."""
 
+LAST_PAGE = "D"
+"""The tr_cont of a query that has no more to give, also when it gave nothing: blank is documented
+too, but common clients take only D and E for an end."""
+
 _OLD_VIRTUAL_DAY_ORDERS = "VTTC8001R"
 _DIVISION_NAMES = {
     "00": "지정가",
@@ -60,7 +64,7 @@ def balance(call: Call, market: Market) -> Answer:
     }
     return Answer(
         body=succeeded(code, text, body),
-        tr_cont=("M" if start else "F") if more else "D" if codes else "",
+        tr_cont=("M" if start else "F") if more else LAST_PAGE,
     )
 
 
@@ -151,7 +155,7 @@ def day_orders(call: Call, market: Market) -> Answer:
         # The old virtual id has totals but never a row, even for filled orders.
         code, text = query_text(call, empty=True)
         empty: JsonBody = {**cursors("", ""), "output1": [], "output2": totals}
-        return Answer(body=succeeded(code, text, empty))
+        return Answer(body=succeeded(code, text, empty), tr_cont=LAST_PAGE)
     start = _cursor_key(call)
     if start is not None:
         found = [
@@ -173,7 +177,7 @@ def day_orders(call: Call, market: Market) -> Answer:
     going_on = "M" if start is not None else "F"
     return Answer(
         body=succeeded(code, text, body),
-        tr_cont=going_on if more else "D" if page else "",
+        tr_cont=going_on if more else LAST_PAGE,
     )
 
 
@@ -310,7 +314,7 @@ def open_orders(call: Call, market: Market) -> Answer:
     }
     return Answer(
         body=succeeded(code, text, body),
-        tr_cont=("M" if start else "F") if more else "D" if page else "",
+        tr_cont=("M" if start else "F") if more else LAST_PAGE,
     )
 
 
@@ -404,4 +408,4 @@ def holidays(call: Call, market: Market) -> Answer:
         "ctx_area_fk": f"{first:%Y%m%d}".ljust(20),
         "output": rows,
     }
-    return Answer(body=succeeded(code, text.rstrip(), body), tr_cont="F" if more else "D")
+    return Answer(body=succeeded(code, text.rstrip(), body), tr_cont="F" if more else LAST_PAGE)

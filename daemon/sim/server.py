@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from daemon.clock import SimulatedClock, WallClock
 from daemon.core.calendar import KST
@@ -161,8 +162,11 @@ class SimulatorServer:
     async def _handle_rest(self, request: web.Request) -> web.Response:
         try:
             body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
+        except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, HttpProcessingError):
             body = b""
+        except ConnectionError:
+            # Gone before the request was whole: nothing may be carried out, nobody reads this.
+            return web.Response(status=400)
         monotonic = self.clock.monotonic()
         wire_request = WireRequest(
             method=request.method,
@@ -256,7 +260,9 @@ class SimulatorServer:
 
 
 def _response(reply: WireReply) -> web.Response:
-    headers = {"content-type": "application/json; charset=utf-8", **reply.headers}
+    # KIS writes its own header names in lower case and the standard ones not; the official
+    # sample makes identifiers of the lower case ones.
+    headers = {"Content-Type": "application/json; charset=utf-8", **reply.headers}
     return web.Response(status=reply.status, body=reply.body, headers=headers)
 
 

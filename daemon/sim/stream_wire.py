@@ -17,6 +17,10 @@ from daemon.sim.options import SimulatorOptions
 from daemon.sim.replies import encode
 
 _NOTICES = {channel: environment for environment, channel in NOTICE_CHANNELS.items()}
+_OVERSEAS_NOTICES = frozenset({"H0GSCNI0", "H0GSCNI9"})
+"""Taken like the others, for clients that register both at once; nothing ever comes on them."""
+
+_PERSONAL_CHANNELS = _OVERSEAS_NOTICES | frozenset(_NOTICES)
 _MARKET_CHANNELS = frozenset({TRADES_CHANNEL, BOOK_CHANNEL})
 _NO_TR_ID = "(null)"
 
@@ -151,7 +155,7 @@ class StreamWire:
             raise _Refused(WsCode.BAD_CUSTOMER_TYPE, "invalid custtype")
         if header.get("tr_type") not in ("1", "2"):
             raise _Refused(WsCode.BAD_TR_TYPE, "invalid tr_type")
-        if tr_id not in _MARKET_CHANNELS and tr_id not in _NOTICES:
+        if tr_id not in _MARKET_CHANNELS and tr_id not in _PERSONAL_CHANNELS:
             raise _Refused(WsCode.BAD_TR_ID, "invalid tr_id")
         if not tr_key:
             raise _Refused(WsCode.BAD_TR_KEY, "invalid tr_key")
@@ -185,5 +189,7 @@ def _reply(
     body: dict[str, object] = {"rt_cd": rt_cd, "msg_cd": str(code), "msg1": text}
     if output is not None:
         body["output"] = dict(output)
-    header = {"tr_id": tr_id, "tr_key": tr_key, "encrypt": "N"}
+    # Both letters are documented for notices; the official sample deciphers only after "Y".
+    encrypt = "Y" if tr_id in _PERSONAL_CHANNELS else "N"
+    header = {"tr_id": tr_id, "tr_key": tr_key, "encrypt": encrypt}
     return encode({"header": header, "body": body}).decode()

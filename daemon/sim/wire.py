@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from daemon.kis.spec import Api, Environment
-from daemon.sim import rest_accounts, rest_charts, rest_orders, rest_quotes
+from daemon.sim import rest_accounts, rest_charts, rest_orders, rest_overseas, rest_quotes
 from daemon.sim.calls import Answer, Call
 from daemon.sim.door import Door
 from daemon.sim.faults import FaultPlan, OrderPlan
@@ -27,6 +27,7 @@ from daemon.sim.rest_keys import KEY_PATHS, KeyDesk
 
 _QUOTES = "/uapi/domestic-stock/v1/quotations"
 _TRADING = "/uapi/domestic-stock/v1/trading"
+_OVERSEAS = "/uapi/overseas-stock/v1/trading"
 _OLD_DAY_ORDERS = ("CTSC9215R", "VTSC9215R", "CTSC9115R", "VTSC9115R")
 
 Desk = Callable[[Call, Market], Answer]
@@ -80,6 +81,30 @@ _DESKS: dict[str, tuple[str, frozenset[str], Desk]] = {
             Api.MODIFY_CANCEL.path,
             (Api.MODIFY_CANCEL.real, Api.MODIFY_CANCEL.virtual, *Api.MODIFY_CANCEL.older),
             rest_orders.change,
+        ),
+        (
+            "GET",
+            f"{_OVERSEAS}/inquire-nccs",
+            ("TTTS3018R", "VTTS3018R"),
+            rest_overseas.open_orders,
+        ),
+        (
+            "GET",
+            f"{_OVERSEAS}/inquire-ccnl",
+            ("TTTS3035R", "VTTS3035R"),
+            rest_overseas.day_orders,
+        ),
+        (
+            "GET",
+            f"{_OVERSEAS}/inquire-present-balance",
+            ("CTRP6504R", "VTRP6504R"),
+            rest_overseas.present_balance,
+        ),
+        (
+            "GET",
+            f"{_OVERSEAS}/inquire-balance",
+            ("TTTS3012R", "VTTS3012R"),
+            rest_overseas.balance,
         ),
     )
 }
@@ -194,7 +219,7 @@ def _json_object(body: bytes) -> dict[str, object] | None:
 def _parameters(request: WireRequest, body: Mapping[str, object] | None) -> dict[str, str]:
     if request.method == "GET":
         return dict(request.query)
-    if "application/json" not in request.headers.get("content-type", ""):
+    if "application/json" not in request.headers.get("content-type", "").lower():
         raise gateway_error("EGW00132", "유효하지 않은 content-type 입니다.")
     if body is None:
         raise gateway_error("IGW00007", "전문 형식이 올바르지 않습니다.")

@@ -175,7 +175,7 @@ def test_cursors_come_back_byte_for_byte() -> None:
 
 def test_prices_and_buying_power() -> None:
     price = replies.price_report(replies.read_reply(reply("inquire_price")))
-    assert [int(value) for value in price] == [75700, 77300, 100400, 54200]
+    assert [int(value) for value in price] == [75700, 77300, 100400, 54200, 100]
     power = replies.orderable_cash(replies.read_reply(reply("psbl_order_virtual")))
     assert power == 9998580
     at = datetime(2024, 6, 10, 8, 0, tzinfo=UTC)

@@ -96,7 +96,8 @@ def test_a_book_has_62_columns_asks_first() -> None:
         volume=5,
         expected=None,
     )
-    frame = book_frame(view, "140013", Decimal(66_000), auction=False)
+    today = date(2026, 7, 10)
+    frame = book_frame(view, "140013", Decimal(66_000), day=today, auction=False)
     assert frame.startswith("0|H0STASP0|001|005930^140013^0^66000^66100^0^")
     payload = frame.split("|")[3].split("^")
     assert len(payload) == 62
@@ -112,7 +113,9 @@ def test_a_book_has_62_columns_asks_first() -> None:
     columns = dict(
         zip(
             BOOK_COLUMNS,
-            book_frame(auction, "085900", Decimal(66_000), auction=True).split("|")[3].split("^"),
+            book_frame(auction, "085900", Decimal(66_000), day=today, auction=True)
+            .split("|")[3]
+            .split("^"),
             strict=False,
         )
     )
@@ -121,6 +124,8 @@ def test_a_book_has_62_columns_asks_first() -> None:
         "66000",
         "7",
     )
+    earlier = book_frame(view, "140013", Decimal(66_000), day=date(2026, 5, 29), auction=False)
+    assert earlier.split("|")[3].split("^") == payload[:59]
 
 
 def order(number: int = 1569157, **changes: object) -> Order:
@@ -209,6 +214,15 @@ def test_a_virtual_notice_packs_venue_and_popup_into_23_columns() -> None:
     assert text(fact, Environment.VIRTUAL) == (
         "htsid001^1234567801^0000008637^^02^0^00^0^005930^0000000010^000071900^101500^0^1^1"
         "^00950^000000010^SIMULATED^1Y^10^^삼성전자^000071900"
+    )
+
+
+def test_before_the_second_venue_a_notice_had_23_columns() -> None:
+    made = order()
+    made.day = date(2025, 3, 27)
+    assert text(OrderFilled(order=made, quantity=3, price=Decimal(72_000), at=AT)) == (
+        "htsid001^1234567801^0001569157^^02^0^00^0^005930^0000000003^000072000^101500^0^2^2"
+        "^06010^000000010^SIMULATED^삼성전자^10^^삼성전자^000071900"
     )
 
 

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -8,8 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+from aiohttp.http_exceptions import BadStatusLine
+
 from daemon.core.calendar import KST
-from daemon.sim.__main__ import parse
+from daemon.sim.__main__ import brief, parse
 
 
 def test_the_command_line_becomes_options() -> None:
@@ -23,6 +26,20 @@ def test_the_command_line_becomes_options() -> None:
     options = parse(["--sim-start", "2026-10-12T10:30", "--account", "1-01", "--account", "1-02"])
     assert options.start == datetime(2026, 10, 12, 10, 30, tzinfo=KST)
     assert options.accounts == ("1-01", "1-02")
+
+
+def _logged(error: Exception) -> logging.LogRecord:
+    trace = (type(error), error, None)
+    return logging.LogRecord("x", logging.ERROR, "", 0, "from %s", ("me",), trace)
+
+
+def test_malformed_http_takes_one_line_of_the_log() -> None:
+    record = _logged(BadStatusLine("\r\nGARBAGE"))
+    assert brief(record)
+    assert logging.Formatter().format(record) == "from me: BadStatusLine"
+    record = _logged(RuntimeError("ours"))
+    assert brief(record)
+    assert logging.Formatter().format(record) == "from me\nRuntimeError: ours"
 
 
 def _post(url: str, body: dict[str, object]) -> dict[str, str]:

@@ -133,6 +133,18 @@ def test_day_orders_page_and_reach_back_to_earlier_days() -> None:
     assert rig.get(Api.DAY_ORDERS, Api.DAY_ORDERS.real, "N", **broken).code == "OPSQ2001"
 
 
+def test_a_query_without_rows_says_that_it_is_at_its_end() -> None:
+    rig = Rig()
+    inquiry = {**BODY, "INQR_DVSN_1": "0", "INQR_DVSN_2": "0"}
+    for api, tr_id, query in (
+        (Api.BALANCE, Api.BALANCE.real, BALANCE),
+        (Api.DAY_ORDERS, Api.DAY_ORDERS.real, DAY_ORDERS),
+        (Api.DAY_ORDERS, "VTTC8001R", DAY_ORDERS),
+        (Api.OPEN_ORDERS, Api.OPEN_ORDERS.real, inquiry),
+    ):
+        assert rig.get(api, tr_id, **query).tr_cont == "D"
+
+
 def test_the_old_virtual_id_never_shows_a_row() -> None:
     rig = Rig()
     rig.buy(2)

@@ -78,6 +78,46 @@ def test_log_in_trade_and_hear_of_it() -> None:
     run(main())
 
 
+def test_only_the_brokers_own_header_names_are_lower_case() -> None:
+    async def main() -> None:
+        async with live() as client:
+            await client.log_in()
+            url = client.server.rest_url + Api.PRICE.path
+            async with client.http.get(url, headers=client.headers(Api.PRICE.real)) as got:
+                names = {name.decode() for name, _ in got.raw_headers}
+            # The official sample makes a named tuple of them.
+            lower = {name for name in names if name.islower()}
+            assert "tr_cont" in lower
+            assert all(name.isidentifier() for name in lower)
+
+    run(main())
+
+
+def test_a_body_that_is_not_whole_carries_nothing_out() -> None:
+    async def main() -> None:
+        async with live() as client:
+            await client.log_in()
+            url = client.server.rest_url + Api.BUY.path
+            packed = {**client.headers(Api.BUY.real), "content-encoding": "gzip"}
+            packed["content-type"] = "application/json"
+            async with client.http.post(url, data=b"no gzip", headers=packed) as got:
+                assert (await got.json())["msg_cd"] == "IGW00007"
+            host, port = client.server.rest_url.removeprefix("http://").split(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            body = json.dumps(order_body("005930", 1, 0))
+            head = {**client.headers(Api.BUY.real), "content-type": "application/json"}
+            lines = [f"POST {Api.BUY.path} HTTP/1.1", "host: x", f"content-length: {len(body) + 1}"]
+            lines += [f"{name}: {value}" for name, value in head.items()]
+            writer.write("\r\n".join([*lines, "", body]).encode())
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.1)
+            assert (await client.get("/sim/books")).body["totals"]["accepted"] == 0
+
+    run(main())
+
+
 def test_notices_often_come_before_the_reply() -> None:
     async def main() -> None:
         async with live(early_notices=1.0) as client:

@@ -45,6 +45,16 @@ def test_acknowledgements_have_the_documented_shape() -> None:
     assert not desk.wire.wants("H0STCNT0", "005930")
 
 
+@pytest.mark.parametrize("channel", ["H0STCNI0", "H0STCNI9", "H0GSCNI0", "H0GSCNI9"])
+def test_answers_on_notice_channels_say_that_they_are_encrypted(channel: str) -> None:
+    desk = Desk()
+    for code in ("OPSP0000", "OPSP0002"):
+        said = desk.register(channel, "htsid001")
+        assert (said["header"]["encrypt"], said["body"]["msg_cd"]) == ("Y", code)
+    assert desk.register(channel, "someone")["body"]["msg_cd"] == "OPSP8993"
+    assert desk.register(channel, "htsid001", "2")["body"]["msg_cd"] == "OPSP0001"
+
+
 def test_the_42nd_registration_is_one_too_many() -> None:
     desk = Desk(listings=listings(45))
     codes = [f"{number:06}" for number in range(1, 43)]

@@ -62,6 +62,8 @@ def test_unknown_paths_methods_and_bodies_get_shaped_errors() -> None:
     assert rig.send("POST", Api.BUY.path, headers=headers, body=b"[]").code == "IGW00007"
     plain = {**headers, "content-type": "text/plain"}
     assert rig.send("POST", Api.BUY.path, headers=plain, body={}).code == "EGW00132"
+    shouted = {**headers, "content-type": "APPLICATION/JSON"}
+    assert rig.send("POST", Api.BUY.path, headers=shouted, body={}).code == "OPSQ2001"
 
 
 def test_older_ids_are_taken_and_the_environment_follows_the_id() -> None:
