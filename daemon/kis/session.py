@@ -455,11 +455,11 @@ class FeedSession:
             # Learnt for a while only: answers that were lost may have hidden some of it.
             self._room_until = now + self.ROOM_LIFE
             return Turn(warning=f"{registration.key}: {cause}")
-        delay = self.RETRY_DELAY if refusal.code in _PASSING else _FOREVER
-        if entry.state is _State.RELEASING:
+        if entry.state is _State.RELEASING or refusal.code in _PASSING:
+            # An earlier request whose answer was lost may have been granted: still unsure.
             entry.until = now + self.RETRY_DELAY
         else:
-            self._entries[registration] = _Entry(_State.WAITING, now + delay)
+            self._entries[registration] = _Entry(_State.WAITING, _FOREVER)
         return Turn(warning=f"{registration.key}: {cause}")
 
     def _notice_refusal(self, refusal: Refusal, cause: str) -> Drop:
