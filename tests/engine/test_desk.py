@@ -1,481 +1,40 @@
-"""The whole desk in virtual time against a paper broker: what is sent, filled, doubted, told."""
+"""The whole desk in virtual time: how it recovers, starts, keeps house and stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
-from daemon.core.calendar import MarketCalendar
-from daemon.core.errors import NeedsOperator
+from daemon.core.errors import InvariantBroken, NeedsOperator, TryLater
 from daemon.core.events import (
-    CancelSent,
+    AccountReported,
     DiscrepancyFound,
     Event,
     OrderCreated,
     OrderDoubted,
-    OrderExpired,
-    OrderIntent,
-    OrderKind,
-    OrderRejected,
     OrderSent,
+    TradingArmed,
+    TradingHalted,
+    TradingResumed,
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied, Rule
-from daemon.core.values import InstrumentId, LinkDown, LinkUp, Side, StrategyId
-from daemon.engine.desk import TradingDesk
+from daemon.core.values import InstrumentId
 from daemon.engine.gate import Shutter
-from daemon.engine.host import RunState, StrategySlot
-from daemon.engine.ledger import JournalFailed, Ledger
-from daemon.strategy import Parameters, Strategy, StrategyContext
-from tests.builders import ACCOUNT, HYNIX, LIMITS, SAMSUNG, STRATEGY
+from daemon.ports import InstrumentInfo
+from tests.builders import HYNIX, NINE, SAMSUNG, after, created, filled
 from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker, PaperFeed
-from tests.support import VirtualClock, run_virtual
-
-MONDAY_NINE = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
-
-
-class Scripted(Strategy):
-    """Runs the coroutine function it is given."""
-
-    def __init__(self, script: Callable[[StrategyContext], Coroutine[Any, Any, None]]) -> None:
-        super().__init__(Parameters())
-        self._script = script
-
-    async def run(self, context: StrategyContext) -> None:
-        await self._script(context)
-
-
-async def idle(context: StrategyContext) -> None:
-    async for _ in context.events():
-        pass
-
-
-@dataclass
-class World:
-    clock: VirtualClock
-    broker: PaperBroker
-    feed: PaperFeed
-    journal: MemoryJournal
-    desk: TradingDesk
-    services: asyncio.TaskGroup
-
-    def order(self, number: int = 1) -> Order:
-        return list(self.desk.ledger.portfolio.orders.values())[number - 1]
-
-    def facts(self, kind: type[Event]) -> list[Event]:
-        return [each for each in self.journal.events if isinstance(each, kind)]
-
-    async def submit(self, *intents: OrderIntent) -> tuple[Order | Denied, ...]:
-        return await self.desk.executor.submit(intents)
-
-    async def until(self, condition: Callable[[], bool], limit: float = 300.0) -> None:
-        """Virtual seconds cost nothing: look every tenth of one."""
-        async with asyncio.timeout(limit):
-            while not condition():  # noqa: ASYNC110  virtual time
-                await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def world(
-    *strategies: Callable[[StrategyContext], Coroutine[Any, Any, None]],
-    journal: MemoryJournal | None = None,
-    broker: PaperBroker | None = None,
-    start: datetime = MONDAY_NINE,
-    must_be_armed: bool = False,
-) -> AsyncIterator[World]:
-    clock = VirtualClock(start)
-    broker = broker or PaperBroker(clock)
-    broker.clock = clock
-    journal = journal or MemoryJournal()
-    feed = PaperFeed(broker, clock)
-    desk = TradingDesk(
-        broker=broker,
-        market_data=broker,
-        feed=feed,
-        ledger=Ledger(journal),
-        slots=[
-            StrategySlot(
-                id=StrategyId("test" if number == 0 else f"test{number}"),
-                strategy=Scripted(script),
-                instruments=(SAMSUNG, HYNIX),
-            )
-            for number, script in enumerate(strategies or (idle,))
-        ],
-        limits=LIMITS,
-        calendar=MarketCalendar(),
-        clock=clock,
-    )
-    desk.recover(must_be_armed=must_be_armed, armed=False)
-    async with asyncio.TaskGroup() as services:
-        tasks = [
-            services.create_task(desk.executor.run()),
-            services.create_task(feed.run(desk.on_feed)),
-        ]
-        await desk.start(accept_broker_books=False)
-        tasks.append(services.create_task(desk.reconciliation.run()))
-        tasks.append(services.create_task(desk.host.run()))
-        yield World(clock, broker, feed, journal, desk, services)
-        for task in tasks:
-            task.cancel()
-
-
-def wish(
-    quantity: int = 10,
-    side: Side = Side.BUY,
-    instrument: InstrumentId = SAMSUNG,
-    limit: Decimal | None = PRICE,
-) -> OrderIntent:
-    return OrderIntent(
-        account=ACCOUNT,
-        strategy=STRATEGY,
-        instrument=instrument,
-        side=side,
-        quantity=quantity,
-        kind=OrderKind.LIMIT if limit is not None else OrderKind.MARKET,
-        limit=limit,
-    )
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    run_virtual(scenario)
-
-
-def test_a_batch_is_journalled_at_once_sent_together_and_matched_in_order() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            results = await w.submit(wish(1), wish(1_000), wish(2, instrument=HYNIX))
-
-            first, second, third = results
-            assert isinstance(first, Order)
-            assert isinstance(second, Denied)
-            assert isinstance(third, Order)
-            assert second.rule is Rule.ORDER_QUANTITY
-            assert (first.intent.quantity, third.intent.quantity) == (1, 2)
-            assert w.broker.most_in_flight == 2
-            assert first.state is third.state is OrderState.FILLED
-            kinds = [type(event) for event in w.journal.events]
-            created = [i for i, kind in enumerate(kinds) if kind is OrderCreated]
-            assert created[1] == created[0] + 1
-            assert kinds.index(OrderSent) > created[-1]
-
-    run(scenario())
-
-
-def test_nothing_leaves_without_a_durable_fact() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.journal.full = True
-            with pytest.raises(JournalFailed):
-                await w.submit(wish())
-            assert w.broker.kept == []
-            w.journal.full = False
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(
-    ("answer", "code", "retryable", "sent"),
-    [
-        (Answer.REFUSED, "NO_MONEY", False, 1),
-        (Answer.TRY_LATER, "TOKEN", True, 1),
-        (Answer.NOT_SENT, "NOT_SENT", True, 0),
-    ],
-)
-def test_a_refusal_is_final_and_never_repeated(
-    answer: Answer, code: str, retryable: bool, sent: int
-) -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.answers.append(answer)
-            [order] = await w.submit(wish())
-
-            assert isinstance(order, Order)
-            assert order.state is OrderState.REJECTED
-            [fact] = w.facts(OrderRejected)
-            assert isinstance(fact, OrderRejected)
-            assert (fact.code, fact.retryable) == (code, retryable)
-            assert len(w.facts(OrderSent)) == sent
-            await asyncio.sleep(120)
-            assert len(w.facts(OrderSent)) == sent
-            assert w.broker.kept == []
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("mute", [False, True])
-def test_a_lost_answer_is_looked_up_and_never_sent_again(mute: bool) -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.answers.append(Answer.LOST_AFTER)
-            w.broker.mute = mute
-            [order] = await w.submit(wish())
-            w.broker.mute = False
-
-            assert isinstance(order, Order)
-            assert order.state in (OrderState.IN_DOUBT, OrderState.FILLED)
-            await w.until(lambda: w.order().state is OrderState.FILLED)
-            assert len(w.broker.kept) == 1
-            assert len(w.facts(OrderSent)) == 1
-            assert w.desk.ledger.portfolio.cash == w.broker.cash
-
-    run(scenario())
-
-
-def test_an_order_that_never_arrived_is_proven_absent_and_blocks_its_instrument_until_then() -> (
-    None
-):
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.answers.append(Answer.LOST_BEFORE)
-            [order] = await w.submit(wish())
-            assert isinstance(order, Order)
-            assert order.state is OrderState.IN_DOUBT
-
-            [again] = await w.submit(wish())
-            assert isinstance(again, Denied)
-            assert again.rule is Rule.IN_DOUBT
-            [other] = await w.submit(wish(instrument=HYNIX))
-            assert isinstance(other, Order)
-
-            await w.until(lambda: w.order().state is OrderState.REJECTED)
-            assert w.order().cause.startswith("ABSENT")
-            [after] = await w.submit(wish())
-            assert isinstance(after, Order)
-
-    run(scenario())
-
-
-def test_failing_inquiries_prove_nothing() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.answers.append(Answer.LOST_BEFORE)
-            await w.submit(wish())
-            w.broker.inquiry_fails = 1_000
-            await asyncio.sleep(300)
-            assert w.order().state is OrderState.IN_DOUBT
-            w.broker.inquiry_fails = 0
-            await w.until(lambda: w.order().state is OrderState.REJECTED)
-
-    run(scenario())
-
-
-def test_cancels_are_confirmed_by_notice_or_by_inquiry() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.fill_at_once = False
-            await w.submit(wish(), wish(5))
-            await w.desk.executor.cancel([w.order(1).id])
-            assert w.order(1).state is OrderState.CANCELLED
-
-            w.broker.mute = True
-            w.broker.answers.append(Answer.LOST_AFTER)
-            await w.desk.executor.cancel([w.order(2).id])
-            await w.until(lambda: w.order(2).state is OrderState.CANCELLED)
-            assert len(w.facts(CancelSent)) == 2
-
-    run(scenario())
-
-
-def test_a_cancel_that_crosses_a_fill_ends_filled() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.fill_at_once = False
-            await w.submit(wish())
-            w.broker.mute = True
-            w.broker.fill(w.broker.kept[0], 10)
-            w.broker.mute = False
-            await w.desk.executor.cancel([w.order().id])
-            await w.until(lambda: w.order().state is OrderState.FILLED)
-            assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 10
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("mute", [False, True])
-def test_a_modify_moves_the_price_and_fills_come_under_the_new_number(mute: bool) -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.fill_at_once = False
-            await w.submit(wish())
-            w.broker.mute = mute
-            await w.desk.executor.modify(w.order().id, Decimal(69_900))
-            await w.until(lambda: w.order().state is OrderState.WORKING)
-            assert w.order().limit == Decimal(69_900)
-            w.broker.mute = False
-            w.broker.fill(w.broker.kept[0], 10)
-            assert w.order().state is OrderState.FILLED
-            assert w.order().notional == Decimal(699_000)
-
-    run(scenario())
-
-
-def test_a_modify_against_the_rules_never_leaves() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.fill_at_once = False
-            await w.submit(wish())
-            result = await w.desk.executor.modify(w.order().id, Decimal(69_950))
-            assert isinstance(result, Denied)
-            assert result.rule is Rule.PRICE_STEP
-
-    run(scenario())
-
-
-def test_a_lost_stream_shuts_the_gate_until_its_gap_is_checked() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.fill_at_once = False
-            await w.submit(wish())
-            w.feed.emit(LinkDown(w.clock.now(), "reset"))
-            [denied] = await w.submit(wish())
-            assert isinstance(denied, Denied)
-            assert denied.rule is Rule.GATE_CLOSED
-            w.broker.mute = True
-            w.broker.fill(w.broker.kept[0], 10)
-            w.broker.mute = False
-            await w.desk.executor.cancel([w.order().id])
-
-            w.feed.emit(LinkUp(w.clock.now(), w.clock.now() - timedelta(seconds=30)))
-            assert Shutter.STREAM in w.desk.gate.reasons
-            await w.until(lambda: w.desk.gate.is_open)
-            assert w.order().state is OrderState.FILLED
-
-    run(scenario())
-
-
-def test_a_trade_by_hand_is_told_shuts_the_gate_and_an_operator_opens_it() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.by_hand(SAMSUNG, 3)
-            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
-            assert w.desk.reconciliation.stats.external_orders == 1
-            [denied] = await w.submit(wish())
-            assert isinstance(denied, Denied)
-            assert "position krx:005930" in denied.detail
-
-            await w.desk.reconciliation.adopt()
-            assert w.desk.gate.is_open
-            assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 3
-
-    run(scenario())
-
-
-def test_books_that_agree_again_open_the_gate_by_themselves() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            w.broker.cash += 1
-            await w.until(lambda: not w.desk.gate.is_open)
-            w.broker.cash -= 1
-            await w.until(lambda: w.desk.gate.is_open)
-            assert w.desk.ledger.portfolio.discrepancies == {}
-
-    run(scenario())
-
-
-def test_the_market_is_closed() -> None:
-    async def scenario() -> None:
-        async with world(start=MONDAY_NINE + timedelta(hours=7)) as w:
-            [denied] = await w.submit(wish())
-            assert isinstance(denied, Denied)
-            assert denied.rule is Rule.GATE_CLOSED
-            assert "2026-11-24 09:00" in denied.detail
-
-    run(scenario())
-
-
-def test_an_order_left_at_the_close_expires_without_a_notice() -> None:
-    async def scenario() -> None:
-        async with world(start=MONDAY_NINE + timedelta(hours=6, minutes=28)) as w:
-            w.broker.fill_at_once = False
-            await w.submit(wish())
-            await w.until(lambda: bool(w.facts(OrderExpired)), limit=600)
-            assert w.order().state is OrderState.EXPIRED
-
-    run(scenario())
-
-
-def test_a_strategy_that_crashes_stops_alone_and_its_orders_are_cancelled() -> None:
-    async def crash(context: StrategyContext) -> None:
-        await context.submit(context.buy(SAMSUNG, 1, limit=PRICE, reason="test"))
-        raise ZeroDivisionError("a bug")
-
-    heard: list[object] = []
-
-    async def listen(context: StrategyContext) -> None:
-        async for event in context.events():
-            heard.append(event)
-
-    async def scenario() -> None:
-        async with world(crash, listen) as w:
-            w.broker.fill_at_once = False
-            await w.until(lambda: w.desk.host.status[STRATEGY].state is RunState.FAULTED)
-            assert "ZeroDivisionError" in w.desk.host.status[STRATEGY].cause
-            await w.until(lambda: w.order().state is OrderState.CANCELLED)
-            w.feed.trade(SAMSUNG)
-            await asyncio.sleep(1)
-            assert w.desk.host.status[StrategyId("test1")].state is RunState.RUNNING
-            assert len(heard) == 1
-
-    run(scenario())
-
-
-def test_a_cancelled_strategy_loses_the_answer_and_not_the_order() -> None:
-    async def scenario() -> None:
-        async with world() as w:
-            submitting = w.services.create_task(w.desk.executor.submit([wish()]))
-            await asyncio.sleep(0.01)
-            submitting.cancel()
-            await w.desk.executor.idle()
-            assert w.order().state is OrderState.FILLED
-
-    run(scenario())
-
-
-def test_a_strategy_sees_its_own_orders_and_position_only() -> None:
-    seen: dict[str, object] = {}
-
-    async def trade(context: StrategyContext) -> None:
-        [order] = await context.submit(context.buy(SAMSUNG, 2, limit=None, reason="test"))
-        assert isinstance(order, Order)
-        seen["position"] = context.position(SAMSUNG).quantity
-        seen["order"] = context.order(order.id)
-        seen["last"] = context.last_price(SAMSUNG)
-        with pytest.raises(ValueError, match="does not trade"):
-            context.buy(InstrumentId("krx:000001"), 1, limit=None, reason="test")
-
-    async def look(context: StrategyContext) -> None:
-        await asyncio.sleep(1)
-        seen["others"] = context.position(SAMSUNG).quantity
-        with pytest.raises(ValueError, match="has no order"):
-            await context.cancel(w_order[0].id)
-
-    w_order: list[Order] = []
-
-    async def scenario() -> None:
-        async with world(trade, look) as w:
-            await w.until(lambda: bool(w.desk.ledger.portfolio.orders))
-            w_order.append(w.order())
-            await w.until(
-                lambda: {each.state for each in w.desk.host.status.values()} == {RunState.FINISHED}
-            )
-            assert seen["position"] == 2
-            assert seen["others"] == 0
-            assert seen["last"] == PRICE
-
-    run(scenario())
+from tests.engine.world import MONDAY_NINE, run, wire, wish, world
+from tests.support import VirtualClock
 
 
 def test_recovery_says_of_each_unfinished_order_what_is_certain() -> None:
-    journal = MemoryJournal()
     broker_after: list[PaperBroker] = []
+    saved: list[Event] = []
 
     async def before() -> None:
-        async with world(journal=journal) as w:
+        async with world() as w:
             w.broker.answers += [Answer.LOST_AFTER]
             w.broker.mute = True
             submitting = w.services.create_task(w.submit(wish()))
@@ -483,22 +42,16 @@ def test_recovery_says_of_each_unfinished_order_what_is_certain() -> None:
             assert w.order().state is OrderState.SENT
             broker_after.append(w.broker)
             # The journal of a process killed here: one order sent, one that never left.
-            kept = list(journal.events)
             lost = OrderCreated(
                 order=w.desk.ledger.mint(MONDAY_NINE.date(), 1)[0], intent=wish(3), at=w.clock.now()
             )
-            journal.events = [*kept, lost]
-            saved.append(list(journal.events))
+            saved.extend([*w.journal.events, lost])
             submitting.cancel()
-
-    saved: list[list[Event]] = []
-    run(before())
 
     async def afterwards() -> None:
         broker = broker_after[0]
         broker.mute = False
-        recovered = MemoryJournal(saved[0])
-        async with world(journal=recovered, broker=broker) as w:
+        async with world(journal=MemoryJournal(saved), broker=broker) as w:
             assert w.order(2).state is OrderState.REJECTED
             assert w.order(2).cause.startswith("NEVER_SENT")
             assert len(w.facts(OrderDoubted)) == 1
@@ -510,15 +63,99 @@ def test_recovery_says_of_each_unfinished_order_what_is_certain() -> None:
             assert isinstance(order, Order)
             assert order.id == "20261123-0003"
 
+    run(before())
     run(afterwards())
 
 
-def test_real_trading_waits_to_be_armed() -> None:
+def test_a_journal_that_contradicts_itself_is_not_traded_on() -> None:
+    async def scenario() -> None:
+        async with world(journal=MemoryJournal([created("20261123-0001"), filled("nobody", 1)])):
+            pass
+
+    with pytest.raises(InvariantBroken):
+        run(scenario())
+
+
+def test_real_trading_waits_to_be_armed_once() -> None:
     async def scenario() -> None:
         async with world(must_be_armed=True) as w:
             [denied] = await w.submit(wish())
             assert isinstance(denied, Denied)
             assert "armed" in denied.detail
+            broker, journal = w.broker, w.journal
+        for armed in (True, False):
+            async with world(must_be_armed=True, armed=armed, broker=broker, journal=journal) as w:
+                [order] = await w.submit(wish())
+                assert isinstance(order, Order)
+                assert len(w.facts(TradingArmed)) == 1
+
+    run(scenario())
+
+
+def test_a_halt_outlives_the_process_until_it_is_lifted() -> None:
+    async def scenario() -> None:
+        halted = TradingHalted(reason="lunch", at=NINE)
+        async with world(journal=MemoryJournal([halted])) as w:
+            assert w.desk.gate.reasons == {Shutter.OPERATOR: "lunch"}
+        resumed = TradingResumed(reason="back", at=NINE)
+        async with world(journal=MemoryJournal([halted, resumed])) as w:
+            assert w.desk.gate.is_open
+
+    run(scenario())
+
+
+def test_a_discrepancy_outlives_the_process_until_the_books_agree() -> None:
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock())
+        async with world(broker=broker) as w:
+            broker.cash += 1
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
+            journal = w.journal
+        async with world(broker=broker, journal=journal) as w:
+            assert list(w.desk.gate.reasons) == [Shutter.DISCREPANCY]
+            assert len(w.facts(DiscrepancyFound)) == 1
+            broker.cash -= 1
+            await w.until(lambda: w.desk.gate.is_open)
+
+    run(scenario())
+
+
+def test_after_recovery_the_gate_is_shut_for_every_reason_there_is() -> None:
+    async def scenario() -> None:
+        clock = VirtualClock()
+        broker = PaperBroker(clock)
+        journal = MemoryJournal(
+            [
+                DiscrepancyFound(subject="cash", ours="1 KRW", theirs="2 KRW", at=NINE),
+                TradingHalted(reason="lunch", at=NINE),
+            ]
+        )
+        feed = PaperFeed(broker, clock)
+        desk = wire(clock=clock, broker=broker, journal=journal, feed=feed)
+        desk.recover(must_be_armed=True, armed=False)
+        assert set(desk.gate.reasons) == {
+            Shutter.STARTING,
+            Shutter.STREAM,
+            Shutter.DISCREPANCY,
+            Shutter.OPERATOR,
+            Shutter.ARMING,
+        }
+        assert desk.gate.reasons[Shutter.DISCREPANCY] == "cash: ours 1 KRW, the broker's 2 KRW"
+
+    run(scenario())
+
+
+def test_an_operator_may_start_on_the_brokers_books() -> None:
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock())
+        async with world(broker=broker) as w:
+            broker.cash += 1
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
+            journal = w.journal
+        async with world(broker=broker, journal=journal, accept_broker_books=True) as w:
+            assert w.desk.gate.is_open
+            assert w.desk.ledger.portfolio.cash == broker.cash
+            assert len(w.facts(AccountReported)) == 2
 
     run(scenario())
 
@@ -534,6 +171,60 @@ def test_a_broker_that_cannot_be_asked_stops_the_start() -> None:
     run(scenario())
 
 
+def test_a_broker_that_answers_late_only_delays_the_start() -> None:
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock(), inquiry_fails=20)
+        async with world(broker=broker) as w:
+            assert w.desk.gate.is_open
+            assert w.clock.monotonic() > 15
+            assert w.desk.reconciliation.stats.failed_passes > 10
+
+    run(scenario())
+
+
+def test_an_instrument_without_a_quote_waits_for_its_first_trade() -> None:
+    class Silent(PaperBroker):
+        async def info(self, instrument: InstrumentId) -> InstrumentInfo:
+            if instrument == HYNIX:
+                raise TryLater("BUSY", "try again", delay=1.0)
+            return await super().info(instrument)
+
+    async def scenario() -> None:
+        async with world(broker=Silent(VirtualClock())) as w:
+            denied, order = await w.submit(wish(instrument=HYNIX), wish())
+            assert isinstance(denied, Denied)
+            assert denied.rule is Rule.NO_PRICE
+            assert isinstance(order, Order)
+            w.feed.trade(HYNIX)
+            [order] = await w.submit(wish(instrument=HYNIX))
+            assert isinstance(order, Order)
+
+    run(scenario())
+
+
+def test_prices_are_learnt_from_the_stream_and_anew_every_trading_day() -> None:
+    asked: list[str] = []
+
+    class Counting(PaperBroker):
+        async def info(self, instrument: InstrumentId) -> InstrumentInfo:
+            asked.append(f"{self.clock.now():%a %H}")
+            return await super().info(instrument)
+
+    async def scenario() -> None:
+        # Seoul's days begin at 15:00 UTC.
+        saturday = MONDAY_NINE + timedelta(days=5, hours=14, minutes=50)
+        async with world(broker=Counting(VirtualClock()), start=saturday) as w:
+            w.feed.trade(SAMSUNG, PRICE + 100)
+            assert w.desk.quotes.last_price(SAMSUNG) == PRICE + 100
+            assert w.feed.wanted == [SAMSUNG, HYNIX]
+            await asyncio.sleep(24 * 3600 + 1200)
+            assert asked == ["Sat 14"] * 2 + ["Sun 15"] * 2
+            assert w.desk.quotes.last_price(SAMSUNG) == PRICE
+            assert w.desk.quotes.upper_limit(SAMSUNG) == Decimal(91_000)
+
+    run(scenario())
+
+
 def test_stopping_cancels_what_is_open_and_converges() -> None:
     async def scenario() -> None:
         async with world() as w:
@@ -544,5 +235,25 @@ def test_stopping_cancels_what_is_open_and_converges() -> None:
             await w.desk.converge()
             assert w.desk.ledger.portfolio.open_orders() == []
             assert not w.desk.reconciliation.unsettled()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [(Answer.LOST_AFTER, OrderState.FILLED), (Answer.LOST_BEFORE, OrderState.REJECTED)],
+)
+def test_converging_waits_for_the_end_of_every_doubt(answer: Answer, state: OrderState) -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.answers.append(answer)
+            w.broker.mute = True
+            w.broker.inquiry_fails = 10
+            [order] = await w.submit(wish())
+            assert isinstance(order, Order)
+            assert order.state is OrderState.IN_DOUBT
+            await w.desk.converge()
+            assert w.order().state is state
+            assert w.clock.now() > after(10)
 
     run(scenario())

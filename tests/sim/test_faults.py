@@ -22,3 +22,25 @@ def test_none_and_fast() -> None:
     assert not plan.early
     assert not plan.reject
     assert plan.fill_delay <= 0.05
+
+
+def test_notices_come_when_they_were_measured_to_come() -> None:
+    plan = FaultPlan(Random(3), early=0.5, refused_later=0.0, speed=1.0)
+    drawn = [plan.draw() for _ in range(500)]
+    early = [each for each in drawn if each.early]
+    late = [each for each in drawn if not each.early]
+    assert early
+    assert late
+    assert all(each.accept_delay < 0.0225 for each in early)
+    assert all(each.accept_delay >= 0.03 for each in late)
+    assert all(0.02 <= each.reply_after <= 0.06 for each in drawn)
+    assert any(each.fill_early for each in early)
+    assert any(not each.fill_early for each in early)
+
+
+def test_everything_or_nothing_may_be_early_and_refused() -> None:
+    always = FaultPlan(Random(1), early=1.0, refused_later=1.0, speed=0.5)
+    drawn = [always.draw() for _ in range(50)]
+    assert all(each.early and each.reject for each in drawn)
+    # A clock slower than the machine's does not slow notices down.
+    assert all(0.15 <= each.fill_delay <= 0.4 for each in drawn)

@@ -1,0 +1,274 @@
+"""Strategies: what each sees and may do, and how one that fails stops alone."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from daemon.core.calendar import MarketCalendar
+from daemon.core.errors import InvariantBroken
+from daemon.core.events import (
+    OrderAccepted,
+    OrderCreated,
+    OrderEvent,
+    OrderFilled,
+    OrderKind,
+    OrderSent,
+    TimeInForce,
+)
+from daemon.core.orders import Order, OrderState
+from daemon.core.risk import Denied
+from daemon.core.values import AccountId, InstrumentId, LinkDown, LinkUp, Side, StrategyId, Tick
+from daemon.engine.host import RunState
+from daemon.engine.hub import FACT_BACKLOG
+from daemon.engine.ledger import JournalFailed
+from daemon.strategy import MarketGap, StrategyContext, StrategyEvent
+from tests.builders import ACCOUNT, HYNIX, SAMSUNG, STRATEGY
+from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
+from tests.engine.world import MONDAY_NINE, idle, run, wish, world
+from tests.support import VirtualClock
+
+SECOND = StrategyId("test1")
+
+
+def test_a_strategy_that_crashes_stops_alone_and_its_orders_are_cancelled() -> None:
+    async def crash(context: StrategyContext) -> None:
+        await context.submit(context.buy(SAMSUNG, 1, limit=PRICE, reason="test"))
+        raise ZeroDivisionError("a bug")
+
+    heard: list[object] = []
+
+    async def listen(context: StrategyContext) -> None:
+        await context.submit(context.buy(HYNIX, 1, limit=PRICE, reason="test"))
+        async for event in context.events():
+            if isinstance(event, Tick):
+                heard.append(event)
+
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock(), fill_at_once=False)
+        async with world(crash, listen, broker=broker) as w:
+            status = w.desk.host.status
+            await w.until(lambda: status[STRATEGY].state is RunState.FAULTED)
+            assert status[STRATEGY].cause == "ZeroDivisionError: a bug"
+            await w.until(lambda: w.order(1).state is OrderState.CANCELLED)
+            w.feed.trade(SAMSUNG)
+            await asyncio.sleep(1)
+            assert status[SECOND].state is RunState.RUNNING
+            assert w.order(2).state is OrderState.WORKING
+            assert len(heard) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("error", [InvariantBroken("a bug of ours"), JournalFailed("disk full")])
+def test_what_is_not_the_strategys_fault_stops_the_daemon(error: Exception) -> None:
+    async def hit(context: StrategyContext) -> None:
+        raise error
+
+    async def scenario() -> None:
+        async with world(hit, idle) as w:
+            await w.until(lambda: False)
+
+    with pytest.raises(ExceptionGroup) as failure:
+        run(scenario())
+    assert failure.group_contains(type(error))
+
+
+def test_a_strategy_that_never_reads_its_facts_is_stopped() -> None:
+    async def sleepy(context: StrategyContext) -> None:
+        events = context.events()
+        await asyncio.sleep(10)
+        async for _ in events:
+            pass
+
+    async def scenario() -> None:
+        async with world(sleepy) as w:
+            await asyncio.sleep(1)
+            for _ in range(FACT_BACKLOG + 1):
+                w.feed.emit(LinkDown(w.clock.now(), "reset"))
+            await w.until(lambda: w.desk.host.status[STRATEGY].state is RunState.FAULTED)
+            assert w.desk.host.status[STRATEGY].cause.startswith("TooSlow")
+
+    run(scenario())
+
+
+def test_the_states_of_strategies_follow_what_they_do() -> None:
+    async def done(context: StrategyContext) -> None:
+        return
+
+    async def scenario() -> None:
+        async with world(done, idle) as w:
+            status = w.desk.host.status
+            assert {each.state for each in status.values()} == {RunState.WAITING}
+            await asyncio.sleep(0.1)
+            assert status[STRATEGY].state is RunState.FINISHED
+            assert status[SECOND].state is RunState.RUNNING
+        assert status[SECOND].state is RunState.STOPPED
+        assert {each.cause for each in status.values()} == {""}
+
+    run(scenario())
+
+
+def test_a_strategy_sees_its_own_orders_and_position_only() -> None:
+    seen: dict[str, object] = {}
+
+    async def trade(context: StrategyContext) -> None:
+        [order] = await context.submit(context.buy(SAMSUNG, 2, limit=None, reason="test"))
+        assert isinstance(order, Order)
+        seen["position"] = context.position(SAMSUNG).quantity
+        seen["order"] = context.order(order.id)
+        seen["last"] = context.last_price(SAMSUNG)
+        [resting] = await context.submit(context.buy(HYNIX, 1, limit=PRICE - 3_000, reason="test"))
+        assert isinstance(resting, Order)
+        seen["open"] = [each.id for each in context.orders()] == [resting.id]
+
+    async def look(context: StrategyContext) -> None:
+        await asyncio.sleep(1)
+        seen["others"] = context.position(SAMSUNG).quantity
+        seen["others_order"] = context.order(mine[0].id)
+        seen["others_open"] = context.orders()
+        for asked in (context.cancel(mine[0].id), context.modify(mine[0].id, PRICE)):
+            with pytest.raises(ValueError, match="has no order"):
+                await asked
+
+    mine: list[Order] = []
+
+    async def scenario() -> None:
+        async with world(trade, look) as w:
+            await w.until(lambda: bool(w.desk.ledger.portfolio.positions))
+            w.broker.fill_at_once = False
+            mine.append(w.order())
+            await w.until(
+                lambda: {each.state for each in w.desk.host.status.values()} == {RunState.FINISHED}
+            )
+            assert seen.pop("order") == w.order()
+            assert seen == {
+                "position": 2,
+                "last": PRICE,
+                "open": True,
+                "others": 0,
+                "others_order": None,
+                "others_open": [],
+            }
+
+    run(scenario())
+
+
+def test_order_facts_come_in_order_to_their_owner_alone_and_gaps_to_all() -> None:
+    heard: dict[str, list[StrategyEvent]] = {"test": [], "test1": []}
+
+    async def trade(context: StrategyContext) -> None:
+        await context.submit(context.buy(SAMSUNG, 2, limit=PRICE, reason="test"))
+        await listen(context)
+
+    async def listen(context: StrategyContext) -> None:
+        async for event in context.events():
+            heard[context.id].append(event)
+
+    async def scenario() -> None:
+        async with world(trade, listen) as w:
+            await w.until(lambda: bool(w.facts(OrderFilled)))
+            w.feed.trade(HYNIX)
+            down = w.clock.now()
+            w.feed.emit(LinkDown(down, "reset"))
+            await asyncio.sleep(3)
+            w.feed.emit(LinkUp(w.clock.now(), down))
+            await asyncio.sleep(1)
+            facts = [type(each) for each in heard["test"] if isinstance(each, OrderEvent)]
+            assert facts == [OrderCreated, OrderSent, OrderAccepted, OrderFilled]
+            others = [each for each in heard["test"] if not isinstance(each, OrderEvent)]
+            assert heard["test1"] == others
+            tick, lost, found = others
+            assert isinstance(tick, Tick)
+            assert isinstance(lost, MarketGap)
+            assert isinstance(found, MarketGap)
+            assert (lost.up, found.up) == (False, True)
+            assert lost.down_since == found.down_since == down
+            assert found.at > down
+
+    run(scenario())
+
+
+def test_words_become_intents_of_the_strategy_that_speaks() -> None:
+    async def speak(context: StrategyContext) -> None:
+        bought = context.buy(SAMSUNG, 2, limit=PRICE, reason="cheap")
+        assert (bought.account, bought.strategy) == (ACCOUNT, context.id)
+        assert (bought.side, bought.kind, bought.limit) == (Side.BUY, OrderKind.LIMIT, PRICE)
+        assert (bought.time_in_force, bought.reason) == (TimeInForce.DAY, "cheap")
+        sold = context.sell(HYNIX, 3, limit=None, time_in_force=TimeInForce.IOC, reason="expensive")
+        assert (sold.side, sold.kind, sold.limit) == (Side.SELL, OrderKind.MARKET, None)
+        assert (sold.instrument, sold.quantity) == (HYNIX, 3)
+        assert sold.time_in_force is TimeInForce.IOC
+        with pytest.raises(ValueError, match="does not trade"):
+            context.buy(InstrumentId("krx:000001"), 1, limit=None, reason="test")
+        assert context.now() >= MONDAY_NINE
+        assert context.calendar == MarketCalendar()
+        assert context.instruments == (SAMSUNG, HYNIX)
+        assert await context.daily_bars(SAMSUNG, 5) == []
+        assert await context.minute_bars(SAMSUNG, 5) == []
+
+    async def scenario() -> None:
+        async with world(speak) as w:
+            await w.until(lambda: w.desk.host.status[STRATEGY].state is not RunState.WAITING)
+            await asyncio.sleep(1)
+            status = w.desk.host.status[STRATEGY]
+            assert (status.state, status.cause) == (RunState.FINISHED, "")
+
+    run(scenario())
+
+
+def test_a_strategy_cannot_submit_in_anothers_name() -> None:
+    async def forge(context: StrategyContext) -> None:
+        with pytest.raises(ValueError, match="only what its own context worded"):
+            await context.submit(wish(strategy=SECOND))
+        own = context.buy(SAMSUNG, 1, limit=PRICE, reason="test")
+        object.__setattr__(own, "account", AccountId("87654321-01"))
+        with pytest.raises(ValueError, match="only what its own context worded"):
+            await context.submit(own)
+
+    async def scenario() -> None:
+        async with world(forge) as w:
+            await w.until(lambda: w.desk.host.status[STRATEGY].state is RunState.FINISHED)
+            assert w.facts(OrderCreated) == []
+
+    run(scenario())
+
+
+def test_a_strategy_changes_and_cancels_its_own_orders() -> None:
+    async def change(context: StrategyContext) -> None:
+        [order] = await context.submit(context.buy(SAMSUNG, 2, limit=PRICE, reason="test"))
+        assert isinstance(order, Order)
+        moved = await context.modify(order.id, PRICE - 100)
+        assert isinstance(moved, Order)
+        denied = await context.modify(order.id, Decimal(1))
+        assert isinstance(denied, Denied)
+        [gone] = await context.cancel(order.id)
+        assert gone.state is OrderState.CANCELLED
+        assert context.orders() == []
+
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock(), fill_at_once=False)
+        async with world(change, broker=broker) as w:
+            await w.until(lambda: w.desk.host.status[STRATEGY].state is RunState.FINISHED)
+            assert w.order().limit == PRICE - 100
+
+    run(scenario())
+
+
+def test_what_a_strategy_holds_is_known_after_a_restart() -> None:
+    journal, broker = MemoryJournal(), PaperBroker(VirtualClock())
+    held: list[int] = []
+
+    async def buy(context: StrategyContext) -> None:
+        await context.submit(context.buy(SAMSUNG, 2, limit=PRICE, reason="test"))
+
+    async def look(context: StrategyContext) -> None:
+        held.append(context.position(SAMSUNG).quantity)
+
+    async def session(script: str) -> None:
+        async with world(buy if script == "buy" else look, journal=journal, broker=broker) as w:
+            await w.until(lambda: w.desk.host.status[STRATEGY].state is RunState.FINISHED)
+
+    run(session("buy"))
+    run(session("look"))
+    assert held == [2]

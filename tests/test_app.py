@@ -1,0 +1,241 @@
+"""The daemon in this process: real sockets, a real disk, and the simulator it brings along."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, ClassVar
+
+import orjson
+import pytest
+from structlog.testing import capture_logs
+
+from daemon import app as daemon_app
+from daemon.app import App
+from daemon.config import Settings, load_settings
+from daemon.core.calendar import RoundingWay, round_to_step, shift_steps
+from daemon.core.errors import InvariantBroken, NeedsOperator
+from daemon.core.events import Event, OrderExpired, OrderFilled
+from daemon.core.orders import OrderState
+from daemon.store.journal import SqliteJournal
+from daemon.strategy import Strategy, StrategyContext
+from tests.sim.rig import live
+from tests.support import T
+
+ROOT = Path(__file__).parents[1]
+CODE = "005930"
+PATIENCE = 20.0
+
+
+class Watched(Strategy):
+    """A strategy that tells its test when it is done."""
+
+    done: ClassVar[asyncio.Event]
+
+
+class Idle(Watched):
+    """Watches and does nothing."""
+
+    async def run(self, context: StrategyContext) -> None:
+        self.done.set()
+        async for _ in context.events():
+            pass
+
+
+class Buyer(Watched):
+    """Buys three shares at once and leaves a bid for one far below."""
+
+    async def run(self, context: StrategyContext) -> None:
+        [instrument] = context.instruments
+        last = context.last_price(instrument)
+        assert last is not None
+        last = round_to_step(last, RoundingWay.DOWN)
+        await context.submit(
+            context.buy(instrument, 3, limit=shift_steps(last, 10), reason="now"),
+            context.buy(instrument, 1, limit=shift_steps(last, -30), reason="later"),
+        )
+        async for event in context.events():
+            working = [each for each in context.orders() if each.state is OrderState.WORKING]
+            if context.position(instrument).quantity == 3 and len(working) == 1:
+                self.done.set()
+            assert not isinstance(event, OrderFilled) or event.fill.quantity <= 3
+
+
+class Crasher(Strategy):
+    """Fails at once."""
+
+    async def run(self, context: StrategyContext) -> None:
+        raise ZeroDivisionError("a bug")
+
+
+class Sick(Strategy):
+    """Meets an error that is not its own."""
+
+    async def run(self, context: StrategyContext) -> None:
+        raise InvariantBroken("the books contradict each other")
+
+
+def settings_for(folder: Path, *strategies: type[Strategy], **changes: object) -> Settings:
+    """The simulator's settings with these strategies on one instrument."""
+    items = [
+        {"id": each.__name__, "class": f"{__name__}:{each.__name__}", "instruments": [CODE]}
+        for each in strategies
+    ]
+    (folder / "mine.yaml").write_bytes(orjson.dumps({"strategies": items}))
+    overrides = {"data_dir": str(folder), "config": str(folder / "mine.yaml"), **changes}
+    return load_settings("sim", overrides, environ={}, root=ROOT)
+
+
+async def trade(settings: Settings, **options: Any) -> dict[str, Any]:
+    """Run until `Watched.done` is set; returns the report."""
+    path = settings.data_dir / "report.json"
+    path.unlink(missing_ok=True)
+    Watched.done = asyncio.Event()
+    async with asyncio.timeout(PATIENCE):
+        assert await App(settings, report=path, **options).run(Watched.done) == 0
+    report = orjson.loads(path.read_bytes())
+    assert isinstance(report, dict)
+    return report
+
+
+def facts(settings: Settings) -> list[Event]:
+    owner = f"sim:{settings.account}"
+    with SqliteJournal(settings.journal_path, owner=owner) as journal:
+        return list(journal.replay())
+
+
+def run(scenario: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(scenario)
+
+
+def test_it_trades_stops_and_reports_equal_books(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, Buyer, Crasher)
+    report = run(trade(settings))
+
+    assert report["books_equal"], report["book_differences"]
+    assert report["books"] == report["broker_books"]
+    assert report["books"]["positions"] == {CODE: 3}
+    assert report["books"]["open_orders"] == {}
+    assert (report["orders"], report["cancels"], report["rejects"]) == (2, 1, 0)
+    assert report["fills_by_symbol"] == {CODE: report["fills"]}
+    assert report["unknown_orders"] == report["discrepancies"] == []
+    assert report["strategies"]["Buyer"] == {"state": "stopped", "cause": ""}
+    assert report["strategies"]["Crasher"] == {
+        "state": "faulted",
+        "cause": "ZeroDivisionError: a bug",
+    }
+    assert report["refused"] == 0
+    assert 0 < report["max_requests_in_any_second"] <= 10
+    assert report["mode"] == "sim"
+    assert report["started"] < report["ended"]
+
+
+def test_what_may_stay_open_stays_open_and_the_next_start_goes_on_from_there(
+    tmp_path: Path,
+) -> None:
+    first = run(trade(settings_for(tmp_path, Buyer, on_stop="leave")))
+    assert first["books_equal"], first["book_differences"]
+    [left] = first["books"]["open_orders"].values()
+    assert (left, first["cancels"]) == (1, 0)
+
+    settings = settings_for(tmp_path, Idle)
+    second = run(trade(settings))
+    assert second["books_equal"], second["book_differences"]
+    assert second["books"]["positions"] == {CODE: 3}
+    assert second["books"]["cash"] == first["books"]["cash"]
+    assert second["started"][:10] > first["ended"][:10], "another trading day"
+    assert second["orders"] == 0
+    # The bid died with its day, and no notice said so.
+    assert second["books"]["open_orders"] == {}
+    assert len([each for each in facts(settings) if isinstance(each, OrderExpired)]) == 1
+
+
+def test_a_trade_by_hand_makes_the_books_differ_until_a_person_accepts_them(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with live(speed=60.0) as simulator:
+            server = simulator.server
+            urls = {"rest_url": server.rest_url, "ws_url": server.ws_url}
+            settings = settings_for(tmp_path, Idle, **urls, requests_per_second=20)
+            assert (await trade(settings))["books_equal"]
+
+            said = await simulator.post("/sim/order", {"code": CODE, "side": "buy", "quantity": 2})
+            assert said.status == 200
+            report = await trade(settings)
+            assert not report["books_equal"]
+            assert f"position {CODE}: 0 / 2" in report["book_differences"]
+
+            report = await trade(settings, accept_broker_books=True)
+            assert report["books_equal"], report["book_differences"]
+            assert report["books"]["positions"] == {CODE: 2}
+
+    run(scenario())
+
+
+def test_a_time_that_is_over_ends_a_run_and_a_console_hears_how_it_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon_app, "SUMMARY_EVERY", 0.01)
+    Watched.done = asyncio.Event()
+    app = App(settings_for(tmp_path, Idle), duration=0.3, console=True)
+    with capture_logs() as lines:
+        assert run(app.run(asyncio.Event())) == 0
+    said = [line["event"] for line in lines]
+    assert said.index("trading") < said.index("summary") < said.index("duration_over")
+    assert said[-1] == "stopped"
+    [first, *_] = [line for line in lines if line["event"] == "summary"]
+    assert (first["orders"], first["open_orders"], first["gate"]) == (0, 0, "open")
+
+
+def test_a_stop_that_is_aborted_skips_its_stages_and_still_reports(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, Buyer)
+    path = tmp_path / "report.json"
+
+    async def scenario() -> None:
+        Watched.done = asyncio.Event()
+        app = App(settings, report=path)
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(app.run(Watched.done))
+            await Watched.done.wait()
+            app.abort()
+        assert running.result() == 0
+
+    with capture_logs() as lines:
+        run(scenario())
+    overdue = [line["stage"] for line in lines if line["event"] == "stop_stage_overdue"]
+    assert overdue == ["strategies", "orders", "inquiry"]
+    assert orjson.loads(path.read_bytes())["orders"] == 2
+
+
+def test_keys_that_the_broker_refuses_need_a_person(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live(app_key="PSanotherkey") as simulator:
+            server = simulator.server
+            urls = {"rest_url": server.rest_url, "ws_url": server.ws_url}
+            await trade(settings_for(tmp_path, Idle, **urls))
+
+    with pytest.raises(NeedsOperator):
+        run(scenario())
+
+
+def test_a_journal_of_another_account_is_not_gone_on_with(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, Idle)
+    settings.journal_path.parent.mkdir(parents=True)
+    with SqliteJournal(settings.journal_path, owner="sim:87654321-01"):
+        pass
+    with pytest.raises(NeedsOperator, match="87654321"):
+        run(trade(settings))
+
+
+def test_books_that_break_end_the_daemon_and_leave_nothing_running(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, Sick)
+
+    async def scenario() -> None:
+        with pytest.raises(ExceptionGroup) as failure:
+            await trade(settings)
+        assert failure.group_contains(InvariantBroken)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(scenario())
+    assert not list(settings.shared_dir.glob("simulator.json"))
+    assert run(trade(settings_for(tmp_path, Idle)))["books_equal"]
