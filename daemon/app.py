@@ -102,25 +102,25 @@ class App:
             if self._console:
                 summary = self._summarise(session, desk, tally)
                 tasks.append(services.create_task(summary, name="summary"))
-            strategies = services.create_task(desk.host.run(), name="strategies")
+            services.create_task(desk.host.run(), name="strategies")
             self._log.info("trading", gate=desk.gate.why() or "open")
             try:
                 async with asyncio.timeout(self._duration):
                     await stop.wait()
             except TimeoutError:
                 self._log.info("duration_over", seconds=self._duration)
-            await self._stop(desk, strategies)
+            await self._stop(desk)
             await self._write_report(session, desk, tally, started)
             for task in tasks:
                 task.cancel()
         self._log.info("stopped")
 
-    async def _stop(self, desk: TradingDesk, strategies: asyncio.Task[None]) -> None:
+    async def _stop(self, desk: TradingDesk) -> None:
         """Shut the gate, then let each stage finish within its time."""
         self._log.info("stopping")
         desk.gate.shut(Shutter.STOPPING, "the daemon is stopping")
-        strategies.cancel()
-        await self._stage("strategies", STOP_STRATEGIES, asyncio.wait([strategies]))
+        # Not a stage that may be skipped: nothing below works while strategies still run.
+        await desk.host.stop(0.1 if self._aborted else STOP_STRATEGIES)
         await self._stage("requests", STOP_REQUESTS, desk.executor.idle())
         if self._settings.on_stop == "cancel":
             await self._stage("orders", STOP_ORDERS, desk.cancel_everything())

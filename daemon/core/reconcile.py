@@ -5,7 +5,7 @@ An *inquiry* counts what traded in all, but late. A fill an inquiry counted firs
 and paid back by the notice that follows, so that no share is counted twice and none is lost.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -64,7 +64,8 @@ class Reconciler:
     recorded order event through `note`.
     """
 
-    def __init__(self, *, grace: float = 10.0, settle: float = 15.0) -> None:
+    def __init__(self, account: AccountId, *, grace: float = 10.0, settle: float = 15.0) -> None:
+        self._account = account
         self._grace = grace
         self._settle = settle
         self._inferred: dict[OrderId, _Inferred] = {}
@@ -291,7 +292,7 @@ class Reconciler:
             return []
         return [
             ExternalOrderSeen(
-                account=_account_of(portfolio),
+                account=self._account,
                 day=first.day,
                 number=first.number,
                 instrument=row.instrument,
@@ -432,8 +433,3 @@ def _awaited(portfolio: PortfolioView, row: BrokerOrder) -> bool:
         and inference.same_shape(order, row.instrument, row.side, row.quantity)
         for order in portfolio.open_orders()
     )
-
-
-def _account_of(portfolio: PortfolioView) -> AccountId:
-    orders: Iterable[Order] = portfolio.orders.values()
-    return next((order.intent.account for order in orders), AccountId(""))

@@ -54,7 +54,7 @@ class TradingDesk:
             broker=broker,
             ledger=ledger,
             gate=self.gate,
-            reconciler=Reconciler(),
+            reconciler=Reconciler(broker.account_id),
             calendar=calendar,
             clock=clock,
         )

@@ -123,6 +123,8 @@ class Executor:
 
         A caller that is cancelled meanwhile loses the answers, not the orders.
         """
+        if self._tasks is None:
+            raise Refused("STOPPING", "the executor is not running")
         answers = self._judge(intents)
         approved = [answer.intent for answer in answers if isinstance(answer, Approved)]
         created = self._create(approved)

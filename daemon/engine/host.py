@@ -1,11 +1,13 @@
 """Runs strategies: loads them, isolates them from each other, and stops them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import structlog
 
@@ -22,6 +24,9 @@ from daemon.engine.ledger import JournalFailed, Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.ports import Clock, MarketData
 from daemon.strategy import Strategy, StrategyEvent
+
+LIVES = 2
+"""Cancellations a strategy may answer with more work before it is ended without being asked."""
 
 
 class RunState(StrEnum):
@@ -51,6 +56,34 @@ class StrategyStatus:
     cause: str = ""
 
 
+class _Mortal:
+    """Awaits a strategy's coroutine, which may resist `LIVES` cancellations and not one more."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+
+    def __await__(self) -> Generator[Any, None, None]:
+        steps = self._work.__await__()
+        resisted = 0
+        cancelled: asyncio.CancelledError | None = None
+        while True:
+            try:
+                waiting = steps.send(None) if cancelled is None else steps.throw(cancelled)
+            except StopIteration:
+                return
+            try:
+                yield waiting
+                cancelled = None
+            except asyncio.CancelledError as error:
+                if resisted == LIVES:
+                    # Closing tells it once more; what it still awaits then is an error of its own.
+                    with suppress(RuntimeError):
+                        steps.close()
+                    raise
+                resisted += 1
+                cancelled = error
+
+
 class StrategyHost:
     """Owns every strategy's task. One that fails stops alone; its open orders are cancelled."""
 
@@ -78,13 +111,26 @@ class StrategyHost:
         self._calendar = calendar
         self._clock = clock
         self._log = structlog.get_logger("strategies")
+        self._tasks: list[asyncio.Task[None]] = []
         ledger.listen(self._on_fact)
 
     async def run(self) -> None:
-        """Run all strategies until cancelled; returns when every one has ended by itself."""
+        """Run all strategies; returns when every one has ended or was stopped."""
         async with asyncio.TaskGroup() as tasks:
-            for slot in self.slots:
+            self._tasks = [
                 tasks.create_task(self._run_one(slot), name=f"strategy {slot.id}")
+                for slot in self.slots
+            ]
+
+    async def stop(self, patience: float) -> None:
+        """End every strategy within `patience` seconds, whether it lets itself be ended or not."""
+        for _ in range(LIVES + 1):
+            running = [task for task in self._tasks if not task.done()]
+            if not running:
+                return
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=patience / (LIVES + 1))
 
     async def _run_one(self, slot: StrategySlot) -> None:
         status = self.status[slot.id]
@@ -104,7 +150,7 @@ class StrategyHost:
         status.state = RunState.RUNNING
         log.info("strategy_started", instruments=list(slot.instruments))
         try:
-            await slot.strategy.run(context)
+            await _Mortal(slot.strategy.run(context))
             status.state = RunState.FINISHED
             log.info("strategy_finished")
         except asyncio.CancelledError:

@@ -27,6 +27,7 @@ from daemon.core.reconcile import Outcome, Reconciler
 from daemon.core.values import OrderId, Side
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 from tests.builders import (
+    ACCOUNT,
     DAY,
     accepted,
     after,
@@ -50,7 +51,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.portfolio: Portfolio = funded()
-        self.reconciler = Reconciler(grace=GRACE, settle=SETTLE)
+        self.reconciler = Reconciler(ACCOUNT, grace=GRACE, settle=SETTLE)
         self.now = 0.0
         self.discrepancies: list[Discrepancy] = []
         self.external: list[ExternalOrderSeen] = []

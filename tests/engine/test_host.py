@@ -272,3 +272,27 @@ def test_what_a_strategy_holds_is_known_after_a_restart() -> None:
     run(session("buy"))
     run(session("look"))
     assert held == [2]
+
+
+@pytest.mark.parametrize("manner", ["swallows", "lingers", "behaves"])
+def test_no_strategy_outlives_the_stop(manner: str) -> None:
+    async def resist(context: StrategyContext) -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if manner == "behaves":
+                    raise
+                if manner == "lingers":
+                    await asyncio.sleep(3_600)
+
+    async def scenario() -> None:
+        async with world(resist, idle) as w:
+            began = w.clock.monotonic()
+            await asyncio.sleep(1)
+            await w.desk.host.stop(3.0)
+            assert w.clock.monotonic() - began < 5
+            states = {status.state for status in w.desk.host.status.values()}
+            assert states == {RunState.STOPPED}
+
+    run(scenario())

@@ -22,7 +22,7 @@ from daemon.core.risk import Denied, Rule
 from daemon.core.values import LinkDown, LinkUp
 from daemon.core.witness import BrokerOrder, NoticeKind
 from daemon.engine.gate import Shutter
-from tests.builders import HYNIX, SAMSUNG
+from tests.builders import ACCOUNT, HYNIX, SAMSUNG
 from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, run, wish, world
 from tests.support import VirtualClock
@@ -365,5 +365,18 @@ def test_inquiries_come_regularly_when_all_is_well_and_hurriedly_when_not() -> N
             before = stats.passes
             await asyncio.sleep(10)
             assert stats.passes - before >= 4
+
+    run(scenario())
+
+
+def test_an_order_by_hand_is_told_with_the_account_it_was_made_on() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.mute = True
+            w.broker.by_hand(SAMSUNG, 3)
+            await w.until(lambda: bool(w.facts(ExternalOrderSeen)))
+            [seen] = w.facts(ExternalOrderSeen)
+            assert isinstance(seen, ExternalOrderSeen)
+            assert seen.account == ACCOUNT
 
     run(scenario())
