@@ -119,14 +119,14 @@ def test_what_a_person_must_mend() -> None:
 
 def test_tokens() -> None:
     now = datetime(2026, 7, 10, 0, 0, tzinfo=UTC)
-    token = replies.issued_token(reply("tokenP_ok"), now)
+    token = replies.issued_token(reply("access_ok"), now)
     # 08:40:12 KST is earlier than 24 hours from now.
     assert token.expires_at == datetime(2026, 7, 10, 23, 40, 12, tzinfo=UTC)
     assert token.value.startswith("eyJ0")
     with pytest.raises(TryLater) as caught:
-        replies.issued_token(reply("tokenP_rate_limited"), now)
+        replies.issued_token(reply("access_rate_limited"), now)
     assert caught.value.code == "EGW00133"
-    for name in ("tokenP_bad_key", "tokenP_bad_secret"):
+    for name in ("access_bad_key", "access_bad_secret"):
         with pytest.raises(NeedsOperator):
             replies.issued_token(reply(name), now)
     assert replies.issued_approval(reply("approval_ok")).startswith("a1b2c3d4")

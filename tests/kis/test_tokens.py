@@ -38,7 +38,7 @@ class Gateway:
             if self.next:
                 return self.next.pop(0)
             if len(self.issue_times) > 1 and now - self.issue_times[-2] < 60:
-                return reply("tokenP_rate_limited")
+                return reply("access_rate_limited")
             self.issued += 1
             self.valid = f"issued-{self.issued}"
             return response({"access_token": self.valid, "expires_in": 86400})
@@ -133,7 +133,7 @@ def test_the_token_is_renewed_before_it_expires() -> None:
 
 def test_too_soon_waits_a_minute() -> None:
     gateway = Gateway()
-    gateway.next = [reply("tokenP_rate_limited")]
+    gateway.next = [reply("access_rate_limited")]
 
     async def main(client: KisRest) -> None:
         await asyncio.sleep(70)
@@ -161,7 +161,7 @@ def test_an_issue_that_may_have_happened_counts(trouble: BaseException, least: f
 
 def test_rejected_keys_end_the_client() -> None:
     gateway = Gateway()
-    gateway.next = [reply("tokenP_bad_key")]
+    gateway.next = [reply("access_bad_key")]
 
     async def scenario() -> None:
         client = make_client(MemoryDoor(gateway), tokens=MemoryTokens())
