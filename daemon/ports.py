@@ -67,12 +67,17 @@ class Broker(Protocol):
     """One account at one broker.
 
     Order calls return, raise `Refused` (certainly no effect) or `OutcomeUnknown`, and are
-    never repeated. `leaving` is called once, just before the first byte may leave: an error
-    raised without that call proves nothing left. Inquiries repeat by themselves up to their
+    never repeated. `leaving` is called just before the first byte may leave: an error raised
+    without that call proves nothing left. It is called again only if the broker turned the
+    request away unread, for its token, and it is about to leave a second time; what `leaving`
+    raises keeps it from leaving. Inquiries repeat by themselves up to their
     deadline, reach the last page or raise: a short answer is never a small portfolio.
     """
 
     account_id: AccountId
+
+    def unready(self) -> str:
+        """Why no order could leave just now, such as a token being renewed; empty when one can."""
 
     async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef: ...
     async def modify(

@@ -45,6 +45,9 @@ class FakeBroker:
         self.broken = broken
         self.asked_since: date | None = None
 
+    def unready(self) -> str:
+        return ""
+
     async def run(self) -> None:
         await asyncio.Event().wait()
 

@@ -1,9 +1,14 @@
 """Our books held against the broker's."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from daemon.core.events import AccountReported
 from daemon.core.portfolio import PortfolioView
+
+CASH = "cash"
+COST_CEILING = Decimal("0.005")
+"""No commission and tax on KRX stocks together reaches this part of what was traded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +21,10 @@ class Discrepancy:
 
 
 def differences(portfolio: PortfolioView, report: AccountReported) -> list[Discrepancy]:
-    """Where the broker's cash and holdings are not ours, instrument by instrument."""
+    """Where the broker's cash and holdings are not ours, instrument by instrument.
+
+    Cash that costs may have taken is no difference: see `costs`.
+    """
     theirs = {holding.instrument: holding.quantity for holding in report.holdings}
     found = []
     for instrument in sorted(theirs.keys() | portfolio.positions.keys()):
@@ -28,8 +36,17 @@ def differences(portfolio: PortfolioView, report: AccountReported) -> list[Discr
                     subject=f"position {instrument}", ours=f"{ours} shares", theirs=f"{held} shares"
                 )
             )
-    if report.cash != portfolio.cash:
+    if report.cash != portfolio.cash and not costs(portfolio, report):
         found.append(
-            Discrepancy(subject="cash", ours=f"{portfolio.cash} KRW", theirs=f"{report.cash} KRW")
+            Discrepancy(subject=CASH, ours=f"{portfolio.cash} KRW", theirs=f"{report.cash} KRW")
         )
     return found
+
+
+def costs(portfolio: PortfolioView, report: AccountReported) -> Decimal:
+    """What the broker charged, if that explains all of the difference in cash; else zero.
+
+    Notices and lists tell prices before fees and taxes, the balance is after them.
+    """
+    missing = portfolio.cash - report.cash
+    return missing if 0 < missing <= portfolio.uncharged * COST_CEILING else Decimal(0)

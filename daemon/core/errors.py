@@ -5,13 +5,17 @@ TradingError
 │   └── TryLater     certainly without effect, and passing: a read may repeat, an order may not
 ├── OutcomeUnknown   it may have taken effect: ask the broker, never send again
 ├── BadData          bytes or fields that do not mean anything: count it, drop it, go on
-├── NeedsOperator    keys, accounts, permissions, settings: stop and tell a person
-└── InvariantBroken  our own bug: crash, and recover through a fresh start
+└── NeedsOperator    keys, accounts, permissions, settings: stop and tell a person
+    └── AlreadyRunning   another process does this work for the same key: leave it alone
+
+Fatal                crash, and recover through a fresh start; never caught with the others
+├── InvariantBroken  a promise of our own code does not hold
+└── JournalFailed    a fact could not be made durable
 """
 
 
 class TradingError(Exception):
-    """Root of every error this package raises on purpose."""
+    """Root of every error that trading can live with."""
 
 
 class Refused(TradingError):
@@ -60,5 +64,13 @@ class AlreadyRunning(NeedsOperator):
     """Another process holds what only one may hold; the message says which."""
 
 
-class InvariantBroken(TradingError):
+class Fatal(Exception):
+    """Nothing can go on: what is true is no longer known here, only at the broker."""
+
+
+class InvariantBroken(Fatal):
     """A promise of our own code does not hold."""
+
+
+class JournalFailed(Fatal):
+    """A fact could not be made durable. Nothing was applied; trading cannot go on."""

@@ -243,6 +243,15 @@ class AccountReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostsCharged:
+    """Fees and taxes, in KRW, that the broker's cash shows and no fill told of."""
+
+    account: AccountId
+    amount: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalOrderSeen:
     """The account holder traded by hand or by another program. Reported, never touched."""
 
@@ -317,6 +326,7 @@ OrderEvent = (
 Event = (
     OrderEvent
     | AccountReported
+    | CostsCharged
     | ExternalOrderSeen
     | DiscrepancyFound
     | DiscrepancyCleared

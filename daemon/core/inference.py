@@ -16,7 +16,7 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.values import BrokerRef, InstrumentId, Side
-from daemon.core.witness import BrokerNotice, BrokerOrder
+from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
 CLOCK_SKEW = timedelta(seconds=10)
 """How far the broker's stamp of an order may lie before ours of sending it."""
@@ -28,15 +28,22 @@ def same_shape(order: Order, instrument: InstrumentId, side: Side, quantity: int
     return intent.instrument == instrument and intent.side is side and intent.quantity == quantity
 
 
-def after_sending(order: Order, stamped: datetime) -> bool:
-    """Whether the broker stamped something after the order left us."""
-    return order.sent_at is not None and stamped >= order.sent_at - CLOCK_SKEW
+def after_sending(order: Order, row: BrokerOrder) -> bool:
+    """Whether the broker stamped its order after ours left, give or take `CLOCK_SKEW`."""
+    return order.sent_at is not None and row.ordered_at >= order.sent_at - CLOCK_SKEW
+
+
+def looks_like(order: Order, row: BrokerOrder) -> bool:
+    """Whether the row could be the order, by everything but its time."""
+    same = same_shape(order, row.instrument, row.side, row.quantity)
+    return same and order.limit == row.limit
 
 
 def fits(order: Order, notice: BrokerNotice) -> bool:
-    """Whether a notice is about the instrument and side of an order."""
+    """Whether a notice speaks of an order alive on the instrument and side of this one."""
     intent = order.intent
-    return intent.instrument == notice.instrument and intent.side is notice.side
+    alive = notice.kind is not NoticeKind.REJECTED
+    return alive and intent.instrument == notice.instrument and intent.side is notice.side
 
 
 def modified_by_notice(order: Order, notice: BrokerNotice, at: datetime) -> OrderModified | None:
@@ -77,6 +84,24 @@ def missing_fill(order: Order, row: BrokerOrder) -> Fill | None:
     )
 
 
+def forgotten(order: Order) -> Discrepancy:
+    """An order with a number that the broker's list does not show."""
+    return Discrepancy(
+        subject=f"order {order.id}",
+        ours=f"{order.state} under number {order.refs[-1].number}",
+        theirs="not in the broker's list",
+    )
+
+
+def still_open(order: Order, row: BrokerOrder) -> Discrepancy:
+    """An order we believe closed that the broker still works."""
+    return Discrepancy(
+        subject=f"order {order.id}",
+        ours=str(order.state),
+        theirs=f"{row.remaining} shares open under number {row.refs[-1].number}",
+    )
+
+
 def contradiction(order: Order, row: BrokerOrder) -> Discrepancy:
     """The two counts of an order that cannot both be right."""
     return Discrepancy(
@@ -91,7 +116,7 @@ def closing(
 ) -> OrderEvent | None:
     """What ended the order, if the list shows nothing open or its day is over."""
     if row.remaining == 0:
-        if row.rejected and row.filled == 0:
+        if row.rejected and row.filled == 0 == order.filled:
             reason = "the broker's list shows the order as refused"
             return OrderRejected(order=order.id, code="REFUSED_LATER", reason=reason, at=at)
         return OrderCancelled(order=order.id, at=at)

@@ -11,11 +11,13 @@ from daemon.core import orders as order_life
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
     AccountReported,
+    CostsCharged,
     DiscrepancyCleared,
     DiscrepancyFound,
     Event,
     ExternalOrderSeen,
     Fill,
+    ModifySent,
     OrderCreated,
     OrderEvent,
     OrderFilled,
@@ -94,6 +96,8 @@ class PortfolioView(Protocol):
     @property
     def cash(self) -> Decimal: ...
     @property
+    def uncharged(self) -> Decimal: ...
+    @property
     def opened(self) -> bool: ...
     @property
     def halted(self) -> str: ...
@@ -114,6 +118,7 @@ class PortfolioView(Protocol):
 class Portfolio:
     """One account's orders, positions and cash.
 
+    `uncharged` is what was traded (KRW) since costs were last charged to cash.
     The core's one mutable object. Only the ledger calls `apply`; everybody else reads.
     """
 
@@ -121,6 +126,7 @@ class Portfolio:
         self.orders: dict[OrderId, Order] = {}
         self.positions: dict[InstrumentId, Position] = {}
         self.cash = Decimal(0)
+        self.uncharged = Decimal(0)
         self.opened = False
         self.halted = ""
         self.armed = False
@@ -166,18 +172,14 @@ class Portfolio:
     def apply(self, event: Event) -> None:
         """Take one fact in. Raises `InvariantBroken` when it contradicts an earlier one."""
         if isinstance(event, OrderEvent):
-            known = self.orders.get(event.order)
-            self._keep(_after(known, event))
-            if isinstance(event, OrderFilled):
-                self._fill(self.orders[event.order], event.fill)
-            elif isinstance(event, OrderRepriced):
-                self._reprice(self.orders[event.order], event.amount)
-            elif isinstance(event, OrderSent):
-                self.recent_sends.append(event.at)
+            self._apply_order(event)
             return
         match event:
             case AccountReported():
                 self._adopt(event)
+            case CostsCharged():
+                self.cash -= event.amount
+                self.uncharged = Decimal(0)
             case ExternalOrderSeen():
                 self.external[event.day, event.number] = event
             case DiscrepancyFound():
@@ -190,6 +192,19 @@ class Portfolio:
                 self.halted = ""
             case TradingArmed():
                 self.armed = True
+
+    def _apply_order(self, event: OrderEvent) -> None:
+        order = _after(self.orders.get(event.order), event)
+        self._keep(order)
+        match event:
+            case OrderFilled():
+                self._fill(order, event.fill)
+            case OrderRepriced():
+                self._reprice(order, event.amount)
+            case OrderSent() | ModifySent():
+                self.recent_sends.append(event.at)
+            case _:
+                pass
 
     def _keep(self, order: Order) -> None:
         self.orders[order.id] = order
@@ -206,6 +221,7 @@ class Portfolio:
         key = (order.intent.strategy, instrument)
         self._by_strategy[key] = self.strategy_position(*key).apply(fill)
         self.cash -= fill.side.sign * fill.notional
+        self.uncharged += fill.notional
 
     def _reprice(self, order: Order, amount: Decimal) -> None:
         side, instrument = order.intent.side, order.intent.instrument
@@ -225,6 +241,7 @@ class Portfolio:
                 self.position(instrument), quantity=holding.quantity, cost=holding.cost
             )
         self.cash = report.cash
+        self.uncharged = Decimal(0)
         self.opened = True
         for instrument in self.positions:
             self._trim_shares(instrument)

@@ -5,12 +5,13 @@ An *inquiry* counts what traded in all, but late. A fill an inquiry counted firs
 and paid back by the notice that follows, so that no share is counted twice and none is lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from daemon.core import inference
 from daemon.core import orders as order_life
+from daemon.core.ahead import Ahead
 from daemon.core.books import Discrepancy, differences
 from daemon.core.events import (
     AccountReported,
@@ -23,6 +24,7 @@ from daemon.core.events import (
     OrderCancelled,
     OrderCreated,
     OrderEvent,
+    OrderExpired,
     OrderFilled,
     OrderReduced,
     OrderRejected,
@@ -31,21 +33,13 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import AccountId, BrokerRef, OrderId
+from daemon.core.values import AccountId, OrderId
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
 PARKED_LIMIT = 1_000
 
 
 Outcome = OrderEvent | Discrepancy | ExternalOrderSeen
-
-
-@dataclass(slots=True)
-class _Inferred:
-    """Shares an inquiry counted before their notices came."""
-
-    quantity: int
-    at: float
 
 
 @dataclass(slots=True)
@@ -68,7 +62,8 @@ class Reconciler:
         self._account = account
         self._grace = grace
         self._settle = settle
-        self._inferred: dict[OrderId, _Inferred] = {}
+        self._fills_ahead = Ahead(grace)
+        self._cancels_ahead = Ahead(grace)
         self._parked: list[_Parked] = []
         self._changed: dict[OrderId, float] = {}
         self._last_change = float("-inf")
@@ -79,6 +74,11 @@ class Reconciler:
     def waiting(self) -> int:
         """Notices that no order of ours has claimed yet."""
         return len(self._parked)
+
+    def resume(self, portfolio: PortfolioView, *, now: float) -> None:
+        """Take over open orders of an earlier run: how fresh they are nobody can tell any more."""
+        for order in portfolio.open_orders():
+            self._changed[order.id] = now
 
     def note(self, event: OrderEvent, *, now: float) -> None:
         """An order event was recorded: inquiries asked before `now` may not know of it."""
@@ -122,9 +122,6 @@ class Reconciler:
                 if meaning:
                     return meaning
                 continue
-            claimed = self._claim_by_notice(portfolio, notice, at)
-            if claimed is not None:
-                return [claimed]
         for parked in self._parked:
             if now - parked.since > self._grace and not self._awaits_reply(portfolio, parked):
                 notice = parked.notice
@@ -150,24 +147,28 @@ class Reconciler:
         the exchange, whatever the list says of an open rest.
         """
         outcomes: list[Outcome] = []
-        seen: set[OrderId] = set()
+        seen: dict[OrderId, Order] = {}
+        strangers: list[BrokerOrder] = []
         for row in rows:
             order = _known(portfolio, row)
             if order is None:
-                claimed = self._claim_by_row(portfolio, row, seen)
-                if claimed is None:
-                    outcomes += self._unclaimed(portfolio, row, at)
+                order = self._claim_by_row(portfolio, row, seen)
+                if order is None:
+                    strangers.append(row)
                     continue
-                accepted = OrderAccepted(order=claimed.id, ref=row.refs[0], at=at)
+                accepted = OrderAccepted(order=order.id, ref=row.refs[0], at=at)
                 outcomes.append(accepted)
-                order = order_life.apply(claimed, accepted)
-            seen.add(order.id)
-            outcomes += self._compare(order, row, asked=asked, dead_before=dead_before, at=at)
-        for outcome in outcomes:
-            if isinstance(outcome, OrderFilled):
-                credit = self._credit(outcome.order, now)
-                self._inferred[outcome.order] = _Inferred(credit + outcome.fill.quantity, now)
-        outcomes += self._missing(portfolio, seen, asked=asked, at=at)
+                order = order_life.apply(order, accepted)
+            order = seen.get(order.id, order)
+            implied = self._compare(order, row, asked=asked, dead_before=dead_before, at=at)
+            for outcome in implied:
+                if isinstance(outcome, OrderEvent):
+                    order = order_life.apply(order, outcome)
+            seen[order.id] = order
+            outcomes += implied
+        self._remember_ahead(outcomes, at=at, now=now)
+        outcomes += self._strange(portfolio, strangers, seen, at)
+        outcomes += self._missing(portfolio, seen, asked=asked, dead_before=dead_before, at=at)
         self._forget_closed(portfolio, now)
         return outcomes
 
@@ -195,9 +196,7 @@ class Reconciler:
             case NoticeKind.FILLED:
                 return self._fill_by_notice(order, notice, at=at, now=now)
             case NoticeKind.CANCELLED if order.is_open:
-                if notice.quantity >= order.remaining:
-                    return [OrderCancelled(order=order.id, at=at)]
-                return [OrderReduced(order=order.id, quantity=notice.quantity, at=at)]
+                return self._cancel_by_notice(order, notice, at=at, now=now)
             case NoticeKind.MODIFIED if order.is_open:
                 modified = inference.modified_by_notice(order, notice, at)
                 return [] if modified is None else [modified]
@@ -216,12 +215,7 @@ class Reconciler:
     def _fill_by_notice(
         self, order: Order, notice: BrokerNotice, *, at: datetime, now: float
     ) -> list[Outcome]:
-        quantity = notice.quantity
-        credit = self._credit(order.id, now)
-        if credit:
-            paid = min(credit, quantity)
-            quantity -= paid
-            self._inferred[order.id].quantity -= paid
+        quantity = self._fills_ahead.pay(order.id, notice, now=now)
         if quantity == 0:
             return []
         room = order.intent.quantity - order.filled
@@ -244,90 +238,116 @@ class Reconciler:
         )
         return [OrderFilled(order=order.id, fill=fill, at=at)]
 
-    def _credit(self, order_id: OrderId, now: float) -> int:
-        inferred = self._inferred.get(order_id)
-        if inferred is None:
-            return 0
-        if now - inferred.at > self._grace or inferred.quantity == 0:
-            del self._inferred[order_id]
-            return 0
-        return inferred.quantity
+    def _cancel_by_notice(
+        self, order: Order, notice: BrokerNotice, *, at: datetime, now: float
+    ) -> list[Outcome]:
+        quantity = self._cancels_ahead.pay(order.id, notice, now=now)
+        if quantity == 0:
+            return []
+        if quantity >= order.remaining:
+            return [OrderCancelled(order=order.id, at=at)]
+        return [OrderReduced(order=order.id, quantity=quantity, at=at)]
 
-    def _claim_by_notice(
-        self, portfolio: PortfolioView, notice: BrokerNotice, at: datetime
-    ) -> Outcome | None:
-        """An order in doubt of the notice's shape owns the number. Equal ones are alike."""
-        if notice.kind is not NoticeKind.ACCEPTED:
-            return None
-        for order in portfolio.open_orders():
-            if not inference.same_shape(order, notice.instrument, notice.side, notice.quantity):
-                continue
-            if order.state is OrderState.SENT:
-                return None
-            if order.state is OrderState.IN_DOUBT and inference.after_sending(
-                order, notice.received_at
-            ):
-                if order.limit is not None and order.limit != notice.price:
-                    continue
-                ref = BrokerRef(day=notice.day, branch=notice.branch, number=notice.number)
-                return OrderAccepted(order=order.id, ref=ref, at=at)
-        return None
+    def _remember_ahead(self, outcomes: Sequence[Outcome], *, at: datetime, now: float) -> None:
+        """Keep what an inquiry told first, to be paid back by the notices that follow."""
+        for outcome in outcomes:
+            if isinstance(outcome, OrderFilled):
+                self._fills_ahead.owe(outcome.order, outcome.fill.quantity, at=at, now=now)
+            elif isinstance(outcome, OrderReduced):
+                self._cancels_ahead.owe(outcome.order, outcome.quantity, at=at, now=now)
 
     def _claim_by_row(
-        self, portfolio: PortfolioView, row: BrokerOrder, taken: set[OrderId]
+        self, portfolio: PortfolioView, row: BrokerOrder, taken: Mapping[OrderId, Order]
     ) -> Order | None:
+        """The order in doubt that owns a row nobody knows. Equal ones are interchangeable."""
+        first = row.refs[0]
+        if (first.day, first.number) in portfolio.external or _awaited(portfolio, row):
+            return None
         for order in portfolio.open_orders():
             if order.id in taken or order.state is not OrderState.IN_DOUBT:
                 continue
-            if not inference.same_shape(order, row.instrument, row.side, row.quantity):
-                continue
-            if order.limit == row.limit and inference.after_sending(order, row.ordered_at):
-                return None if _awaited(portfolio, row) else order
+            if inference.looks_like(order, row) and inference.after_sending(order, row):
+                return order
         return None
 
-    def _unclaimed(self, portfolio: PortfolioView, row: BrokerOrder, at: datetime) -> list[Outcome]:
-        """An order of the account holder, unless one of ours still waits for its number."""
-        first = row.refs[0]
-        if (first.day, first.number) in portfolio.external or _awaited(portfolio, row):
-            return []
-        return [
-            ExternalOrderSeen(
-                account=self._account,
-                day=first.day,
-                number=first.number,
-                instrument=row.instrument,
-                side=row.side,
-                quantity=row.quantity,
-                at=at,
+    def _strange(
+        self,
+        portfolio: PortfolioView,
+        rows: Sequence[BrokerOrder],
+        claimed: Mapping[OrderId, Order],
+        at: datetime,
+    ) -> list[Outcome]:
+        """Rows of nobody: the account holder's, unless one of ours still waits for its number.
+
+        A row that looks like an order in doubt but is stamped before it may be that order by a
+        clock that is wrong: it is told, and keeps the order from being thought absent.
+        """
+        outcomes: list[Outcome] = []
+        for row in rows:
+            first = row.refs[0]
+            if (first.day, first.number) in portfolio.external or _awaited(portfolio, row):
+                continue
+            twin = next(
+                (
+                    order
+                    for order in portfolio.open_orders()
+                    if order.state is OrderState.IN_DOUBT
+                    and order.id not in claimed
+                    and inference.looks_like(order, row)
+                ),
+                None,
             )
-        ]
+            if twin is not None:
+                self._absent.pop(twin.id, None)
+                theirs = f"number {first.number} of the same shape, stamped {row.ordered_at}"
+                ours = f"in doubt, sent {twin.sent_at}"
+                outcomes.append(Discrepancy(subject=f"order {twin.id}", ours=ours, theirs=theirs))
+                continue
+            outcomes.append(
+                ExternalOrderSeen(
+                    account=self._account,
+                    day=first.day,
+                    number=first.number,
+                    instrument=row.instrument,
+                    side=row.side,
+                    quantity=row.quantity,
+                    at=at,
+                )
+            )
+        return outcomes
 
     def _compare(
         self, order: Order, row: BrokerOrder, *, asked: float, dead_before: date, at: datetime
     ) -> list[Outcome]:
+        if (row.instrument, row.side) != (order.intent.instrument, order.intent.side):
+            return [inference.contradiction(order, row)]
         outcomes: list[Outcome] = []
         if order.is_open:
             for modified in inference.modified_by_row(order, row, at):
                 outcomes.append(modified)
                 order = order_life.apply(order, modified)
+        settled = self._is_settled(order, asked)
         if row.filled < order.filled:
             # The list may lag behind the stream: only an old difference means anything.
-            if self._is_settled(order, asked):
-                outcomes.append(inference.contradiction(order, row))
-            return outcomes
-        if row.filled > order.filled:
+            if not settled:
+                return outcomes
+            outcomes.append(inference.contradiction(order, row))
+        elif row.filled > order.filled:
             missing = inference.missing_fill(order, row)
             if missing is None:
-                return [*outcomes, inference.contradiction(order, row)]
-            filled = OrderFilled(order=order.id, fill=missing, at=at)
-            outcomes.append(filled)
-            order = order_life.apply(order, filled)
+                outcomes.append(inference.contradiction(order, row))
+            else:
+                filled = OrderFilled(order=order.id, fill=missing, at=at)
+                outcomes.append(filled)
+                order = order_life.apply(order, filled)
         elif inference.repriced(order, row) and self._unchanged(order, asked):
             amount = row.notional - order.notional
             outcomes.append(OrderRepriced(order=order.id, amount=amount, at=at))
         if order.is_open:
             state = self._state_by_row(order, row, asked=asked, dead_before=dead_before, at=at)
             outcomes += [] if state is None else [state]
+        elif row.remaining and row.day >= dead_before and settled:
+            outcomes.append(inference.still_open(order, row))
         return outcomes
 
     def _state_by_row(
@@ -335,15 +355,24 @@ class Reconciler:
     ) -> OrderEvent | None:
         """What became of the open rest, once fills agree."""
         closing = inference.closing(order, row, dead_before=dead_before, at=at)
+        settled = self._is_settled(order, asked)
         if closing is not None:
-            return closing
+            # While a modify is under way its old number may be gone and its new one not listed.
+            modifying = order.state is OrderState.MODIFYING
+            return None if modifying and not settled else closing
         reduced = order.remaining - row.remaining
         if reduced > 0 and self._unchanged(order, asked):
             return OrderReduced(order=order.id, quantity=reduced, at=at)
-        return inference.without_effect(order, at) if self._is_settled(order, asked) else None
+        return inference.without_effect(order, at) if settled else None
 
     def _missing(
-        self, portfolio: PortfolioView, seen: set[OrderId], *, asked: float, at: datetime
+        self,
+        portfolio: PortfolioView,
+        seen: Mapping[OrderId, Order],
+        *,
+        asked: float,
+        dead_before: date,
+        at: datetime,
     ) -> list[Outcome]:
         """Orders of ours that a complete list does not know."""
         outcomes: list[Outcome] = []
@@ -357,13 +386,9 @@ class Reconciler:
                 continue
             self._absent[order.id] = self._absent.get(order.id, 0) + 1
             if order.state is not OrderState.IN_DOUBT and self._absent[order.id] >= 2:
-                outcomes.append(
-                    Discrepancy(
-                        subject=f"order {order.id}",
-                        ours=f"{order.state} under number {order.refs[-1].number}",
-                        theirs="not in the broker's list",
-                    )
-                )
+                outcomes.append(inference.forgotten(order))
+                if order.refs[-1].day < dead_before:
+                    outcomes.append(OrderExpired(order=order.id, at=at))
         return outcomes + self._proven_absent(portfolio, at)
 
     def _proven_absent(self, portfolio: PortfolioView, at: datetime) -> list[Outcome]:

@@ -316,6 +316,10 @@ def modification_problem(
         return deny(Rule.PRICE_STEP, "a market order has no price")
     if last is None:
         return deny(Rule.NO_PRICE, "no price of this instrument is known yet")
+    sends = _sends(portfolio.recent_sends, now)
+    if sends >= limits.max_orders_per_minute:
+        allowed = limits.max_orders_per_minute
+        return deny(Rule.ORDERS_PER_MINUTE, f"{sends} orders in the last minute, {allowed} allowed")
     problem = _price_problem(limit, intent.instrument, last, quotes, limits)
     problem = problem or _notional_problem(limit * order.remaining, limits)
     if problem is None and intent.side is Side.BUY:

@@ -6,13 +6,13 @@ from datetime import date
 
 import structlog
 
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import MarketCalendar, Phase
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
 from daemon.core.risk import RiskLimits
-from daemon.core.values import LinkDown, LinkUp, OrderBook, Tick
+from daemon.core.values import InstrumentId, LinkDown, LinkUp, OrderBook, Tick
 from daemon.core.witness import BrokerNotice
 from daemon.engine.chronicle import Chronicle
 from daemon.engine.executor import Executor
@@ -27,6 +27,7 @@ from daemon.strategy import MarketGap
 
 START_LIMIT = 90.0
 HOUSEKEEPING = 5.0
+DECIDE_PAUSE = 1.0
 
 
 class TradingDesk:
@@ -87,7 +88,7 @@ class TradingDesk:
         self._clock = clock
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
-        self._quoted_day: date | None = None
+        self._quoted: dict[InstrumentId, tuple[date, bool]] = {}
 
     def recover(self, *, must_be_armed: bool, armed: bool) -> None:
         """Fold the journal, and say of every unfinished order what is certain.
@@ -112,7 +113,7 @@ class TradingDesk:
             elif order.state is OrderState.SENT:
                 cause = "the daemon stopped before the answer came"
                 self.ledger.record(OrderDoubted(order=order.id, cause=cause, at=now))
-        self.reconciliation.hold_gate()
+        self.reconciliation.resume()
         if portfolio.halted:
             self.gate.shut(Shutter.OPERATOR, portfolio.halted)
         if must_be_armed and not portfolio.armed:
@@ -136,6 +137,9 @@ class TradingDesk:
                 await self.learn_prices()
                 await self._stream_up.wait()
                 await self.converge_once()
+                while self.reconciliation.undecided():
+                    await asyncio.sleep(DECIDE_PAUSE)
+                    await self.converge_once()
         except TimeoutError:
             raise NeedsOperator(
                 f"the broker could not be reached within {START_LIMIT:.0f} s "
@@ -166,22 +170,30 @@ class TradingDesk:
                     self.hub.publish_gap(MarketGap(event.at, event.down_since, up=True))
 
     async def learn_prices(self) -> None:
-        """Ask for each instrument's last price and limits of the day."""
+        """Ask for the last price and the limits of the day of every instrument not asked today.
+
+        What is asked before the opening auction may still be of the day before, and is asked
+        again once it has begun.
+        """
+        now = self._clock.now()
+        today = self._calendar.local_date(now)
+        begun = self._calendar.phase(now) is not Phase.CLOSED
         for instrument in self.instruments:
+            if self._quoted.get(instrument) == (today, begun):
+                continue
             try:
                 self.quotes.learn(await self._market_data.info(instrument))
+                self._quoted[instrument] = (today, begun)
             except NeedsOperator:
                 raise
             except TradingError as error:
                 self._log.warning("no_quote", instrument=instrument, cause=str(error))
-        self._quoted_day = self._calendar.local_date(self._clock.now())
 
     async def keep_house(self) -> None:
-        """Learn the price limits of each new trading day, for ever."""
+        """Learn the price limits of each new trading day once it has begun, for ever."""
         while True:
             await asyncio.sleep(HOUSEKEEPING)
-            today = self._calendar.local_date(self._clock.now())
-            if today != self._quoted_day and self._calendar.is_trading_day(today):
+            if self._calendar.phase(self._clock.now()) is not Phase.CLOSED:
                 await self.learn_prices()
 
     async def cancel_everything(self) -> None:

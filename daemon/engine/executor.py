@@ -14,7 +14,7 @@ import structlog
 
 from daemon.core import risk
 from daemon.core.calendar import MarketCalendar, Phase
-from daemon.core.errors import InvariantBroken, OutcomeUnknown, Refused, TryLater
+from daemon.core.errors import InvariantBroken, JournalFailed, OutcomeUnknown, Refused, TryLater
 from daemon.core.events import (
     CancelRefused,
     CancelSent,
@@ -31,7 +31,7 @@ from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Approved, Denied, RiskLimits
 from daemon.core.values import OrderId
 from daemon.engine.gate import Gate
-from daemon.engine.ledger import JournalFailed, Ledger
+from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.ports import Broker, Clock
 
@@ -113,6 +113,8 @@ class Executor:
                 await asyncio.Event().wait()
             finally:
                 self._tasks = None
+                # A request that has left is waited for; only a second cancel gives it up.
+                await self._idle.wait()
 
     async def idle(self) -> None:
         """Wait until no order, modify or cancel request is in flight."""
@@ -150,16 +152,7 @@ class Executor:
     async def modify(self, order_id: OrderId, limit: Decimal) -> Order | Denied:
         """Ask the broker to move the open rest of an order to another price."""
         order = self._ledger.portfolio.orders[order_id]
-        problem = risk.modification_problem(
-            order,
-            limit,
-            self._ledger.portfolio,
-            quotes=self._quotes,
-            limits=self._limits,
-            now=self._clock.now(),
-        )
-        if problem is None and not self._gate.is_open:
-            problem = risk.denied_by_gate([order.intent], self._gate.why())[0]
+        problem = self._modification_problem(order, limit)
         if problem is not None:
             self.stats.denied += 1
             return problem
@@ -175,9 +168,22 @@ class Executor:
             await self._owned(self._cancel_all(wanted))
         return tuple(orders[each] for each in order_ids)
 
-    def _judge(self, intents: Sequence[OrderIntent]) -> Sequence[Approved | Denied]:
+    def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         if not self._gate.is_open:
-            return risk.denied_by_gate(intents, self._gate.why())
+            return risk.denied_by_gate([order.intent], self._gate.why())[0]
+        return risk.modification_problem(
+            order,
+            limit,
+            self._ledger.portfolio,
+            quotes=self._quotes,
+            limits=self._limits,
+            now=self._clock.now(),
+        )
+
+    def _judge(self, intents: Sequence[OrderIntent]) -> Sequence[Approved | Denied]:
+        closed = self._gate.why() or self._broker.unready()
+        if closed:
+            return risk.denied_by_gate(intents, closed)
         now = self._clock.now()
         if self._calendar.phase(now) is Phase.CLOSED:
             opens = self._calendar.open_at(
@@ -246,8 +252,9 @@ class Executor:
         def leaving() -> None:
             if not self._gate.is_open:
                 raise TryLater("GATE_CLOSED", self._gate.why(), delay=0.0)
-            self._ledger.record(OrderSent(order=order_id, at=self._clock.now()))
-            self.stats.placed += 1
+            if self._state(order_id) is OrderState.CREATED:
+                self._ledger.record(OrderSent(order=order_id, at=self._clock.now()))
+                self.stats.placed += 1
 
         try:
             ref = await self._broker.place(order, leaving=leaving)
@@ -312,12 +319,19 @@ class Executor:
 
         def leaving() -> None:
             nonlocal left
+            if left and self._state(order_id) is change.pending:
+                return
             if self._state(order_id) not in change.allowed:
                 raise Refused("NOTHING_LEFT", f"the order changed before the {change.name} left")
             now = self._clock.now()
             if limit is None:
                 self._ledger.record(CancelSent(order=order_id, at=now))
             else:
+                # Judged again: others may have bound cash, or shut the gate, while this waited.
+                order = self._ledger.portfolio.orders[order_id]
+                problem = self._modification_problem(order, limit)
+                if problem is not None:
+                    raise Refused(problem.rule, problem.detail)
                 self._ledger.record(ModifySent(order=order_id, limit=limit, at=now))
             left = True
 

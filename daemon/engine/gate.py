@@ -12,6 +12,7 @@ class Shutter(StrEnum):
     ARMING = "arming"
     OPERATOR = "operator"
     STREAM = "stream"
+    BLIND = "blind"
     DISCREPANCY = "discrepancy"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from daemon.core.calendar import MarketCalendar
-from daemon.core.errors import InvariantBroken, TradingError
+from daemon.core.errors import InvariantBroken, JournalFailed, TradingError
 from daemon.core.events import Event, OrderEvent, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.portfolio import Portfolio, Position
@@ -20,10 +20,13 @@ from daemon.core.risk import Denied
 from daemon.core.values import AccountId, Bar, InstrumentId, OrderId, Side, StrategyId
 from daemon.engine.executor import Executor
 from daemon.engine.hub import Hub, Subscription
-from daemon.engine.ledger import JournalFailed, Ledger
+from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.ports import Clock, MarketData
 from daemon.strategy import Strategy, StrategyEvent
+
+CANCEL_AGAIN = 2.0
+"""Seconds between two tries to cancel what a faulted strategy left open."""
 
 LIVES = 2
 """Cancellations a strategy may answer with more work before it is ended without being asked."""
@@ -163,20 +166,23 @@ class StrategyHost:
             status.state = RunState.FAULTED
             status.cause = f"{type(error).__name__}: {error}"
             log.exception("strategy_faulted", cause=status.cause)
+            self._hub.unsubscribe(slot.id)
             await self._cancel_orders(slot.id)
         finally:
             self._hub.unsubscribe(slot.id)
 
     async def _cancel_orders(self, strategy: StrategyId) -> None:
-        open_orders = [
+        """Cancel what a faulted strategy left open, as often as it takes."""
+        while open_orders := [
             order.id
             for order in self._ledger.portfolio.open_orders()
             if order.intent.strategy == strategy
-        ]
-        try:
-            await self._executor.cancel(open_orders)
-        except TradingError as error:
-            self._log.error("cancel_failed", strategy=strategy, cause=str(error))
+        ]:
+            try:
+                await self._executor.cancel(open_orders)
+            except TradingError as error:
+                self._log.error("cancel_failed", strategy=strategy, cause=str(error))
+            await asyncio.sleep(CANCEL_AGAIN)
 
     def _on_fact(self, event: Event) -> None:
         if isinstance(event, OrderEvent):

@@ -4,15 +4,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from daemon.core.errors import InvariantBroken, TradingError
+from daemon.core.errors import InvariantBroken, JournalFailed
 from daemon.core.events import Event, OrderCreated
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import OrderId
 from daemon.ports import Journal
-
-
-class JournalFailed(TradingError):
-    """A fact could not be made durable. Nothing was applied; trading cannot go on."""
 
 
 class Ledger:

@@ -5,17 +5,18 @@ every so often. The broker's books win; what cannot be explained is told, and cl
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import structlog
 
-from daemon.core.books import Discrepancy, differences
+from daemon.core.books import Discrepancy, costs, differences
 from daemon.core.calendar import MarketCalendar
-from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import (
     AccountReported,
+    CostsCharged,
     DiscrepancyCleared,
     DiscrepancyFound,
     Event,
@@ -31,8 +32,13 @@ from daemon.engine.ledger import Ledger
 from daemon.ports import Broker, Clock
 
 CLOSING_MARGIN = timedelta(minutes=1)
+ADOPT_TRIES = 5
+ORDER_SUBJECT = "order "
 LIST_REACH = timedelta(days=80)
 """How far back the broker's list of orders is asked: KIS keeps three months in it."""
+
+BLIND_LIMIT = 60.0
+"""Seconds without one complete inquiry after which new orders are closed."""
 
 BOOKS_LAG = 3.0
 """Seconds the broker's balance may lag behind a fill before a difference is taken seriously."""
@@ -82,8 +88,15 @@ class Reconciliation:
         self._turn = asyncio.Lock()
         self._suspects: dict[str, Discrepancy] = {}
         self._link_ups = 0
+        self._link_is_up = False
+        self._complete_at = clock.monotonic()
         self._last_change = float("-inf")
         ledger.listen(self._on_fact)
+
+    def resume(self) -> None:
+        """Take over what an earlier run left: called once, after recovery."""
+        self._reconciler.resume(self._ledger.portfolio, now=self._clock.monotonic())
+        self.hold_gate()
 
     def wake(self, reason: str) -> None:
         """Ask for an inquiry soon."""
@@ -107,6 +120,7 @@ class Reconciliation:
 
     def on_link(self, event: LinkUp | LinkDown) -> None:
         """A lost notice stream shuts the gate; an inquiry after its return opens it."""
+        self._link_is_up = isinstance(event, LinkUp)
         if isinstance(event, LinkDown):
             self._gate.shut(Shutter.STREAM, f"the order stream is down: {event.cause}")
         else:
@@ -147,43 +161,69 @@ class Reconciliation:
             or bool(self._suspects)
         )
 
+    def undecided(self) -> bool:
+        """Whether the last look at the account showed a difference that nobody confirmed yet."""
+        return any(each not in self._ledger.portfolio.discrepancies for each in self._suspects)
+
     async def inquire(self) -> bool:
         """One pass over orders, cash and holdings; tells whether it was complete.
 
-        Raises `NeedsOperator` when the broker refuses the account or the keys.
+        Raises `NeedsOperator` when the broker refuses the account or the keys, and `Fatal`.
         """
         async with self._turn:
-            link_ups = self._link_ups
+            link_ups, was_up = self._link_ups, self._link_is_up
             try:
-                await self._inquire_orders()
-                await self._inquire_account()
+                found = await self._inquire_orders()
+                judged, differing = await self._inquire_account()
             except NeedsOperator:
                 raise
             except TradingError as error:
-                self.stats.failed_passes += 1
-                self._log.warning("inquiry_failed", cause=str(error))
+                self._failed(error)
                 return False
             self.stats.passes += 1
-            if link_ups and link_ups == self._link_ups and self._gate.open(Shutter.STREAM):
+            self._complete_at = self._clock.monotonic()
+            self._gate.open(Shutter.BLIND)
+            self._close_found({**found, **differing}, account_judged=judged)
+            checked = was_up and self._link_is_up and link_ups == self._link_ups
+            if checked and self._gate.open(Shutter.STREAM):
                 self._log.info("gate_opened", cause="the gap of the order stream is checked")
             return True
 
     async def adopt(self) -> AccountReported:
-        """Take over the broker's cash and holdings as ours. Raises `TradingError`."""
-        async with self._turn:
-            report = await self._broker.account()
-            self._ledger.record(report)
-            self._suspects.clear()
-            self._clear(found=set())
-            return report
+        """Take over the broker's cash and holdings as ours.
 
-    async def _inquire_orders(self) -> None:
-        portfolio = self._ledger.portfolio
+        The books are taken between two looks at the orders that nothing moved across, so that
+        no fill is in them and told again. Raises `TradingError`, `TryLater` among them when the
+        account does not come to rest.
+        """
+        async with self._turn:
+            for _ in range(ADOPT_TRIES):
+                await self._inquire_orders()
+                quiet_from = self._clock.monotonic()
+                report = await self._broker.account()
+                await self._inquire_orders()
+                if self._reconciler.quiet_since(self._ledger.portfolio, quiet_from):
+                    self._ledger.record(report)
+                    self._suspects.clear()
+                    self._close_found({}, account_judged=True)
+                    return report
+                await asyncio.sleep(self._hurry)
+            raise TryLater("NOT_QUIET", "orders are still on their way", delay=self._hurry)
+
+    def _failed(self, error: TradingError) -> None:
+        self.stats.failed_passes += 1
+        self._log.warning("inquiry_failed", cause=str(error))
+        blind = self._clock.monotonic() - self._complete_at
+        if blind > BLIND_LIMIT:
+            self._gate.shut(Shutter.BLIND, f"no complete inquiry for {blind:.0f} s: {error}")
+
+    async def _inquire_orders(self) -> dict[str, Discrepancy]:
+        """Look at the list of orders; returns the discrepancies it shows."""
         asked = self._clock.monotonic()
         rows = await self._broker.orders(self._oldest_day())
-        self._record(
+        found = self._record(
             self._reconciler.on_inquiry(
-                portfolio,
+                self._ledger.portfolio,
                 rows,
                 asked=asked,
                 dead_before=self._dead_before(),
@@ -192,42 +232,55 @@ class Reconciliation:
             )
         )
         self.settle()
+        return found
 
-    async def _inquire_account(self) -> None:
+    async def _inquire_account(self) -> tuple[bool, dict[str, Discrepancy]]:
+        """Look at cash and holdings; tells whether they could be judged, and what differs."""
         portfolio = self._ledger.portfolio
         asked = self._clock.monotonic()
         report = await self._broker.account()
         if not portfolio.opened:
             self._ledger.record(report)
-            return
+            return True, {}
         self._record(
             self._reconciler.on_account(portfolio, report, asked=asked, at=self._clock.now())
         )
         if not self._reconciler.quiet_since(portfolio, asked):
-            return
-        found = {each.subject: each for each in differences(portfolio, report)}
-        if found and asked - self._last_change < BOOKS_LAG:
-            self._suspects = found
-            return
-        confirmed = [each for subject, each in found.items() if self._suspects.get(subject) == each]
-        self._suspects = found
+            return False, {}
+        suspects = {each.subject: each for each in differences(portfolio, report)}
+        seen_before, self._suspects = self._suspects, suspects
+        if asked - self._last_change < BOOKS_LAG:
+            return not suspects, {}
+        charged = costs(portfolio, report)
+        if charged and not suspects:
+            now = self._clock.now()
+            self._ledger.record(
+                CostsCharged(account=self._broker.account_id, amount=charged, at=now)
+            )
+        confirmed = [each for subject, each in suspects.items() if seen_before.get(subject) == each]
         self._record(confirmed)
-        self._clear(found=set(found))
+        return True, {each.subject: each for each in suspects.values()}
 
-    def _clear(self, *, found: set[str]) -> None:
-        """Close discrepancies that a quiet, complete pass did not find again."""
-        for subject in [each for each in self._ledger.portfolio.discrepancies if each not in found]:
-            self._ledger.record(DiscrepancyCleared(subject=subject, at=self._clock.now()))
+    def _close_found(self, found: Mapping[str, Discrepancy], *, account_judged: bool) -> None:
+        """Close the discrepancies a complete pass looked for and did not find again."""
+        for subject in list(self._ledger.portfolio.discrepancies):
+            of_order = subject.startswith(ORDER_SUBJECT)
+            if subject not in found and (of_order or account_judged):
+                self._ledger.record(DiscrepancyCleared(subject=subject, at=self._clock.now()))
         self.hold_gate()
 
-    def _record(self, outcomes: Iterable[Outcome]) -> None:
+    def _record(self, outcomes: Iterable[Outcome]) -> dict[str, Discrepancy]:
+        """Record what witnesses imply; returns the discrepancies among it."""
+        found = {}
         for outcome in outcomes:
             if isinstance(outcome, Discrepancy):
+                found[outcome.subject] = outcome
                 self._report(outcome)
             else:
                 if isinstance(outcome, ExternalOrderSeen):
                     self.stats.external_orders += 1
                 self._ledger.record(outcome)
+        return found
 
     def _report(self, discrepancy: Discrepancy) -> None:
         known = self._ledger.portfolio.discrepancies.get(discrepancy.subject)

@@ -4,7 +4,7 @@ A request's row points to the order it changes through orgn_odno. Its text does 
 modify from a cancel (the Korean texts were never captured), so quantities decide.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,6 +25,9 @@ from daemon.kis.fields import (
 )
 from daemon.kis.spec import OrderDivision
 
+Key = tuple[date, str, str]
+"""Day, branch and number: two branches may give out the same number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
@@ -44,8 +47,8 @@ class _Entry:
     at: datetime
 
     @property
-    def key(self) -> tuple[date, str]:
-        return self.ref.day, self.ref.number
+    def key(self) -> Key:
+        return self.ref.day, self.ref.branch, self.ref.number
 
     @property
     def age(self) -> tuple[datetime, int, str]:
@@ -61,19 +64,28 @@ class _Entry:
         return self.remaining > 0 or (self.price > 0 and not self.rejected)
 
 
-def fold_orders(rows: Iterable[Mapping[str, object]]) -> Sequence[BrokerOrder]:
+def fold_orders(
+    rows: Iterable[Mapping[str, object]],
+    *,
+    on_skipped: Callable[[Mapping[str, object]], None] = lambda row: None,
+) -> Sequence[BrokerOrder]:
     """Every order of the rows of all pages, oldest first.
 
-    A row that appears on two pages counts once, as read last. Raises `BadData` for a row that
-    cannot be read: an order must not vanish because of one field.
+    A row that appears on two pages counts once, as read last. A row whose number is blank and
+    that changes none cannot be an order of ours: it goes to `on_skipped`. Raises `BadData` for any
+    other row that cannot be read: an order must not vanish because of one field.
     """
-    entries: dict[tuple[date, str], _Entry] = {}
+    entries: dict[Key, _Entry] = {}
     for row in rows:
         entry = _entry({name.lower(): value for name, value in row.items()})
-        entries[entry.key] = entry
-    families: dict[tuple[date, str], list[_Entry]] = {}
+        if entry is None:
+            on_skipped(row)
+        else:
+            entries[entry.key] = entry
+    roots = _Roots(entries)
+    families: dict[Key, list[_Entry]] = {}
     for entry in sorted(entries.values(), key=lambda entry: entry.age):
-        families.setdefault(_root(entry, entries), []).append(entry)
+        families.setdefault(roots.of(entry), []).append(entry)
     orders = [_fold(root, family) for root, family in families.items()]
     return sorted(
         (order for order in orders if order is not None),
@@ -81,15 +93,18 @@ def fold_orders(rows: Iterable[Mapping[str, object]]) -> Sequence[BrokerOrder]:
     )
 
 
-def _entry(row: Mapping[str, object]) -> _Entry:
+def _entry(row: Mapping[str, object]) -> _Entry | None:
     number = order_number(text_of(row, "odno"))
+    parent = order_number(text_of(row, "orgn_odno"))
     if number is None:
+        if parent is None and "odno" in row:
+            return None
         raise BadData("required and blank", field="odno")
     day = day_of(text_of(row, "ord_dt"), "ord_dt")
     filled = shares_at(row, "tot_ccld_qty")
     return _Entry(
         ref=BrokerRef(day=day, branch=text_of(row, "ord_gno_brno"), number=number),
-        parent=order_number(text_of(row, "orgn_odno")),
+        parent=parent,
         instrument=instrument_of(text_of(row, "pdno"), "pdno"),
         side=side_of(text_of(row, "sll_buy_dvsn_cd"), "sll_buy_dvsn_cd"),
         quantity=shares_at(row, "ord_qty"),
@@ -115,23 +130,41 @@ def _notional(row: Mapping[str, object], filled: int) -> Decimal:
     return amount
 
 
-def _root(entry: _Entry, entries: Mapping[tuple[date, str], _Entry]) -> tuple[date, str]:
-    """The first order of the chain, even when its own row is missing."""
-    seen = {entry.key}
-    day = entry.ref.day
-    while entry.parent is not None:
-        key = (day, entry.parent)
-        if key in seen:
-            raise BadData("orders that change one another", field="orgn_odno", raw=key[1])
-        seen.add(key)
-        parent = entries.get(key)
-        if parent is None:
-            return key
-        entry = parent
-    return entry.key
+class _Roots:
+    """Finds the first order of a chain; the rows do not name the branch of the parent."""
+
+    def __init__(self, entries: Mapping[Key, _Entry]) -> None:
+        self._entries = entries
+        self._branches: dict[tuple[date, str], list[str]] = {}
+        for day, branch, number in entries:
+            self._branches.setdefault((day, number), []).append(branch)
+
+    def of(self, entry: _Entry) -> Key:
+        """The first order's key, even when its own row is missing."""
+        seen = {entry.key}
+        while entry.parent is not None:
+            key = self._parent_key(entry, entry.parent)
+            if key in seen:
+                raise BadData("orders that change one another", field="orgn_odno", raw=key[-1])
+            seen.add(key)
+            parent = self._entries.get(key)
+            if parent is None:
+                return key
+            entry = parent
+        return entry.key
+
+    def _parent_key(self, entry: _Entry, number: str) -> Key:
+        """The parent in the entry's own branch, or else the only one with that number."""
+        day, branch, _ = entry.key
+        branches = self._branches.get((day, number), [])
+        if branch not in branches and branches:
+            if len(branches) > 1:
+                raise BadData("a change of one of several orders", field="orgn_odno", raw=number)
+            branch = branches[0]
+        return day, branch, number
 
 
-def _fold(root: tuple[date, str], family: Sequence[_Entry]) -> BrokerOrder | None:
+def _fold(root: Key, family: Sequence[_Entry]) -> BrokerOrder | None:
     first = next((entry for entry in family if entry.key == root), None)
     changes = [entry for entry in family if entry is not first and entry.carries_shares]
     refs = [entry.ref for entry in changes]
@@ -140,7 +173,7 @@ def _fold(root: tuple[date, str], family: Sequence[_Entry]) -> BrokerOrder | Non
             return None
         # The list began after the order did: what is left of it is all that can be told.
         head = changes[0]
-        refs.insert(0, BrokerRef(day=root[0], branch=head.ref.branch, number=root[1]))
+        refs.insert(0, BrokerRef(day=root[0], branch=root[1], number=root[2]))
     else:
         head = first
         refs.insert(0, first.ref)

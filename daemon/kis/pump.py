@@ -42,7 +42,7 @@ class RestStats:
 
 
 class _Job:
-    __slots__ = ("future", "left", "prepare", "protected", "queued_at", "started", "timeout")
+    __slots__ = ("counted", "future", "left", "prepare", "protected", "queued_at", "timeout")
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class _Job:
         self.protected = protected
         self.queued_at = queued_at
         self.future = future
-        self.started = False
+        self.counted = True
         self.left = False
 
     def fail(self, error: BaseException) -> None:
@@ -146,8 +146,12 @@ class RequestPump:
         try:
             return await job.future
         finally:
-            if not job.started and job.future.cancelled():
-                self._live -= 1
+            self._uncount(job)
+
+    def _uncount(self, job: _Job) -> None:
+        """The request waits no longer: taken out of the queue, or its caller has gone."""
+        self._live -= job.counted
+        job.counted = False
 
     async def run(self) -> None:
         """Serve until cancelled; then let protected requests finish (cancel again to abort)."""
@@ -170,9 +174,8 @@ class RequestPump:
         self._group = None
         self._stopped = True
         while (job := self._queue.pop()) is not None:
-            job.started = True
+            self._uncount(job)
             job.fail(TryLater("STOPPED", "no more requests are sent", delay=1.0))
-        self._live = 0
 
     async def _pause(self) -> None:
         """Until something may be sent, a queued request expires, or someone knocks."""
@@ -193,9 +196,8 @@ class RequestPump:
     def _dispatch(self) -> None:
         now = self._clock.monotonic()
         for job in self._queue.expire(now):
-            job.started = True
+            self._uncount(job)
             if not job.future.done():
-                self._live -= 1
                 self.stats.expired += 1
                 job.fail(TryLater("EXPIRED", "no slot came free in time", delay=0.0))
         while self._live and self._group is not None and self._pace.ready_at() <= now:
@@ -205,13 +207,15 @@ class RequestPump:
             self._start(slot, now)
 
     def _start(self, slot: int, now: float) -> None:
-        job = self._queue.pop()
-        while job is not None and job.future.done():
-            job = self._queue.pop()
-        assert job is not None, "a live request is in the queue"
         assert self._group is not None, "the pump is running"
-        self._live -= 1
-        job.started = True
+        while (job := self._queue.pop()) is not None:
+            self._uncount(job)
+            if not job.future.done():
+                break
+        if job is None:
+            # Whoever waited was cancelled, and has not yet had its turn to say so.
+            self._budget.give_back(slot, now)
+            return
         self._pace.started(now)
         waited = now - job.queued_at
         self.stats.wait_seconds += waited

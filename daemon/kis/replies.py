@@ -4,6 +4,7 @@ The body is judged first, whatever the HTTP status: the broker sends plain refus
 rate refusals with 200, 429 or 500. Any bytes give a value or one error of `core.errors`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -35,14 +36,19 @@ from daemon.kis.fields import (
 )
 from daemon.kis.link import HttpResponse
 from daemon.kis.spec import (
+    BAD_REQUEST_CODES,
     CODE_MEANINGS,
     EMPTY_RESULT_CODES,
+    GATEWAY_PREFIX,
     MORE_PAGES,
+    REFUSAL_PREFIXES,
     TOKEN_TOO_SOON,
     CodeMeaning,
 )
 
 Row = Mapping[str, object]
+
+_VIRTUAL_CODE = re.compile(r"[0-9]{8}")
 
 RATE_DELAY = 1.0
 TOKEN_DELAY = 0.5
@@ -67,6 +73,11 @@ class Reply(NamedTuple):
     def has_more(self) -> bool:
         """Whether the broker holds further pages."""
         return self.continuation in MORE_PAGES
+
+    @property
+    def says_empty(self) -> bool:
+        """Whether the broker says that it found nothing (more)."""
+        return self.body.get("msg_cd") in EMPTY_RESULT_CODES
 
 
 def parse_body(response: HttpResponse) -> Row | None:
@@ -132,7 +143,18 @@ def order_reply(response: HttpResponse) -> Reply:
         raise OutcomeUnknown(f"{code}: {message}")
     if not code or not outcome:
         raise OutcomeUnknown(f"HTTP {response.status} with a body that gives no verdict")
+    if meaning is None and not _proves_refusal(code, response.status):
+        raise OutcomeUnknown(f"HTTP {response.status} with {code}: {message}")
     raise Refused(code, message)
+
+
+def _proves_refusal(code: str, status: int) -> bool:
+    """Whether a code without a meaning of its own shows that an order had no effect."""
+    if code.startswith(REFUSAL_PREFIXES) or _VIRTUAL_CODE.fullmatch(code):
+        return True
+    if status >= 500:
+        return False
+    return code in BAD_REQUEST_CODES or not code.startswith(GATEWAY_PREFIX)
 
 
 def _raise_passing(code: str, message: str) -> None:
@@ -246,7 +268,7 @@ def rows(reply: Reply, name: str) -> Sequence[Row]:
     A missing one is `BadData`, and an empty list only when the broker says it found nothing.
     """
     value = reply.body.get(name)
-    if value is None and reply.body.get("msg_cd") in EMPTY_RESULT_CODES:
+    if value is None and reply.says_empty:
         return ()
     if not isinstance(value, list):
         raise BadData("not a list", field=name, raw=repr(value))

@@ -123,6 +123,10 @@ class KisRest:
         """The key the stream registers with; raises `TradingError`."""
         return await self._keys.approval_key(renew=renew)
 
+    def unready(self) -> str:
+        """Why no order could leave just now; empty when one can."""
+        return "" if self._keys.usable() is not None else "there is no usable access token yet"
+
     async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef:
         """Send a new order once. See `ports.Broker`."""
         call = codec.place_call(order.intent, self._credentials)
@@ -143,6 +147,20 @@ class KisRest:
         await self._order(call, order, Priority.CANCEL, leaving)
 
     async def _order(
+        self, call: Call, order: Order, priority: Priority, leaving: Callable[[], None]
+    ) -> tuple[Reply, date]:
+        """Send an order request once.
+
+        A refused token is proof that the gateway turned the request away unread (EGW00121 to
+        EGW00123), so the request then leaves a second time under a new token if one comes within
+        its time. Nothing else is ever sent twice.
+        """
+        try:
+            return await self._order_once(call, order, priority, leaving)
+        except TokenRefused:
+            return await self._order_once(call, order, priority, leaving)
+
+    async def _order_once(
         self, call: Call, order: Order, priority: Priority, leaving: Callable[[], None]
     ) -> tuple[Reply, date]:
         deadline = self._clock.monotonic() + self._patience.order_queue
@@ -208,7 +226,13 @@ class KisRest:
             raise Refused("BAD_DAY", f"orders since {since} are not in the three-month list")
         call = codec.day_orders_call(since, today, self._credentials)
         pages = await self._pages(call)
-        return fold_orders(row for page in pages for row in replies.rows(page, "output1"))
+        skipped: list[replies.Row] = []
+        rows = [row for page in pages for row in replies.rows(page, "output1")]
+        orders = fold_orders(rows, on_skipped=skipped.append)
+        if skipped:
+            raw = repr(skipped[0])[: BadData.RAW_LIMIT]
+            log.warning("order_rows_skipped", count=len(skipped), raw=raw)
+        return orders
 
     async def account(self) -> AccountReported:
         """Trade-date cash and everything held."""
@@ -268,19 +292,22 @@ class KisRest:
         return await self._inquire(call, Priority.QUERY, deadline)
 
     async def _pages(self, call: Call) -> list[Reply]:
-        """Every page of an inquiry; a page that fails fails them all."""
+        """Every page of an inquiry; a page that fails, or never comes, fails them all."""
         deadline = self._clock.monotonic() + self._patience.inquiry
         pages: list[Reply] = []
         seen: set[replies.Cursors] = set()
         while len(pages) < self._patience.pages:
             reply = await self._inquire(call, Priority.RECONCILE, deadline)
             pages.append(reply)
-            if not reply.has_more or not replies.rows(reply, "output1"):
+            if not reply.has_more:
                 return pages
+            if not replies.rows(reply, "output1"):
+                if reply.says_empty:
+                    return pages
+                raise BadData("an empty page before the last", field="output1")
             cursors = replies.cursors(reply)
             if cursors in seen:
-                log.warning("paging_repeats", api=call.api.name, pages=len(pages))
-                return pages
+                raise BadData("the same page again", field="ctx_area_nk100", raw=cursors.position)
             seen.add(cursors)
             call = codec.next_page(call, *cursors)
         raise BadData(f"more than {self._patience.pages} pages", field="tr_cont")

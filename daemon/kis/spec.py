@@ -272,7 +272,24 @@ CODE_MEANINGS: dict[str, CodeMeaning] = {
         CodeMeaning.OPERATOR,
     ),
 }
-"""Codes with a meaning of their own; any other code with rt_cd other than 0 is a refusal."""
+"""Codes with a meaning of their own, whatever the HTTP status."""
+
+REFUSAL_PREFIXES = ("APBK", "APAM", "KIOK", "MCA", "OPSQ2")
+"""Business refusals: definite answers of the ledger, sent with 200 and with 500.
+
+The virtual ledger's are eight digits, such as 40270000.
+"""
+
+BAD_REQUEST_CODES = frozenset(
+    (
+        *("EGW00101", "EGW00131", "EGW00132", "EGW00205", "EGW02006"),
+        *(f"EGW00{number}" for number in range(106, 121)),
+        *(f"EGW00{number}" for number in range(208, 214)),
+    )
+)
+"""What the gateway sends back because the request is wrong (portal): it went no further."""
+
+GATEWAY_PREFIX = "EGW"
 
 TOKEN_TOO_SOON = "EGW00133"  # noqa: S105  a broker's code, not a secret
 

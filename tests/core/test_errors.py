@@ -4,7 +4,9 @@ import pytest
 
 from daemon.core.errors import (
     BadData,
+    Fatal,
     InvariantBroken,
+    JournalFailed,
     NeedsOperator,
     OutcomeUnknown,
     Refused,
@@ -19,11 +21,15 @@ EVERY = (
     BadData("not a number"),
     NeedsOperator("write the key into the secrets file"),
     InvariantBroken("a fill of an unknown order"),
+    JournalFailed("no space left on device"),
 )
 
 
-def test_every_error_has_the_one_root() -> None:
-    assert all(isinstance(error, TradingError) for error in EVERY)
+def test_what_trading_can_live_with_has_one_root_and_what_it_cannot_another() -> None:
+    fatal = {type(error) for error in EVERY if isinstance(error, Fatal)}
+
+    assert fatal == {InvariantBroken, JournalFailed}
+    assert all(isinstance(error, TradingError) != isinstance(error, Fatal) for error in EVERY)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +43,7 @@ def test_every_error_has_the_one_root() -> None:
         (InvariantBroken, {"InvariantBroken"}),
     ],
 )
-def test_each_duty_catches_its_own(duty: type[TradingError], caught: set[str]) -> None:
+def test_each_duty_catches_its_own(duty: type[Exception], caught: set[str]) -> None:
     assert {type(error).__name__ for error in EVERY if isinstance(error, duty)} == caught
 
 

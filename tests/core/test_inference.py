@@ -72,10 +72,12 @@ def test_an_order_has_the_shape_of_what_was_ordered_whatever_its_price() -> None
 
 def test_the_brokers_clock_may_be_a_little_behind_and_never_much() -> None:
     left = order(sent("a", after(60)))
-    assert inference.after_sending(left, after(61))
-    assert inference.after_sending(left, after(50))
-    assert not inference.after_sending(left, after(49.9))
-    assert not inference.after_sending(order(), after(61)), "what never left was never stamped"
+    assert inference.after_sending(left, row("1", ordered_at=after(61)))
+    assert inference.after_sending(left, row("1", ordered_at=after(50)))
+    assert not inference.after_sending(left, row("1", ordered_at=after(49.9)))
+    assert not inference.after_sending(order(), row("1", ordered_at=after(61))), (
+        "what never left was never stamped"
+    )
 
 
 def test_a_notice_fits_an_order_of_its_instrument_and_side() -> None:

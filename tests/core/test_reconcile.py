@@ -220,30 +220,146 @@ def test_two_equal_orders_get_the_numbers_their_replies_tell() -> None:
     assert (desk.state("a"), desk.state("b")) == (OrderState.WORKING, OrderState.FILLED)
 
 
-def test_a_doubt_is_ended_by_the_notices_of_the_order() -> None:
+def test_a_doubt_is_ended_by_the_list_and_its_notices_are_paid_back() -> None:
     desk = Desk()
     desk.doubted()
 
     desk.hear(notice(NoticeKind.ACCEPTED, "7", 10))
-    desk.hear(notice(NoticeKind.FILLED, "7", 10))
+    desk.hear(notice(NoticeKind.FILLED, "7", 6))
+    assert desk.state() is OrderState.IN_DOUBT
+    desk.ask(row("7", filled=6))
 
-    assert desk.state() is OrderState.FILLED
+    assert (desk.state(), desk.filled()) == (OrderState.WORKING, 6)
+    assert desk.discrepancies == []
+
+
+def test_a_number_is_never_taken_from_a_twin_that_waits_for_its_reply() -> None:
+    desk = Desk()
+    desk.doubted("a")
+    desk.record(created("b"), sent("b"))
+
+    desk.hear(notice(NoticeKind.ACCEPTED, "2", 10))
+    desk.ask(row("2"))
+    assert desk.state("a") is OrderState.IN_DOUBT
+    desk.record(accepted("b", "2"))
+    desk.ask(row("2"))
+
+    assert [desk.state("a"), desk.state("b")] == [OrderState.IN_DOUBT, OrderState.WORKING]
+
+
+def test_a_row_stamped_before_its_order_is_told_and_no_proof_of_absence() -> None:
+    desk = Desk()
+    desk.doubted()
+
+    for seconds in (SETTLE + 1, SETTLE + 2, SETTLE + 3):
+        desk.now = seconds
+        desk.ask(row("7", ordered_at=after(-60)))
+        desk.ask_account()
+
+    assert desk.state() is OrderState.IN_DOUBT
+    assert desk.external == []
+    assert desk.discrepancies[0].subject == "order a"
+
+
+def test_an_order_of_an_earlier_run_is_not_old_at_its_first_inquiry() -> None:
+    desk = Desk()
+    desk.doubted()
+    desk.reconciler = Reconciler(ACCOUNT, grace=GRACE, settle=SETTLE)
+    desk.now = 1_000.0
+    desk.reconciler.resume(desk.portfolio, now=desk.now)
+
+    desk.ask()
+    desk.ask_account()
+    desk.ask()
+    desk.ask_account()
+
+    assert desk.state() is OrderState.IN_DOUBT
+
+
+def test_a_cancel_counted_by_the_list_is_not_counted_again_by_its_notice() -> None:
+    desk = Desk()
+    desk.working()
+    desk.now = 1.0
+
+    desk.ask(row("1", remaining=4))
+    desk.now = 2.0
+    desk.hear(notice(NoticeKind.CANCELLED, "1", 6, price=None))
+
+    assert (desk.state(), desk.portfolio.orders[A].remaining) == (OrderState.WORKING, 4)
+
+
+def test_a_late_notice_stamped_before_the_list_is_paid_back() -> None:
+    desk = Desk()
+    desk.working()
+    desk.now = 20.0
+    desk.ask(row("1", filled=6))
+
+    desk.now = 20.0 + 3 * GRACE
+    desk.hear(notice(NoticeKind.FILLED, "1", 6, at=after(19)))
+
+    assert desk.filled() == 6
+    assert desk.discrepancies == []
+
+
+def test_an_order_we_closed_that_lives_is_told() -> None:
+    desk = Desk()
+    desk.working()
+    desk.record(OrderCancelled(order=A, at=after(0)))
+    desk.now = SETTLE + 1
+
+    desk.ask(row("1"))
+
+    assert desk.discrepancies[0].theirs == "10 shares open under number 1"
+
+
+def test_counts_that_differ_do_not_keep_an_order_alive() -> None:
+    desk = Desk()
+    desk.working()
+    desk.hear(notice(NoticeKind.FILLED, "1", 6))
+    desk.now = SETTLE + 1
+
+    desk.ask(row("1", filled=3, remaining=0))
+
+    assert desk.state() is OrderState.CANCELLED
+    assert [each.subject for each in desk.discrepancies] == ["order a"]
+
+
+def test_an_order_of_yesterday_that_no_list_shows_has_expired() -> None:
+    desk = Desk()
+    desk.working()
+    for seconds in (SETTLE + 1, SETTLE + 2):
+        desk.now = seconds
+        desk.ask(dead=1)
+
+    assert desk.state() is OrderState.EXPIRED
+
+
+def test_a_modify_under_way_is_not_a_cancel() -> None:
+    desk = Desk()
+    desk.working()
+    desk.record(ModifySent(order=A, limit=Decimal(69_000), at=after(0)))
+    desk.now = 1.0
+
+    desk.ask(row("1", remaining=0))
+    assert desk.state() is OrderState.MODIFYING
+    desk.hear(notice(NoticeKind.MODIFIED, "1", 10, price=69_000, new_number="2"))
+    assert desk.state() is OrderState.WORKING
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        notice(NoticeKind.ACCEPTED, "7", 9),
-        notice(NoticeKind.ACCEPTED, "7", 10, price=69_900),
-        notice(NoticeKind.ACCEPTED, "7", 10, side=Side.SELL),
-        notice(NoticeKind.ACCEPTED, "7", 10, at=after(-60)),
+        row("7", quantity=9),
+        row("7", limit=69_900),
+        row("7", side=Side.SELL),
+        row("7", ordered_at=after(-60)),
     ],
 )
-def test_a_doubt_is_not_ended_by_another_order(other: BrokerNotice) -> None:
+def test_a_doubt_is_not_ended_by_another_order(other: BrokerOrder) -> None:
     desk = Desk()
     desk.doubted()
 
-    desk.hear(other)
+    desk.ask(other)
 
     assert desk.state() is OrderState.IN_DOUBT
 

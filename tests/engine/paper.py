@@ -76,9 +76,13 @@ class PaperBroker:
     holdings: dict[InstrumentId, int] = field(default_factory=dict)
     costs: dict[InstrumentId, Decimal] = field(default_factory=dict)
     mute: bool = False
+    not_ready: str = ""
     numbers: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
+
+    def unready(self) -> str:
+        return self.not_ready
 
     async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef:
         answer = await self._receive(leaving)

@@ -211,14 +211,14 @@ def test_prices_are_learnt_from_the_stream_and_anew_every_trading_day() -> None:
             return await super().info(instrument)
 
     async def scenario() -> None:
-        # Seoul's days begin at 15:00 UTC.
+        # Asked at the start, and again on Monday from 08:20 in Seoul, 23:20 UTC on Sunday.
         saturday = MONDAY_NINE + timedelta(days=5, hours=14, minutes=50)
         async with world(broker=Counting(VirtualClock()), start=saturday) as w:
             w.feed.trade(SAMSUNG, PRICE + 100)
             assert w.desk.quotes.last_price(SAMSUNG) == PRICE + 100
             assert w.feed.wanted == [SAMSUNG, HYNIX]
-            await asyncio.sleep(24 * 3600 + 1200)
-            assert asked == ["Sat 14"] * 2 + ["Sun 15"] * 2
+            await asyncio.sleep(34 * 3600)
+            assert asked == ["Sat 14"] * 2 + ["Sun 23"] * 2
             assert w.desk.quotes.last_price(SAMSUNG) == PRICE
             assert w.desk.quotes.upper_limit(SAMSUNG) == Decimal(91_000)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from daemon.core.errors import InvariantBroken, Refused
+from daemon.core.errors import InvariantBroken, JournalFailed, Refused
 from daemon.core.events import (
     CancelRefused,
     CancelSent,
@@ -24,7 +24,6 @@ from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied, Rule
 from daemon.core.values import BrokerRef
 from daemon.engine.gate import Shutter
-from daemon.engine.ledger import JournalFailed
 from tests.builders import HYNIX, SAMSUNG
 from tests.engine.paper import Answer, MemoryJournal, PaperBroker, PaperFeed
 from tests.engine.world import MONDAY_NINE, run, wire, wish, world

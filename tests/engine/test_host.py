@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from daemon.core.calendar import MarketCalendar
-from daemon.core.errors import InvariantBroken
+from daemon.core.errors import InvariantBroken, JournalFailed
 from daemon.core.events import (
     OrderAccepted,
     OrderCreated,
@@ -21,7 +21,6 @@ from daemon.core.risk import Denied
 from daemon.core.values import AccountId, InstrumentId, LinkDown, LinkUp, Side, StrategyId, Tick
 from daemon.engine.host import RunState
 from daemon.engine.hub import FACT_BACKLOG
-from daemon.engine.ledger import JournalFailed
 from daemon.strategy import MarketGap, StrategyContext, StrategyEvent
 from tests.builders import ACCOUNT, HYNIX, SAMSUNG, STRATEGY
 from tests.engine.paper import PRICE, MemoryJournal, PaperBroker

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.core.errors import InvariantBroken
+from daemon.core.errors import InvariantBroken, JournalFailed
 from daemon.core.events import (
     CancelRefused,
     CancelSent,
@@ -30,7 +30,7 @@ from daemon.core.events import (
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import OrderId, Side
-from daemon.engine.ledger import JournalFailed, Ledger
+from daemon.engine.ledger import Ledger
 from daemon.store.journal import SqliteJournal
 from tests.builders import (
     ACCOUNT,

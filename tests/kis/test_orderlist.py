@@ -121,7 +121,8 @@ def test_keys_are_read_without_case_and_unknown_kinds_accepted() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"odno": ""}, {"tot_ccld_qty": ""}, {"rmn_qty": "x"}, {"sll_buy_dvsn_cd": "03"},
+    [{"odno": "?!"}, {"odno": "", "orgn_odno": "2"}, {"pdno": "?"},
+     {"tot_ccld_qty": ""}, {"rmn_qty": "x"}, {"sll_buy_dvsn_cd": "03"},
      {"ord_dt": "20261301"}, {"tot_ccld_qty": "1", "tot_ccld_amt": ""}],
 )  # fmt: skip
 def test_an_unreadable_row_spoils_the_list(change: dict[str, str]) -> None:
@@ -130,6 +131,49 @@ def test_an_unreadable_row_spoils_the_list(change: dict[str, str]) -> None:
         bad["avg_prvs"] = ""
     with pytest.raises(BadData):
         fold_orders([row("2"), bad])
+
+
+@pytest.mark.parametrize("number", ["", "0000000000"])
+def test_a_row_without_a_number_is_skipped_and_counted(number: str) -> None:
+    blank = {**row("1"), "odno": number, "sll_buy_dvsn_cd": "03", "ord_qty": ""}
+    skipped: list[Any] = []
+    (order,) = fold_orders([blank, row("2"), blank], on_skipped=skipped.append)
+    assert numbers(order) == ["2"]
+    assert len(skipped) == 2
+
+
+def test_rows_without_the_field_itself_are_a_changed_format_and_not_skipped() -> None:
+    bad = row("1")
+    del bad["odno"]
+    with pytest.raises(BadData):
+        fold_orders([bad])
+
+
+def test_equal_numbers_of_two_branches_are_two_orders() -> None:
+    orders = fold_orders(
+        [
+            row("1"),
+            row("1", ord_gno_brno="00001", ord_qty="5", rmn_qty="5"),
+            row("2", ord_gno_brno="00001", orgn_odno="1", ord_qty="5", rmn_qty="5"),
+        ]
+    )
+    assert {(order.refs[0].branch, order.quantity, len(order.refs)) for order in orders} == {
+        ("06010", 10, 1),
+        ("00001", 5, 2),
+    }
+
+
+def test_a_change_may_come_from_another_branch() -> None:
+    (order,) = fold_orders(
+        [row("1", rmn_qty="0"), row("2", orgn_odno="1", ord_gno_brno="00001", ord_tmd="101600")]
+    )
+    assert numbers(order) == ["1", "2"]
+
+
+def test_a_change_of_one_of_two_other_branches_is_bad_data() -> None:
+    others = [row("1", ord_gno_brno=branch) for branch in ("00001", "00002")]
+    with pytest.raises(BadData):
+        fold_orders([*others, row("2", orgn_odno="1")])
 
 
 def test_orders_that_change_one_another_are_bad_data() -> None:

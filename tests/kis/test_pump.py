@@ -166,6 +166,47 @@ def test_who_goes_away_in_the_queue_is_skipped() -> None:
     assert [sent.path for sent in door.requests] == ["/first", "/stayer"]
 
 
+class _Opened(TokenBucket):
+    """A budget whose slots a test can free early, as another process does."""
+
+    def open(self) -> None:
+        self._free_at = [0.0] * self.capacity
+
+
+@pytest.mark.parametrize("wait", [1000.0, 0.5])
+def test_who_goes_away_between_two_looks_costs_nothing(wait: float) -> None:
+    """Cancelled, but its own clean-up has not run yet when the queue is looked at."""
+    door = MemoryDoor(lambda _: OK)
+
+    async def scenario() -> None:
+        budget = _Opened(2)
+        pump = RequestPump(transport=door, budget=budget, clock=VirtualClock())
+        loop = asyncio.get_running_loop()
+        serving = loop.create_task(pump.run())
+        await asyncio.sleep(0)
+        await asyncio.gather(send(pump), send(pump))
+        leaver = loop.create_task(_wait_for(send(pump, "/leaver", wait=wait)))
+        await asyncio.sleep(0)
+        assert pump.waiting == 1
+        if wait < 1:
+            loop.call_at(wait, leaver.cancel)
+            await asyncio.sleep(wait)
+        else:
+            leaver.cancel()
+        budget.open()
+        await send(pump)
+        assert not serving.done()
+        assert pump.waiting == 0
+        await asyncio.sleep(1.1)
+        await asyncio.gather(send(pump), send(pump))
+        assert loop.time() < 3.0
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    run_virtual(scenario())
+    assert [sent.path for sent in door.requests] == ["/p"] * 5
+
+
 async def _wait_for(awaitable: Awaitable[HttpResponse]) -> HttpResponse:
     return await awaitable
 

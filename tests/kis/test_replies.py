@@ -100,6 +100,42 @@ def test_an_answer_without_a_verdict_leaves_an_order_in_doubt(unclear: HttpRespo
 
 
 @pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *((status, "EGW99999") for status in (200, 400, 403, 500, 503)),
+        *((status, "ZZZ") for status in (500, 502, 504)),
+        (500, "EGW00205"),
+        (503, "IGW00007"),
+        (500, "4027000"),
+        (500, "APB"),
+    ],
+)
+def test_an_unrecognised_code_leaves_an_order_in_doubt(status: int, code: str) -> None:
+    with pytest.raises(OutcomeUnknown):
+        replies.order_reply(response({"rt_cd": "1", "msg_cd": code, "msg1": "x"}, status))
+
+
+@pytest.mark.parametrize("status", [200, 400, 500, 503])
+@pytest.mark.parametrize(
+    "code", ["APBK0952", "APAM3099", "KIOK0320", "MCA00001", "OPSQ2001", "40270000", "EGW00206"]
+)
+def test_a_recognised_refusal_is_one_whatever_the_status(status: int, code: str) -> None:
+    with pytest.raises(Refused) as caught:
+        replies.order_reply(response({"rt_cd": "1", "msg_cd": code, "msg1": "x"}, status))
+    assert not isinstance(caught.value, TryLater)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["EGW00101", "EGW00106", "EGW00120", "EGW00131", "EGW00132", "EGW00205", "EGW00208",
+     "EGW00213", "EGW02006", "ZZZ"],
+)  # fmt: skip
+def test_a_request_the_gateway_finds_wrong_is_refused(code: str) -> None:
+    with pytest.raises(Refused):
+        replies.order_reply(response({"rt_cd": "1", "msg_cd": code, "msg1": "x"}, 403))
+
+
+@pytest.mark.parametrize(
     "output", [None, {}, [], {"ODNO": ""}, {"ODNO": "0000000000"}, {"ODNO": "?!"}, {"ODNO": {}}]
 )
 def test_an_acceptance_without_a_number_leaves_an_order_in_doubt(output: object) -> None:

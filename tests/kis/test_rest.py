@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.core.errors import (
     BadData,
@@ -67,9 +68,11 @@ def run(door: MemoryDoor, main: Callable[[KisRest], Awaitable[Any]], **options: 
     return client[0]
 
 
-def place(door: MemoryDoor, **options: Any) -> tuple[BrokerRef | TradingError, list[str]]:
+def place(
+    door: MemoryDoor, **options: Any
+) -> tuple[BrokerRef | TradingError | InvariantBroken, list[str]]:
     """Place one order; its outcome, and the calls of `leaving` among the requests."""
-    outcome: list[BrokerRef | TradingError] = []
+    outcome: list[BrokerRef | TradingError | InvariantBroken] = []
     seen: list[str] = []
 
     async def main(client: KisRest) -> None:
@@ -79,7 +82,7 @@ def place(door: MemoryDoor, **options: Any) -> tuple[BrokerRef | TradingError, l
                     make_order(), leaving=lambda: seen.append(f"left {len(door.requests)}")
                 )
             )
-        except TradingError as error:
+        except (TradingError, InvariantBroken) as error:
             outcome.append(error)
 
     run(door, main, **options)
@@ -100,7 +103,6 @@ def test_an_order_is_sent_once_and_says_so_just_before() -> None:
         (reply("order_refused_funds"), Refused),
         (reply("order_refused_http500"), Refused),
         (reply("err_rate_EGW00201"), TryLater),
-        (reply("err_token_expired_EGW00123"), TryLater),
         (reply("err_gateway_timeout"), OutcomeUnknown),
         (HttpResponse(status=502, headers={}, body=b"<html>"), OutcomeUnknown),
         (response({"rt_cd": "0", "output": {}}), OutcomeUnknown),
@@ -122,13 +124,35 @@ def test_a_refused_token_is_renewed_behind_the_order() -> None:
     tokens = MemoryTokens()
 
     async def main(client: KisRest) -> None:
-        with pytest.raises(TryLater, match="EGW00123"):
+        with pytest.raises(TryLater, match="NO_TOKEN"):
             await client.place(make_order(), leaving=lambda: None)
+        assert client.unready() == "there is no usable access token yet"
         await asyncio.sleep(61)
+        assert client.unready() == ""
         await client.place(make_order(), leaving=lambda: None)
 
     run(door, main, tokens=tokens)
     assert door.paths() == ["tokenP", "order-cash", "tokenP", "order-cash"]
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_a_request_turned_away_for_its_token_leaves_once_more_under_a_new_one(
+    refusals: int,
+) -> None:
+    refusal = reply("err_token_expired_EGW00123")
+    door = door_of(refusal, refusal if refusals == 2 else reply("order_cash_ok"))
+    left: list[int] = []
+
+    async def main(client: KisRest) -> None:
+        if refusals == 1:
+            await client.place(make_order(), leaving=lambda: left.append(len(door.requests)))
+        else:
+            with pytest.raises(TryLater, match="EGW00123"):
+                await client.place(make_order(), leaving=lambda: left.append(len(door.requests)))
+
+    run(door, main)
+    assert door.paths() == ["order-cash", "tokenP", "order-cash"]
+    assert len(left) == 2
 
 
 def test_what_leaving_raises_keeps_the_order_here() -> None:
@@ -288,10 +312,11 @@ def test_a_page_that_fails_fails_the_inquiry() -> None:
     run(door, main)
 
 
-def page(cursor: str, *, rows: int = 1) -> HttpResponse:
+def page(cursor: str, *, rows: int = 1, code: str = "") -> HttpResponse:
     row = {"pdno": "005930", "hldg_qty": "1", "pchs_amt": "1"}
     body = {
         "rt_cd": "0",
+        "msg_cd": code,
         "output1": [row] * rows,
         "output2": [{"prvs_rcdl_excc_amt": "5"}],
         "ctx_area_fk100": "f",
@@ -300,15 +325,55 @@ def page(cursor: str, *, rows: int = 1) -> HttpResponse:
     return response(body, tr_cont="M")
 
 
-def test_paging_ends_at_a_repeated_cursor_or_an_empty_page() -> None:
-    for answers in ([page("a"), page("a")], [page("a"), page("b", rows=0)]):
-        door = door_of(*answers)
+@pytest.mark.parametrize("second", [page("a"), page("b", rows=0)])
+def test_a_repeated_cursor_or_an_empty_page_is_no_end_while_more_follows(
+    second: HttpResponse,
+) -> None:
+    door = door_of(page("a"), second)
 
-        async def main(client: KisRest) -> None:
-            assert (await client.account()).cash == 5
+    async def main(client: KisRest) -> None:
+        with pytest.raises(BadData):
+            await client.account()
 
-        run(door, main)
-        assert len(door.requests) == 2
+    run(door, main)
+    assert len(door.requests) == 2
+
+
+def test_an_empty_page_that_says_so_is_the_last() -> None:
+    door = door_of(page("a"), page("b", rows=0, code="KIOK0560"))
+
+    async def main(client: KisRest) -> None:
+        (holding,) = (await client.account()).holdings
+        assert holding.quantity == 1
+
+    run(door, main)
+
+
+def test_a_short_order_list_proves_no_absence() -> None:
+    first = reply("daily_ccld_states_page1")
+    door = door_of(first, first)
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises(BadData):
+            await client.orders(EPOCH.date())
+
+    run(door, main)
+
+
+def test_a_row_without_a_number_is_skipped_and_told_once() -> None:
+    body = orjson.loads(reply("daily_ccld_filled").body)
+    blank = {**body["output1"][0], "odno": "", "pdno": "x" * 1000}
+    body["output1"] += [blank, blank]
+    door = door_of(response(body))
+
+    async def main(client: KisRest) -> None:
+        with capture_logs() as logs:
+            assert len(await client.orders(EPOCH.date())) == 1
+        (told,) = [entry for entry in logs if entry["event"] == "order_rows_skipped"]
+        assert told["count"] == 2
+        assert len(told["raw"]) <= BadData.RAW_LIMIT
+
+    run(door, main)
 
 
 def test_paging_without_end_is_an_error_and_not_a_short_answer() -> None:
