@@ -18,10 +18,12 @@ from daemon.engine.ledger import Ledger
 from daemon.store.journal import SqliteJournal
 from daemon.wiring import Session, open_session
 
-STOP_STRATEGIES = 1.0
-STOP_REQUESTS = 4.0
-STOP_ORDERS = 3.0
-STOP_INQUIRY = 2.0
+STOP_STRATEGIES = 0.5
+STOP_REQUESTS = 3.0
+STOP_ORDERS = 2.0
+STOP_INQUIRY = 1.5
+STOP_REPORT = 1.0
+STOP_SERVICES = 1.0
 SUMMARY_EVERY = 10.0
 
 
@@ -95,25 +97,42 @@ class App:
                 services.create_task(session.broker.run(), name="requests"),
                 services.create_task(desk.executor.run(), name="executor"),
                 services.create_task(session.feed.run(desk.on_feed), name="feed"),
+                services.create_task(session.watch(), name="watch"),
             ]
-            await desk.start(accept_broker_books=self._accept_broker_books)
-            tasks.append(services.create_task(desk.reconciliation.run(), name="reconciliation"))
-            tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
-            if self._console:
-                summary = self._summarise(session, desk, tally)
-                tasks.append(services.create_task(summary, name="summary"))
-            services.create_task(desk.host.run(), name="strategies")
-            self._log.info("trading", gate=desk.gate.why() or "open")
-            try:
-                async with asyncio.timeout(self._duration):
-                    await stop.wait()
-            except TimeoutError:
-                self._log.info("duration_over", seconds=self._duration)
+            if await self._start(desk, services, stop):
+                tasks.append(services.create_task(desk.reconciliation.run(), name="inquiries"))
+                tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
+                if self._console:
+                    summary = self._summarise(session, desk, tally)
+                    tasks.append(services.create_task(summary, name="summary"))
+                services.create_task(desk.host.run(), name="strategies")
+                self._log.info("trading", gate=desk.gate.why() or "open")
+                try:
+                    async with asyncio.timeout(self._duration):
+                        await stop.wait()
+                except TimeoutError:
+                    self._log.info("duration_over", seconds=self._duration)
             await self._stop(desk)
             await self._write_report(session, desk, tally, started)
-            for task in tasks:
-                task.cancel()
+            await _end(tasks)
         self._log.info("stopped")
+
+    async def _start(
+        self, desk: TradingDesk, services: asyncio.TaskGroup, stop: asyncio.Event
+    ) -> bool:
+        """Bring the desk up; tells whether it came up before it was asked to stop."""
+        starting = services.create_task(
+            desk.start(accept_broker_books=self._accept_broker_books), name="start"
+        )
+        asked = services.create_task(stop.wait(), name="stop signal")
+        await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if starting.done():
+            await starting
+            return True
+        starting.cancel()
+        self._log.info("stopped_while_starting")
+        return False
 
     async def _stop(self, desk: TradingDesk) -> None:
         """Shut the gate, then let each stage finish within its time."""
@@ -161,11 +180,21 @@ class App:
     async def _write_report(
         self, session: Session, desk: TradingDesk, tally: reports.Tally, started: datetime
     ) -> None:
-        """Compare both sides' books and say what the run did."""
+        """Compare both sides' books and say what the run did.
+
+        A broker that does not answer leaves its side out; the rest is written all the same.
+        """
         portfolio = desk.ledger.portfolio
         ours = reports.our_books(portfolio)
-        theirs, door = await session.broker_books()
-        differences = ours.differences(theirs)
+        theirs: reports.Books | None = None
+        door: dict[str, Any] = {}
+
+        async def ask() -> None:
+            nonlocal theirs, door
+            theirs, door = await session.broker_books()
+
+        await self._stage("report", STOP_REPORT, ask())
+        differences = ["the broker did not answer"] if theirs is None else ours.differences(theirs)
         content = {
             "mode": self._settings.mode,
             "started": started,
@@ -182,15 +211,18 @@ class App:
             },
             "conflated": desk.hub.stats.conflated,
             "books": ours.to_dict(),
-            "broker_books": theirs.to_dict(),
-            "books_equal": not differences,
+            "broker_books": None if theirs is None else theirs.to_dict(),
+            "books_equal": None if theirs is None else not differences,
             "book_differences": differences,
             **door,
         }
         counts = {key: content[key] for key in ("orders", "fills", "rejects", "books_equal")}
         self._log.info("run_report", **counts)
         if self._report is not None:
-            reports.write(self._report, content)
+            try:
+                reports.write(self._report, content)
+            except OSError as error:
+                self._log.error("report_not_written", path=str(self._report), cause=str(error))
 
 
 def _first(group: BaseExceptionGroup[NeedsOperator]) -> NeedsOperator:
@@ -199,3 +231,13 @@ def _first(group: BaseExceptionGroup[NeedsOperator]) -> NeedsOperator:
         found = found.exceptions[0]
     assert isinstance(found, NeedsOperator), "the group was matched on this type"
     return found
+
+
+async def _end(services: list[asyncio.Task[None]]) -> None:
+    """Cancel services; those that wait for a request in flight are cancelled again."""
+    for _ in range(2):
+        running = [task for task in services if not task.done()]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=STOP_SERVICES)

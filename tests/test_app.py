@@ -203,7 +203,7 @@ def test_a_stop_that_is_aborted_skips_its_stages_and_still_reports(tmp_path: Pat
     with capture_logs() as lines:
         run(scenario())
     overdue = [line["stage"] for line in lines if line["event"] == "stop_stage_overdue"]
-    assert overdue == ["orders", "inquiry"]
+    assert overdue == ["orders", "inquiry", "report"]
     assert orjson.loads(path.read_bytes())["orders"] == 2
 
 

@@ -113,6 +113,7 @@ class PortfolioView(Protocol):
     def find(self, day: date, number: str) -> Order | None: ...
     def position(self, instrument: InstrumentId) -> Position: ...
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position: ...
+    def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int: ...
 
 
 class Portfolio:
@@ -148,6 +149,14 @@ class Portfolio:
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position:
         """The part of the account's position that `strategy` traded itself."""
         return self._by_strategy.get((strategy, instrument)) or Position(instrument=instrument)
+
+    def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int:
+        """Shares of `instrument` that strategies other than `strategy` bought and still hold."""
+        return sum(
+            max(position.quantity, 0)
+            for (owner, held), position in self._by_strategy.items()
+            if held == instrument and owner != strategy
+        )
 
     def find(self, day: date, number: str) -> Order | None:
         """The order the broker keeps under `number` on that day, if it is ours."""

@@ -1,7 +1,7 @@
 """Permission to trade: every intent passes here, and only `Approved` can be executed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -11,7 +11,7 @@ from daemon.core.calendar import is_valid_price
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import InstrumentId, Market, OrderId, Side, market_of
+from daemon.core.values import InstrumentId, Market, OrderId, Side, StrategyId, market_of
 
 
 class Rule(StrEnum):
@@ -86,7 +86,13 @@ class _Exposure:
     bought: dict[InstrumentId, int]
     sellable: dict[InstrumentId, int]
     sends: int
+    own_sales: dict[tuple[StrategyId, InstrumentId], int] = field(default_factory=dict)
     unpriced: OrderId | None = None
+
+    def add_sale(self, intent: OrderIntent, quantity: int) -> None:
+        """Count shares a strategy has on sale."""
+        key = (intent.strategy, intent.instrument)
+        self.own_sales[key] = self.own_sales.get(key, 0) + quantity
 
     def shares(self, portfolio: PortfolioView, instrument: InstrumentId) -> int:
         """What would be held once every buy filled."""
@@ -121,6 +127,7 @@ def check(
         else:
             held = _sellable(exposure, portfolio, intent.instrument)
             exposure.sellable[intent.instrument] = held - intent.quantity
+            exposure.add_sale(intent, intent.quantity)
         exposure.sends += 1
         answers.append(Approved(intent))
     return tuple(answers)
@@ -145,6 +152,7 @@ def _exposure(portfolio: PortfolioView, quotes: PriceView, now: datetime) -> _Ex
         else:
             held = _sellable(exposure, portfolio, instrument)
             exposure.sellable[instrument] = held - order.remaining
+            exposure.add_sale(order.intent, order.remaining)
     return exposure
 
 
@@ -288,6 +296,12 @@ def _sale_problem(
     held = _sellable(exposure, portfolio, intent.instrument)
     if intent.quantity > held:
         return Rule.HOLDING, f"{intent.quantity} shares to sell, {held} held and not on sale"
+    # What no strategy bought may be sold by any; what another bought is the other's alone.
+    key = (intent.strategy, intent.instrument)
+    free = portfolio.position(intent.instrument).quantity - exposure.own_sales.get(key, 0)
+    free -= portfolio.held_by_others(*key)
+    if intent.quantity > free:
+        return Rule.HOLDING, f"{intent.quantity} shares to sell, {free} not of other strategies"
     return _notional_problem(price * intent.quantity, limits)
 
 
