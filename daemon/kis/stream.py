@@ -234,7 +234,7 @@ class KisFeed:
                 return
             events = self._session.data(text, received_at)
         except (BadData, UnicodeDecodeError) as error:
-            self._undecodable(error)
+            self._undecodable(error, message)
             return
         self.stats.events += len(events)
         for event in events:
@@ -259,12 +259,25 @@ class KisFeed:
             raise _Dropped(turn.drop)
         self._wake.set()
 
-    def _undecodable(self, error: BadData | UnicodeDecodeError) -> None:
+    def _undecodable(self, error: BadData | UnicodeDecodeError, message: str | bytes) -> None:
         """Count it and go on: one bad message must not cost the others."""
         self.stats.undecodable += 1
         if self._heard_at >= self._log_again_at:
             self._log_again_at = self._heard_at + self.LOG_INTERVAL
-            # The text stays out of the log: a notice carries the customer's name and account.
-            log.warning("frame_undecodable", error=str(error), total=self.stats.undecodable)
+            log.warning(
+                "frame_undecodable",
+                error=str(error),
+                raw=_excerpt(message),
+                total=self.stats.undecodable,
+            )
         if self._session.is_deaf:
             raise _Dropped(Drop(DropKind.RECONNECT, "order notices cannot be read"))
+
+
+def _excerpt(message: str | bytes) -> str:
+    """The beginning of a message as it came. Notices are still sealed then.
+
+    An answer to a registration carries the key they are sealed with: less of it is shown.
+    """
+    text = message if isinstance(message, str) else message[: BadData.RAW_LIMIT].decode("latin-1")
+    return text[: BadData.RAW_LIMIT] if text[:2] in ("0|", "1|") else text[:40]

@@ -5,6 +5,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.core.errors import NeedsOperator, TryLater
 from daemon.core.values import InstrumentId, LinkDown, LinkUp, OrderBook, Tick
@@ -266,3 +267,25 @@ def test_what_the_receiver_raises_ends_the_feed() -> None:
 def test_wishes_beyond_the_limit_are_visible() -> None:
     scene = Scene(wanted=tuple(InstrumentId(f"krx:{n:06}") for n in range(25)))
     assert len(scene.feed.overflow) == 50 - 39
+
+
+def test_a_bad_message_is_logged_with_a_bounded_beginning_and_no_key() -> None:
+    secret = "abcdefghijklmnopabcdefghijklmnop"
+
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        connection.push("0|H0STCNT0|001|" + "x" * 5_000)
+        await for_ever()
+
+    async def answer(connection: MemoryConnection) -> None:
+        await greet(connection)
+        header = '{"header":{"tr_id":"H0STCNI0","tr_key":"htsid001"},'
+        connection.push(header + f'"body":{{"output":{{"key":"{secret}"')
+        await for_ever()
+
+    for script in (play, answer):
+        with capture_logs() as lines:
+            Scene(script).play(5)
+        [line] = [each for each in lines if each["event"] == "frame_undecodable"]
+        assert 0 < len(line["raw"]) <= 200
+        assert secret not in str(lines)
