@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, time
+from io import TextIOWrapper
 from pathlib import Path
 
 import structlog
@@ -74,13 +75,16 @@ def simulated_start(text: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=KST)
 
 
-def trading_parser(program: str) -> argparse.ArgumentParser:
+TRADES = """\
+KIS 자동매매를 시작합니다. 기본은 내장 시뮬레이터입니다. 데이터 폴더는 다음 거래일로 이어집니다.
+Starts automated trading through KIS, by default on the built-in simulator. A data folder goes
+on with its next trading day, whatever --sim-start says: use another --data-dir for a fresh one.
+"""
+
+
+def trading_parser(program: str, description: str = TRADES) -> argparse.ArgumentParser:
     """The flags of the trading launchers."""
-    parser = _parser(
-        program,
-        "KIS 자동매매를 시작합니다. 기본은 내장 시뮬레이터입니다. / "
-        "Starts automated trading through KIS; by default on the built-in simulator.",
-    )
+    parser = _parser(program, description)
     add = parser.add_argument
     add(
         "--for",
@@ -101,19 +105,21 @@ def trading_parser(program: str) -> argparse.ArgumentParser:
         "--sim-start",
         type=simulated_start,
         metavar="2026-11-02T09:00",
-        help="모의 시각의 시작 / where simulated time begins",
+        help="모의 시각의 시작, 새 데이터 폴더에서만 / where simulated time begins "
+        "in a new data folder",
     )
     add(
         "--sim-speed",
         type=float,
         metavar="60",
-        help="실제 1초당 모의 초 / simulated seconds a second",
+        help="실제 1초당 모의 초 (0.1 … 300) / simulated seconds a second",
     )
     add(
         "--report",
         type=Path,
         metavar="FILE.json",
-        help="끝날 때 결과를 쓸 파일 / where to write the run's report",
+        help="끝날 때 결과를 쓸 파일, 없는 폴더는 만듦 / where to write the run's report; "
+        "missing folders are made",
     )
     add(
         "--on-stop",
@@ -195,7 +201,10 @@ def trade(argv: Sequence[str] | None = None, *, program: str = "auto_trading_lau
     real = settings.mode is Mode.REAL
     missing = missing_for_real(settings) if real else missing_credentials(settings)
     if missing:
-        return _say_missing(settings.mode, missing)
+        return _say_missing(settings, missing)
+    unwritable = _report_problem(arguments.report)
+    if unwritable:
+        return _say(unwritable, EXIT_NEEDS_OPERATOR)
     form = log.configure(
         level=settings.log.level, format=settings.log.format, secrets=settings.secrets()
     )
@@ -217,7 +226,7 @@ def trade(argv: Sequence[str] | None = None, *, program: str = "auto_trading_lau
 
 def trade_us(argv: Sequence[str] | None = None) -> int:
     """The US launcher: reads the same flags and says that there is nothing to start yet."""
-    arguments = _parsed(trading_parser("us_trading_launcher.py"), argv)
+    arguments = _parsed(trading_parser("us_trading_launcher.py", NO_US), argv)
     return arguments if isinstance(arguments, int) else _say(NO_US, EXIT_USAGE)
 
 
@@ -232,7 +241,7 @@ def check_accounts(argv: Sequence[str] | None = None) -> int:
         return settings
     missing = missing_credentials(settings, hts_id=False)
     if missing:
-        return _say_missing(settings.mode, missing)
+        return _say_missing(settings, missing)
     log.configure(level="warning", stream=sys.stderr, secrets=settings.secrets())
     _log_warnings(settings)
 
@@ -260,10 +269,35 @@ def _parsed(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace | int:
     """The flags, or the exit code when argparse has already said all there is to say."""
+    _tolerate_any_letter()
     try:
         return parser.parse_args(argv)
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else EXIT_USAGE
+
+
+def _tolerate_any_letter() -> None:
+    """Let a standard stream without Korean show escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _report_problem(report: Path | None) -> str:
+    """Why the report could not be written at the end, found out at the start; or nothing."""
+    if report is None:
+        return ""
+    try:
+        if report.exists() and not report.is_file():
+            return f"--report {report}: 파일이 아닙니다 / is not a file"
+        report.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = report.with_name(report.name + ".part")
+        unfinished.touch()
+        unfinished.unlink()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return f"--report {report}: 쓸 수 없습니다 / cannot be written: {reason}"
+    return ""
 
 
 def _settings(mode: str, overrides: dict[str, object]) -> Settings | int:
@@ -318,6 +352,9 @@ def _ended(error: BaseException) -> int:
         return _say(str(error), EXIT_NEEDS_OPERATOR)
     if isinstance(error, NeedsOperator):
         return _say(f"조치가 필요합니다 / a person must act:\n{error}", EXIT_NEEDS_OPERATOR)
+    if isinstance(error, OSError) and error.filename is not None:
+        problem = f"{error.filename}: {error.strerror}"
+        return _say(f"쓸 수 없는 곳입니다 / cannot be used:\n{problem}", EXIT_NEEDS_OPERATOR)
     structlog.get_logger("cli").error("crashed", exc_info=error)
     return EXIT_CRASH
 
@@ -330,9 +367,10 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _say_missing(mode: Mode, missing: Sequence[str]) -> int:
-    head = f"{mode.value}: 시작할 수 없습니다 / cannot start, this is missing:"
-    return _say("\n".join([head, *(f"  - {line}" for line in missing)]), EXIT_NEEDS_OPERATOR)
+def _say_missing(settings: Settings, missing: Sequence[str]) -> int:
+    head = f"{settings.mode}: 시작할 수 없습니다 / cannot start, this is missing:"
+    lines = [*(f"  - {line}" for line in missing), *(f"  ? {each}" for each in settings.warnings)]
+    return _say("\n".join([head, *lines]), EXIT_NEEDS_OPERATOR)
 
 
 def _log_warnings(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -36,8 +37,16 @@ from daemon.core.values import InstrumentId, Market, StrategyId, market_of, pars
 from daemon.engine.host import StrategySlot
 from daemon.kis.spec import PROFILES, Profile
 from daemon.sim import options as simulator
-from daemon.sources import SECRET_SETTINGS, Fault, Layers, did_you_mean, state_home
-from daemon.strategy import Strategy
+from daemon.sources import (
+    FLAGS,
+    MISSING,
+    SECRET_SETTINGS,
+    Fault,
+    Layers,
+    did_you_mean,
+    state_home,
+)
+from daemon.strategy import Parameters, Strategy
 
 _ACCOUNT = re.compile(r"(\d{8})-?(\d{2})")
 _CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -52,14 +61,15 @@ class Mode(StrEnum):
 
 
 class SettingsError(NeedsOperator):
-    """Wrong settings. The message lists all `faults`; none shows a secret."""
+    """Wrong settings. The message lists all `faults`, then `warnings`; none shows a secret."""
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[Fault], warnings: Iterable[str] = ()) -> None:
         self.faults = tuple(faults)
         lines = [f"설정을 고쳐야 합니다 / the settings need attention ({len(self.faults)}):"]
         for number, fault in enumerate(self.faults, start=1):
             lines.append(f"  {number}. {fault.setting} [{fault.source}]: {fault.problem}")
             lines.append(f"     → {fault.fix}")
+        lines.extend(f"  ? {warning}" for warning in warnings)
         super().__init__("\n".join(lines))
 
 
@@ -77,15 +87,19 @@ def _account(value: str) -> str:
     return f"{match[1]}-{match[2]}"
 
 
-def _loopback(value: str) -> str:
+def _loopback(value: str, scheme: str) -> str:
     """Another address than the broker's own may only be this machine: keys are sent there."""
     try:
-        host = urlsplit(value).hostname or ""
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        local = False
-    if not local:
-        raise ValueError("must be an address of this machine, such as http://127.0.0.1:8080")
+        local, port, parts = False, None, urlsplit("")
+    if not local or port == 0 or parts.scheme not in (scheme, f"{scheme}s"):
+        raise ValueError(
+            f"must be an address of this machine with a port of 1 to 65535, "
+            f"such as {scheme}://127.0.0.1:8080"
+        )
     return value.rstrip("/")
 
 
@@ -103,8 +117,8 @@ def _split(value: object) -> object:
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Account = Annotated[str, AfterValidator(_account)]
 HtsId = Annotated[str, Field(max_length=40)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_loopback)]
-WsUrl = Annotated[str, Field(pattern=r"^wss?://"), AfterValidator(_loopback)]
+HttpUrl = Annotated[str, AfterValidator(partial(_loopback, scheme="http"))]
+WsUrl = Annotated[str, AfterValidator(partial(_loopback, scheme="ws"))]
 Instrument = Annotated[str, AfterValidator(_instrument)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 
@@ -147,7 +161,7 @@ class SimSettings(_Section):
 
     seed: int = 20260102
     start: AwareDatetime | None = None
-    speed: float = Field(default=60.0, gt=0, le=3600)
+    speed: float = Field(default=60.0, ge=simulator.SLOWEST, le=simulator.FASTEST)
     cash: Amount = Decimal(100_000_000)
 
 
@@ -196,15 +210,6 @@ class Settings(BaseSettings):
         """Only what `load_settings` collected: nothing is read behind its back."""
         return (init_settings,)
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Settings":
-        if (self.rest_url is None) != (self.ws_url is None):
-            raise ValueError("rest_url and ws_url must be given together or not at all")
-        ids = [strategy.id for strategy in self.strategies]
-        if len(set(ids)) != len(ids):
-            raise ValueError("two strategies have the same id")
-        return self
-
     @property
     def profile(self) -> Profile:
         """Hosts and limits of the mode, with what was overridden."""
@@ -218,8 +223,13 @@ class Settings(BaseSettings):
 
     @property
     def shared_dir(self) -> Path:
-        """Lock, token and request budget of this app key, common to all checkouts of a user."""
-        digest = hashlib.sha256(self.app_key.get_secret_value().encode()).hexdigest()
+        """Lock, token and request budget of this app key, common to all checkouts of a user.
+
+        At a simulator named by the settings they are of this key there, and as common.
+        """
+        named = self.rest_url if self.mode is Mode.SIM else None
+        words = [self.app_key.get_secret_value(), *([named] if named else [])]
+        digest = hashlib.sha256("\n".join(words).encode()).hexdigest()
         return self.shared_root / f"{self.mode.value}-{digest[:8]}"
 
     @property
@@ -231,7 +241,7 @@ class Settings(BaseSettings):
     def risk_limits(self) -> RiskLimits:
         """The limits every order must keep; raises `SettingsError` when none were given."""
         if self.risk is None:
-            raise SettingsError([_MISSING["risk"]])
+            raise SettingsError([MISSING["risk"]])
         return self.risk.limits()
 
     @property
@@ -247,49 +257,6 @@ class Settings(BaseSettings):
         return tuple(each for each in (*keys, *forms) if each)
 
 
-_MISSING = {
-    fault.setting: fault
-    for fault in (
-        Fault(
-            "app_key",
-            "not given",
-            "앱키가 없습니다 / the app key is missing",
-            "set KIS_APP_KEY, or key.kis_app_key in config/secrets.yaml",
-        ),
-        Fault(
-            "app_secret",
-            "not given",
-            "앱 시크릿이 없습니다 / the app secret is missing",
-            "set KIS_APP_SECRET, or key.kis_app_secret in config/secrets.yaml",
-        ),
-        Fault(
-            "account",
-            "not given",
-            "계좌번호가 없습니다 / the account number is missing",
-            "set KIS_ACCOUNT=12345678-01, or key.kis_account in config/secrets.yaml",
-        ),
-        Fault(
-            "hts_id",
-            "not given",
-            "HTS ID가 없습니다 (체결 통보에 필요) / the HTS id is missing (for order notices)",
-            "set KIS_HTS_ID, or key.kis_hts_id in config/secrets.yaml",
-        ),
-        Fault(
-            "risk",
-            "not given",
-            "위험 한도를 직접 정해야 합니다 / risk limits must be chosen by you",
-            "write the `risk:` section of config/real.yaml",
-        ),
-        Fault(
-            "armed",
-            "not given",
-            "실전 매매가 허가되지 않았습니다 / real trading is not armed",
-            "set KIS_ARMED=true, or `armed: true` in config/real.yaml, when you mean it",
-        ),
-    )
-}
-
-
 def missing_credentials(settings: Settings, *, hts_id: bool = True) -> list[str]:
     """What the broker needs and was not given, one line each, in Korean and English."""
     wanted = [name for name in SECRET_SETTINGS if hts_id or name != "hts_id"]
@@ -298,11 +265,11 @@ def missing_credentials(settings: Settings, *, hts_id: bool = True) -> list[str]
 
 def missing_for_real(settings: Settings) -> list[str]:
     """What real trading still needs, one line each, in Korean and English."""
-    return _lines(name for name in _MISSING if not getattr(settings, name))
+    return _lines(name for name in MISSING if not getattr(settings, name))
 
 
 def _lines(names: Iterable[str]) -> list[str]:
-    return [f"{_MISSING[name].problem} → {_MISSING[name].fix}" for name in names]
+    return [f"{MISSING[name].problem} → {MISSING[name].fix}" for name in names]
 
 
 def load_settings(
@@ -344,12 +311,13 @@ def load_settings(
 
 
 def _build(mode: Mode, layers: Layers) -> Settings:
-    data_dir = layers.root / Path(str(layers.values["data_dir"])).expanduser()
-    home = data_dir / "sim" if mode is Mode.SIM else state_home(layers.environ, data_dir)
-    shared = home if mode is Mode.SIM else home / "kis-trader"
+    data_dir = layers.folder("data_dir")
+    # Only the simulator we bring along is one's own: whoever uses another meets the others there.
+    own = mode is Mode.SIM and layers.values.get("rest_url") is None
+    shared = data_dir / "sim" if own else state_home(layers.environ, data_dir) / "kis-trader"
     layers.values["data_dir"] = data_dir
-    chosen = layers.values.get("shared_root", shared)
-    layers.values["shared_root"] = layers.root / Path(str(chosen)).expanduser()
+    layers.values.setdefault("shared_root", str(shared))
+    layers.values["shared_root"] = layers.folder("shared_root")
     settings: Settings | None = None
     try:
         settings = Settings(**{**layers.values, "mode": mode, "warnings": layers.warnings})
@@ -357,88 +325,120 @@ def _build(mode: Mode, layers: Layers) -> Settings:
         layers.faults.extend(_faults(error, layers, Settings))
     except TypeError:
         layers.fault("settings", "files", "a setting's name is not text", "correct the files")
+    layers.faults.extend(_contradictions(layers))
     layers.faults.extend(_strategy_faults(layers))
     if settings is None or layers.faults:
-        raise SettingsError([*layers.faults, *_missing_too(mode, layers)])
+        raise SettingsError([*layers.faults, *_missing_too(mode, layers)], layers.warnings)
     return settings
+
+
+def _contradictions(layers: Layers) -> Iterator[Fault]:
+    """Settings that are right alone and wrong together."""
+    given = [name for name in ("rest_url", "ws_url") if layers.values.get(name) is not None]
+    if len(given) == 1:
+        other = "ws_url" if given == ["rest_url"] else "rest_url"
+        problem = f"is given without {other}: both together, or neither"
+        fix = f"give {other} too, or remove {given[0]}"
+        yield Fault(given[0], layers.source_of(given[0]), problem, fix)
+    seen: set[str] = set()
+    for index, item in enumerate(layers.items("strategies")):
+        name = str(item.get("id", ""))
+        if name and name in seen:
+            setting = f"strategies.{index}.id"
+            problem = "another strategy has the same id"
+            yield Fault(setting, layers.source_of(setting), problem, "choose another id")
+        seen.add(name)
 
 
 def _strategy_faults(layers: Layers) -> Iterator[Fault]:
     """What is wrong with the strategies themselves, whatever else is wrong."""
-    items = layers.values.get("strategies")
-    source = layers.source_of("strategies")
-    for index, item in enumerate(items if isinstance(items, list | tuple) else ()):
-        try:
-            load_strategy(StrategySettings.model_validate(item))
-        except ValidationError:
+    for index, item in enumerate(layers.items("strategies")):
+        class_, parameters = item.get("class"), item.get("parameters", {})
+        if not (isinstance(class_, str) and _CLASS.fullmatch(class_)):
             continue  # its outer shape was judged with all other settings
+        try:
+            kind = _strategy_class(class_)
+            if isinstance(parameters, dict):
+                _strategy_parameters(kind, parameters)
         except SettingsError as error:
+            source = layers.source_of(f"strategies.{index}")
             for each in error.faults:
                 yield each._replace(setting=f"strategies.{index}.{each.setting}", source=source)
 
 
 def _missing_too(mode: Mode, layers: Layers) -> list[Fault]:
     """With wrong settings, say in the same message what is not there at all."""
-    names = {Mode.SIM: (), Mode.VIRTUAL: SECRET_SETTINGS, Mode.REAL: tuple(_MISSING)}[mode]
+    names = {Mode.SIM: (), Mode.VIRTUAL: SECRET_SETTINGS, Mode.REAL: tuple(MISSING)}[mode]
     told = {fault.setting for fault in layers.faults}
-    return [_MISSING[each] for each in names if not layers.values.get(each) and each not in told]
+    return [MISSING[each] for each in names if not layers.values.get(each) and each not in told]
 
 
 def _add_simulator_keys(layers: Layers) -> None:
-    layers.put("app_key", simulator.APP_KEY, "simulator")
-    layers.put("app_secret", simulator.APP_SECRET, "simulator")
-    layers.put("account", simulator.ACCOUNT, "simulator")
-    layers.put("hts_id", simulator.HTS_ID, "simulator")
+    for name in SECRET_SETTINGS:
+        layers.put(name, getattr(simulator, name.upper()), "simulator")
 
 
 def _choose_strategies(layers: Layers, subset: list[str]) -> None:
     """Keep the strategies named; a `module:Class` of no id trades what the others do."""
-    configured = layers.values.get("strategies")
-    known = [each for each in configured or [] if isinstance(each, dict)]
-    by_id = {str(each.get("id")): each for each in known}
-    everything = list(dict.fromkeys(code for each in known for code in each.get("instruments", ())))
-    kept = []
-    for name in subset:
-        if name in by_id:
-            kept.append(by_id[name])
-        elif _CLASS.fullmatch(name):
-            own = name.partition(":")[2][:32]
-            kept.append({"id": own, "class": name, "instruments": everything})
-        else:
-            layers.fault(
-                name, "--strategies", f"no such strategy{did_you_mean(name, by_id)}", "correct it"
-            )
-    layers.put("strategies", kept, layers.source_of("strategies"))
+    flag, origin = FLAGS["strategies"], layers.source_of("strategies")
+    by_id = {str(each.get("id")): each for each in layers.items("strategies") if each}
+    wanted = [each.get("instruments") for each in by_id.values()]
+    lists = [each for each in wanted if isinstance(each, list)]
+    everything = list(dict.fromkeys(str(code) for codes in lists for code in codes))
+    kept: list[dict[str, Any]] = []
+    for name in dict.fromkeys(subset):
+        known = by_id.get(name)
+        if known is None and not _CLASS.fullmatch(name):
+            problem = f"no such strategy{did_you_mean(name, by_id)}"
+            layers.fault(name, flag, problem, f"correct it in {flag}")
+            continue
+        if known is None and not everything:
+            fix = "list a strategy with its `instruments:` in config/<mode>.yaml"
+            layers.fault(name, flag, "there are no instruments for it to trade", fix)
+            continue
+        layers.origins[f"strategies.{len(kept)}"] = origin if known else flag
+        own = name.partition(":")[2][:32]
+        kept.append(known or {"id": own, "class": name, "instruments": everything})
+    layers.put("strategies", kept, origin if by_id else flag)
 
 
 def load_strategy(item: StrategySettings) -> StrategySlot:
     """Import a strategy's class and build it with its parameters; raises `SettingsError`."""
-    module_name, _, class_name = item.class_.partition(":")
+    kind = _strategy_class(item.class_)
+    strategy = kind(_strategy_parameters(kind, item.parameters))
+    instruments = tuple(InstrumentId(each) for each in item.instruments)
+    return StrategySlot(id=StrategyId(item.id), strategy=strategy, instruments=instruments)
+
+
+def _strategy_class(text: str) -> type[Strategy]:
+    module_name, _, class_name = text.partition(":")
     fix = "correct `class:`; it is `module:Class`, such as strategies.my_strategy:MyStrategy"
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # a strategy's file may raise anything
         problem = f"{module_name} cannot be imported ({type(error).__name__}: {error})"
-        raise SettingsError([Fault("class", item.id, problem, fix)]) from error
+        raise SettingsError([Fault("class", text, problem, fix)]) from error
     found = getattr(module, class_name, None)
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         problem = f"{module_name} has no strategy {class_name}"
-        raise SettingsError([Fault("class", item.id, problem, fix)])
+        raise SettingsError([Fault("class", text, problem, fix)])
+    return found
+
+
+def _strategy_parameters(kind: type[Strategy], given: Mapping[str, Any]) -> Parameters:
     try:
-        parameters = found.Parameters.model_validate(item.parameters)
+        return kind.Parameters.model_validate(given)
     except ValidationError as error:
-        names = tuple(found.Parameters.model_fields)
+        names = tuple(kind.Parameters.model_fields)
         raise SettingsError(
             Fault(
                 ".".join(["parameters", *map(str, each["loc"])]),
-                item.id,
+                kind.__name__,
                 _problem(each, names),
-                f"correct the parameters of {item.id}",
+                f"correct the parameters of {kind.__name__}",
             )
             for each in error.errors(include_url=False, include_input=False)
         ) from None
-    instruments = tuple(InstrumentId(each) for each in item.instruments)
-    return StrategySlot(id=StrategyId(item.id), strategy=found(parameters), instruments=instruments)
 
 
 def _faults(error: ValidationError, layers: Layers, model: type[BaseModel]) -> Iterator[Fault]:

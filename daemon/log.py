@@ -44,7 +44,7 @@ _SECRET_KEYS = frozenset(
 _ACCOUNT_KEYS = frozenset({"account", "accountid", "accountnumber"})
 _ACCOUNT = re.compile(r"(\d{2})\d{4}(\d{2})((?:-?\d{2})?)")
 
-_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 _LEVELS: dict[str, int] = {
     "debug": logging.DEBUG,
@@ -202,14 +202,20 @@ class _Sink:
         """Write `line`, or count it as lost: a full disk or a closed pipe stops no trading."""
         try:
             try:
-                self.stream.write(line + "\n")
+                # Asked beforehand: the stream's own way with errors may not be JSON's.
+                line.encode(getattr(self.stream, "encoding", None) or "utf-8")
             except UnicodeEncodeError:
-                # \\uXXXX is what JSON writes too; what does not fit in it has no short form.
-                escaped = _ASTRAL.sub("?", line).encode("ascii", "backslashreplace")
-                self.stream.write(escaped.decode("ascii") + "\n")
+                line = _NOT_ASCII.sub(_escaped, line)
+            self.stream.write(line + "\n")
             self.stream.flush()
         except (OSError, ValueError):
             self.lost += 1
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """As JSON writes it too; what does not fit in four digits has no short form."""
+    code = ord(found[0])
+    return f"\\u{code:04x}" if code <= 0xFFFF else "?"
 
 
 class _LineLogger:

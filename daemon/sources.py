@@ -49,6 +49,50 @@ class Fault(NamedTuple):
     fix: str
 
 
+MISSING = {
+    fault.setting: fault
+    for fault in (
+        Fault(
+            "app_key",
+            "not given",
+            "앱키가 없습니다 / the app key is missing",
+            "set KIS_APP_KEY, or key.kis_app_key in config/secrets.yaml",
+        ),
+        Fault(
+            "app_secret",
+            "not given",
+            "앱 시크릿이 없습니다 / the app secret is missing",
+            "set KIS_APP_SECRET, or key.kis_app_secret in config/secrets.yaml",
+        ),
+        Fault(
+            "account",
+            "not given",
+            "계좌번호가 없습니다 / the account number is missing",
+            "set KIS_ACCOUNT=12345678-01, or key.kis_account in config/secrets.yaml",
+        ),
+        Fault(
+            "hts_id",
+            "not given",
+            "HTS ID가 없습니다 (체결 통보에 필요) / the HTS id is missing (for order notices)",
+            "set KIS_HTS_ID, or key.kis_hts_id in config/secrets.yaml",
+        ),
+        Fault(
+            "risk",
+            "not given",
+            "위험 한도를 직접 정해야 합니다 / risk limits must be chosen by you",
+            "write the `risk:` section of config/real.yaml",
+        ),
+        Fault(
+            "armed",
+            "not given",
+            "실전 매매가 허가되지 않았습니다 / real trading is not armed",
+            "set KIS_ARMED=true, or `armed: true` in config/real.yaml, when you mean it",
+        ),
+    )
+}
+"""The faults of what real trading needs and nobody gave."""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML without numbers: `000660` stays a code and `0.1` an exact decimal, as written."""
 
@@ -133,6 +177,21 @@ class Layers:
         """Note one more thing that is wrong."""
         self.faults.append(Fault(setting, source, problem, fix))
 
+    def items(self, setting: str) -> list[dict[str, Any]]:
+        """The mappings a setting lists; in the place of anything else, an empty one."""
+        found = self.values.get(setting)
+        listed = found if isinstance(found, list | tuple) else ()
+        return [each if isinstance(each, dict) else {} for each in listed]
+
+    def folder(self, setting: str) -> Path:
+        """A setting that is a path; `~` is a home, and what is relative is below the root."""
+        text = str(self.values[setting])
+        try:
+            return self.root / Path(text).expanduser()
+        except RuntimeError as error:
+            self.fault(setting, self.source_of(setting), str(error), "write the whole path")
+            return self.root / text
+
     def read_mapping(self, path: Path, *, private: bool = False) -> dict[str, Any]:
         """A YAML file's mapping; empty, with a fault noted, when it cannot be used."""
         source = self.shown(path)
@@ -161,7 +220,10 @@ class Layers:
             where = f"line {mark.line + 1}" if mark else "unknown line"
             self.fault(source, source, f"is not valid YAML ({where})", f"correct {where}")
             return {}
-        except (yaml.YAMLError, ValueError):
+        except RecursionError:
+            self.fault(source, source, "is nested too deeply", "correct the file")
+            return {}
+        except (yaml.YAMLError, ValueError, TypeError):
             self.fault(source, source, "is not valid YAML", "correct the file")
             return {}
         if content is None:
@@ -219,6 +281,9 @@ class Layers:
         """Layer `config/secrets.yaml`: `key:`, then its part for this world."""
         path = self.root / "config" / "secrets.yaml"
         if not path.is_file():
+            if path.exists() or path.is_symlink():
+                name = self.shown(path)
+                self.fault(name, name, "is not a file", "make it a file, or remove it")
             return
         content, source = self.read_mapping(path, private=True), self.shown(path)
         self._check_names(content, ("key", *_WORLDS), "", source)
@@ -236,7 +301,11 @@ class Layers:
             inner = _WORLDS if name == "key" else ()
             self._check_names(section, (*_SECRET_FILE_KEYS, *inner), f"{name}.", source)
             for key, setting in _SECRET_FILE_KEYS.items():
-                self._put_secret(setting, _first(section, (key,)), source)
+                if isinstance(section.get(key), list | dict | bool):
+                    fix = f"write {key} as text, in quotes"
+                    self.fault(f"{name}.{key}", source, "must be text", fix)
+                else:
+                    self._put_secret(setting, _first(section, (key,)), source)
 
     def add_credentials(self) -> None:
         """Layer the files systemd hands a service in `$CREDENTIALS_DIRECTORY`."""
@@ -257,15 +326,15 @@ class Layers:
             self.put("data_dir", folder, "$STATE_DIRECTORY")
         known = set(_KNOWN_VARIABLES)
         for setting in settings:
-            for joint in ("_", "__"):
-                variable = "KIS_" + setting.replace(".", joint).upper()
+            names = [setting.replace(".", joint).upper() for joint in ("_", "__")]
+            for variable in dict.fromkeys(f"KIS_{name}" for name in names):
                 known.add(variable)
                 value = self.environ.get(variable, "")
                 if value and setting in SECRET_SETTINGS:
                     if secrets:
                         self._put_secret(setting, value, f"${variable}")
-                elif value:
-                    self.put(setting, self._structured(value, variable), f"${variable}")
+                elif value and (read := self._structured(value, variable)) is not None:
+                    self.put(setting, read, f"${variable}")
         for variable in sorted(set(self.environ) - known):
             if variable.startswith("KIS_"):
                 self.warnings.append(f"${variable} is not a setting{did_you_mean(variable, known)}")
@@ -281,9 +350,11 @@ class Layers:
             return value
         try:
             return parse_yaml(value)
-        except (yaml.YAMLError, ValueError):
+        except RecursionError:
+            self.fault(variable, f"${variable}", "is nested too deeply", "correct the variable")
+        except (yaml.YAMLError, ValueError, TypeError):
             self.fault(variable, f"${variable}", "is not valid JSON", "correct the variable")
-            return None
+        return None
 
     def _put_secret(self, setting: str, value: str, source: str) -> None:
         """Set a secret; an empty one or a template's Korean placeholder counts as not given."""
@@ -294,7 +365,7 @@ class Layers:
         self, section: Mapping[str, Any], known: Iterable[str], prefix: str, source: str
     ) -> None:
         allowed = tuple(known)
-        for key in section:
+        for key in map(str, section):
             if key not in allowed:
                 hint = did_you_mean(key, allowed)
                 self.fault(f"{prefix}{key}", source, f"unknown name{hint}", "rename or remove it")

@@ -1,5 +1,6 @@
 """Puts a session with the broker together from settings: clock, locks, sockets, simulator."""
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from daemon import log
 from daemon import report as reports
 from daemon.clock import SimulatedClock, WallClock
 from daemon.config import Settings
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.values import AccountId, code_of
 from daemon.kis.codec import Credentials
@@ -47,6 +48,18 @@ class Session:
     calendar: MarketCalendar
     tokens: FileTokenStore
     simulator_url: str | None
+    simulator: SimulatorServer | None = None
+    """The one we brought along, if we did."""
+
+    async def watch(self) -> None:
+        """Never return; raise `NeedsOperator` when the simulator we brought along breaks."""
+        if self.simulator is not None:
+            try:
+                await self.simulator.wait_broken()
+            except Exception as error:
+                cause = str(error) or type(error).__name__
+                raise NeedsOperator(f"the built-in simulator broke: {cause}") from error
+        await asyncio.Event().wait()
 
     @property
     def token(self) -> AccessToken | None:
@@ -92,10 +105,17 @@ class Place:
     profile: Profile
     clock: Clock
     folder: Path
+    simulator: SimulatorServer | None = None
 
     def at(self, rest_url: str, ws_url: str) -> "Place":
         """The same place on other hosts."""
         return replace(self, profile=replace(self.profile, rest_url=rest_url, ws_url=ws_url))
+
+    def on(self, server: SimulatorServer) -> "Place":
+        """The same place on a simulator of our own."""
+        return replace(self, clock=server.clock, simulator=server).at(
+            server.rest_url, server.ws_url
+        )
 
 
 @asynccontextmanager
@@ -163,6 +183,7 @@ async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> S
         calendar=MarketCalendar.with_holidays(settings.holidays),
         tokens=tokens,
         simulator_url=profile.rest_url if settings.mode == "sim" else None,
+        simulator=place.simulator,
     )
 
 
@@ -180,11 +201,12 @@ async def _simulated(
         # The tokens of an earlier simulator died with it.
         FileTokenStore(place.folder).discard()
         server = await _embed(settings, place.folder / SIM_STATE, stack)
+        _warn_of_start(settings, server)
         endpoint.write_bytes(
             orjson.dumps({"rest_url": server.rest_url, "ws_url": server.ws_url, "pid": os.getpid()})
         )
         stack.callback(endpoint.unlink, missing_ok=True)
-        return replace(place, clock=server.clock).at(server.rest_url, server.ws_url)
+        return place.on(server)
     running = await _running(endpoint)
     if running is not None:
         rest_url, ws_url, clock = running
@@ -193,7 +215,7 @@ async def _simulated(
     folder = Path(stack.enter_context(TemporaryDirectory()))
     state = _copied(place.folder / SIM_STATE, folder / SIM_STATE)
     server = await _embed(settings, state, stack)
-    return replace(place, clock=server.clock, folder=folder).at(server.rest_url, server.ws_url)
+    return replace(place, folder=folder).on(server)
 
 
 async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> SimulatorServer:
@@ -210,6 +232,8 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         accounts=(settings.account,),
         hts_id=settings.hts_id,
         state=state,
+        # Whoever chose a pace above the broker's usual one is to be let through at it.
+        rate_limit=max(SimulatorOptions().rate_limit, settings.profile.requests_per_second),
     )
     server = SimulatorServer(options)
     await server.start()
@@ -223,6 +247,19 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         seed=sim.seed,
     )
     return server
+
+
+def _warn_of_start(settings: Settings, server: SimulatorServer) -> None:
+    """Say it when the books kept in this folder are later than the start that was asked for."""
+    wanted, begins = settings.sim.start, server.clock.start
+    if wanted is not None and begins > wanted:
+        structlog.get_logger("simulator").warning(
+            "sim_start_ignored",
+            requested=wanted.astimezone(KST).isoformat(),
+            market_time=begins.astimezone(KST).isoformat(),
+            why="the books in this data folder go on with their next trading day; "
+            "another --data-dir begins anew",
+        )
 
 
 def _copied(state: Path, copy: Path) -> Path:

@@ -22,7 +22,7 @@ MINUTE = 60
 
 
 class MovingAverageCrossParameters(Parameters):
-    """`quantity` (shares) or `notional` (KRW) is the size of one entry; exits sell all."""
+    """`quantity` (shares, 1 by itself) or `notional` (KRW) sizes an entry; exits sell all."""
 
     fast: int = Field(default=5, ge=1)
     slow: int = Field(default=20, ge=2)
@@ -39,8 +39,8 @@ class MovingAverageCrossParameters(Parameters):
     def _consistent(self) -> "MovingAverageCrossParameters":
         if self.fast >= self.slow:
             raise ValueError(f"fast ({self.fast}) must be less than slow ({self.slow})")
-        if (self.quantity is None) == (self.notional is None):
-            raise ValueError("give either quantity (shares) or notional (KRW), not both")
+        if self.quantity is not None and self.notional is not None:
+            raise ValueError("give quantity (shares) or notional (KRW), not both")
         BarBuilder(InstrumentId(""), self.bar_seconds)  # refuses what does not divide a day
         return self
 
@@ -142,9 +142,9 @@ class MovingAverageCross(Strategy):
             await context.submit(intent)
 
     def _size(self, price: Decimal) -> int:
-        if self.parameters.quantity is not None:
-            return self.parameters.quantity
-        return int((self.parameters.notional or 0) // price)
+        if self.parameters.notional is not None:
+            return int(self.parameters.notional // price)
+        return self.parameters.quantity or 1
 
     def _limit(self, last: Decimal, side: Side) -> Decimal | None:
         """A price that trades at once but not at any price; `None` for a market order."""

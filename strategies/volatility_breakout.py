@@ -24,7 +24,7 @@ from daemon.strategy import Parameters, Strategy, StrategyContext
 
 
 class VolatilityBreakoutParameters(Parameters):
-    """`quantity` (shares) or `notional` (KRW) is the size of one entry; exits sell all."""
+    """`quantity` (shares, 1 by itself) or `notional` (KRW) sizes an entry; exits sell all."""
 
     k: Decimal = Field(default=Decimal("0.5"), gt=0, le=2)
     quantity: int | None = Field(default=None, ge=1)
@@ -40,8 +40,8 @@ class VolatilityBreakoutParameters(Parameters):
 
     @model_validator(mode="after")
     def _consistent(self) -> "VolatilityBreakoutParameters":
-        if (self.quantity is None) == (self.notional is None):
-            raise ValueError("give either quantity (shares) or notional (KRW), not both")
+        if self.quantity is not None and self.notional is not None:
+            raise ValueError("give quantity (shares) or notional (KRW), not both")
         return self
 
 
@@ -175,9 +175,9 @@ class VolatilityBreakout(Strategy):
         return context.now() >= context.calendar.close_at(day.date) - span
 
     def _size(self, price: Decimal) -> int:
-        if self.parameters.quantity is not None:
-            return self.parameters.quantity
-        return int((self.parameters.notional or 0) // price)
+        if self.parameters.notional is not None:
+            return int(self.parameters.notional // price)
+        return self.parameters.quantity or 1
 
     def _limit(self, last: Decimal, side: Side) -> Decimal:
         way = RoundingWay.UP if side is Side.BUY else RoundingWay.DOWN

@@ -127,6 +127,34 @@ def test_us_trading_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) ->
     assert "미국 주식" in error
 
 
+def test_the_help_for_us_trading_says_that_there_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert us_trading_launcher.main(["--help"]) == 0
+    assert "not part of this version. For KRX" in capsys.readouterr().out
+
+
+def test_a_report_that_cannot_be_written_is_refused_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in (str(tmp_path), "/proc/foo/report.json", f"{ROOT}/README.md/x.json", "/dev/null"):
+        assert auto_trading_launcher.main(["--report", place]) == cli.EXIT_NEEDS_OPERATOR
+        error = capsys.readouterr().err
+        assert f"--report {place}" in error
+        assert len(error.splitlines()) == 1
+    assert StandIn.made == []
+    assert auto_trading_launcher.main(["--report", f"{tmp_path}/new/report.json"]) == 0
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_what_is_odd_is_told_with_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KIS_APPKEY", "PSxxxxxxxx")
+    assert auto_trading_launcher.main(["--mode", "virtual"]) == cli.EXIT_NEEDS_OPERATOR
+    assert "did you mean 'KIS_APP_KEY'" in capsys.readouterr().err
+
+
 def test_real_money_needs_everything(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +192,8 @@ def test_wrong_settings_are_told_and_nothing_starts(capsys: pytest.CaptureFixtur
         (NeedsOperator("call the broker"), cli.EXIT_NEEDS_OPERATOR),
         (AlreadyRunning("pid 7"), cli.EXIT_ALREADY_RUNNING),
         (ExceptionGroup("tasks", [NeedsOperator("inner")]), cli.EXIT_NEEDS_OPERATOR),
+        (PermissionError(13, "Permission denied", "/data"), cli.EXIT_NEEDS_OPERATOR),
+        (OSError("of no file"), cli.EXIT_CRASH),
         (RuntimeError("bug"), cli.EXIT_CRASH),
         (ExceptionGroup("tasks", [KeyError("a"), KeyError("b")]), cli.EXIT_CRASH),
     ],
@@ -233,6 +263,38 @@ def test_the_launchers_start_as_programs(launcher: str) -> None:
     )
     assert done.returncode == cli.EXIT_USAGE
     assert "US trading" in done.stderr
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("data_dir", ["/proc/foo", "/etc/passwd"])
+def test_a_data_folder_that_cannot_be_is_one_clear_message_in_any_letters(data_dir: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "auto_trading_launcher.py", "--data-dir", data_dir],
+        cwd=ROOT,
+        env={"PYTHONIOENCODING": "ascii", "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == cli.EXIT_NEEDS_OPERATOR
+    assert data_dir in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.e2e
+def test_the_help_needs_no_korean_letters() -> None:
+    for launcher in ("auto_trading_launcher", "us_trading_launcher", "check_accounts"):
+        done = subprocess.run(
+            [sys.executable, f"{launcher}.py", "--help"],
+            cwd=ROOT,
+            env={"PYTHONIOENCODING": "ascii", "PATH": os.environ["PATH"]},
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0
+        assert b"which world" in done.stdout
 
 
 def test_redacted_words_use_the_secrets_of_the_log() -> None:

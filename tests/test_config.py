@@ -233,7 +233,23 @@ def test_a_variable_that_is_no_setting_is_told(root: Path) -> None:
 
 def test_both_addresses_or_neither(root: Path) -> None:
     text = faults(root, "sim", {"KIS_REST_URL": "http://localhost:1"})
-    assert "together" in text
+    assert "rest_url [$KIS_REST_URL]: is given without ws_url: both together" in text
+    write(root, "config/sim.yaml", "ws_url: ws://localhost:1")
+    assert "ws_url [config/sim.yaml]: is given without rest_url" in faults(root, "sim")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "x"])
+def test_ports_are_ports(root: Path, port: str) -> None:
+    urls = {"KIS_REST_URL": f"http://[::1]:{port}", "KIS_WS_URL": f"ws://127.0.0.1:{port}"}
+    text = faults(root, "sim", urls)
+    assert "1 to 65535, such as http://127.0.0.1:8080" in text
+    assert "1 to 65535, such as ws://127.0.0.1:8080" in text
+
+
+def test_the_speed_is_one_the_market_can_keep(root: Path) -> None:
+    assert load(root, "sim", sim__speed=300.0).sim.speed == 300
+    for speed in (0.09, 301.0, float("nan")):
+        assert "sim.speed [--sim-speed]" in faults(root, "sim", sim__speed=speed)
 
 
 def test_secret_files_others_can_read_are_refused(root: Path) -> None:
@@ -250,6 +266,12 @@ def test_secret_files_others_can_read_are_refused(root: Path) -> None:
         ("key: [1]", "must hold kis_app_key"),
         ("key: {kis_hts_id: a}\nkey: {kis_hts_id: b}", "not valid YAML (line 2)"),
         ("key: {kis_app_key: 'with space'}", "without spaces"),
+        (f"key: {{kis_app_key: [{KEY}]}}", "key.kis_app_key [config/secrets.yaml]: must be text"),
+        (f"real: {{kis_hts_id: {{{KEY}: 1}}}}", "real.kis_hts_id"),
+        ("real: {kis_account: true}", "real.kis_account [config/secrets.yaml]: must be text"),
+        ("key: {true: x}", "key.True"),
+        ("? [a]\n: b", "not valid YAML"),
+        ("key: " + "[" * 5000, "nested too deeply"),
     ],
 )
 def test_damaged_secret_files_are_faults_without_their_text(
@@ -302,6 +324,57 @@ def test_processes_of_one_key_meet_whatever_checkout_they_run_from(root: Path) -
     assert settings.journal_path == Path("/var/lib/kis/real/journal-12345678-01.sqlite3")
 
 
+def test_those_at_one_named_simulator_meet_too(root: Path) -> None:
+    def shared(port: int, folder: str) -> Path:
+        urls = {"KIS_REST_URL": f"http://127.0.0.1:{port}", "KIS_WS_URL": "ws://127.0.0.1:1"}
+        environ = {**urls, "XDG_STATE_HOME": "/state"}
+        return load(root, "sim", environ, data_dir=folder).shared_dir
+
+    assert shared(1, "here") == shared(1, "there") != shared(2, "here")
+    assert shared(1, "here").parent == Path("/state/kis-trader")
+    assert load(root, "sim", {"XDG_STATE_HOME": "/state"}).shared_dir.is_relative_to(root)
+
+
+def test_strategies_are_judged_whatever_else_is_wrong(root: Path) -> None:
+    write(
+        root,
+        "config/sim.yaml",
+        """
+on_stopp: cancel
+strategies:
+  - {id: a, class: "strategies.nowhere:Thing", instruments: []}
+  - id: a
+    class: strategies.moving_average_cross:MovingAverageCross
+    instruments: [nasdaq:AAPL]
+    parameters: {fasst: 3, quantity: 1, notional: 1}
+""",
+    )
+    text = faults(root, "sim", {"KIS_ARMD": "true"})
+    for words in (
+        "on_stopp",
+        "strategies.0.instruments",
+        "strategies.0.class [config/sim.yaml]: strategies.nowhere cannot be imported",
+        "strategies.1.id [config/sim.yaml]: another strategy has the same id",
+        "strategies.1.parameters.fasst",
+        "? $KIS_ARMD is not a setting",
+    ):
+        assert words in text
+    assert faults(root, "sim", {"KIS_STRATEGIES": "[" * 5000}).count("nested too deeply") == 1
+
+
+def test_a_home_nobody_has_is_a_fault(root: Path) -> None:
+    assert "data_dir [--data-dir]" in faults(root, "sim", data_dir="~nobody-of-this-name/x")
+
+
+def test_secrets_that_are_no_file_are_a_fault(root: Path) -> None:
+    path = root / "config" / "secrets.yaml"
+    path.mkdir()
+    assert "config/secrets.yaml]: is not a file" in faults(root, "virtual")
+    path.rmdir()
+    path.symlink_to(root / "nowhere")
+    assert "config/secrets.yaml]: is not a file" in faults(root, "virtual")
+
+
 def test_secrets_hide_in_every_form_but_their_own(root: Path) -> None:
     settings = load(root, "real", KEYS)
     assert KEY not in repr(settings)
@@ -325,8 +398,18 @@ def test_strategies_can_be_chosen_by_id_or_class() -> None:
     some = load_settings("sim", {"strategies": ["breakout"]}, environ={}, root=ROOT)
     assert [each.id for each in some.strategies] == ["breakout"]
     assert "did you mean 'breakout'" in faults(ROOT, "sim", strategies=["brakeout"])
-    text = faults(ROOT, "sim", strategies=["strategies.moving_average_cross:MovingAverageCross"])
-    assert "either quantity" in text
+    own = "strategies.moving_average_cross:MovingAverageCross"
+    (alone,) = load_settings("sim", {"strategies": [own, own]}, environ={}, root=ROOT).strategies
+    assert (alone.id, len(alone.instruments)) == ("MovingAverageCross", 10)
+    text = faults(ROOT, "sim", strategies=["ma-cross", "strategies.nowhere:Thing"])
+    assert "strategies.1.class [--strategies]: strategies.nowhere cannot be imported" in text
+
+
+def test_a_class_alone_needs_instruments_of_others(root: Path) -> None:
+    own = "strategies.moving_average_cross:MovingAverageCross"
+    assert f"{own} [--strategies]: there are no instruments" in faults(
+        root, "sim", strategies=[own]
+    )
 
 
 @pytest.mark.parametrize(

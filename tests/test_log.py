@@ -209,8 +209,12 @@ def test_a_line_that_cannot_be_written_is_counted(number: int) -> None:
 def test_a_stream_without_korean_gets_escapes() -> None:
     raw = io.BytesIO()
     start(stream=io.TextIOWrapper(raw, encoding="ascii"))
-    structlog.get_logger().info("삼성전자😀")
-    assert json.loads(raw.getvalue())["event"] == "삼성전자?"
+    structlog.get_logger().info("삼성전자·😀")
+    assert json.loads(raw.getvalue())["event"] == "삼성전자·?"
+    raw = io.BytesIO()
+    start(stream=io.TextIOWrapper(raw, encoding="ascii", errors="backslashreplace"))
+    structlog.get_logger().info("삼성전자·😀")
+    assert json.loads(raw.getvalue())["event"] == "삼성전자·?"
 
 
 def test_what_cannot_be_printed_is_still_a_line() -> None:

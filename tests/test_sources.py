@@ -62,3 +62,16 @@ def test_where_processes_meet() -> None:
     data = Path("/data")
     assert state_home({}, data) == data
     assert state_home({"HOME": "/h"}, data) == Path("/h/.local/state")
+
+
+def test_only_mappings_count_as_items() -> None:
+    stack = layers()
+    assert stack.items("strategies") == []
+    stack.put("strategies", [{"id": "a"}, "b"], "first")
+    assert stack.items("strategies") == [{"id": "a"}, {}]
+
+
+def test_folders_are_below_the_root() -> None:
+    stack = layers()
+    stack.put("data_dir", "var", "first")
+    assert stack.folder("data_dir") == Path("/root/var")

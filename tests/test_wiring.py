@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, MutableMapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from daemon import wiring
 from daemon.config import Settings, load_settings
@@ -19,7 +20,7 @@ from daemon.core.calendar import KST
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.values import AccountId, InstrumentId
 from daemon.sim.options import APP_KEY, APP_SECRET, HTS_ID
-from daemon.sim.statefile import SavedBooks, StateFile
+from daemon.sim.statefile import SavedBooks, StateFailed, StateFile
 from daemon.store.locks import FileTokenStore, SharedBudget
 from daemon.wiring import Session, open_session
 from tests.sim.rig import live
@@ -321,6 +322,73 @@ def test_all_processes_of_a_key_share_the_pace_the_settings_name(tmp_path: Path)
             taken = [other.take(now, hold=1.0) for _ in range(10)]
             other.close()
             assert sum(slot is not None for slot in taken) <= 3
+
+    run(scenario())
+
+
+def test_a_simulator_that_breaks_is_told(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+
+    async def scenario() -> None:
+        async with open_session(settings, trading=True) as session:
+            assert session.simulator is not None
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(session.watch(), 0.2)
+
+            def full(*_: object, **__: object) -> None:
+                raise StateFailed(Path("books"), OSError("disk full"))
+
+            session.simulator.broker.save_closes = full  # type: ignore[method-assign]
+            with pytest.raises(NeedsOperator, match=r"built-in simulator broke: .*disk full"):
+                await session.watch()
+        async with live() as client:
+            urls = {"rest_url": client.server.rest_url, "ws_url": client.server.ws_url}
+            async with open_session(settings_for(tmp_path, **urls), trading=True) as session:
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(session.watch(), 0.1)
+
+    run(scenario())
+
+
+def test_a_start_before_the_books_is_ignored_and_said_so(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+
+    async def scenario() -> list[MutableMapping[str, Any]]:
+        with capture_logs() as lines:
+            async with open_session(settings, trading=True):
+                pass
+        return [line for line in lines if line["event"] == "sim_start_ignored"]
+
+    assert run(scenario()) == []
+    (warning,) = run(scenario())
+    assert warning["requested"] == "2026-11-02T09:00:00+09:00"
+    assert warning["market_time"] == "2026-11-03T09:00:00+09:00"
+
+
+@pytest.mark.parametrize(("pace", "limit"), [(3, 10), (20, 20)])
+def test_our_simulator_lets_the_chosen_pace_through(tmp_path: Path, pace: int, limit: int) -> None:
+    async def scenario() -> None:
+        settings = settings_for(tmp_path, requests_per_second=pace)
+        async with open_session(settings, trading=True) as session:
+            assert session.simulator is not None
+            assert session.simulator.options.rate_limit == limit
+
+    run(scenario())
+
+
+def test_a_named_simulator_is_for_one_daemon_whatever_its_data_folder(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with live() as client:
+            urls = {"KIS_REST_URL": client.server.rest_url, "KIS_WS_URL": client.server.ws_url}
+            environ = {**urls, "XDG_STATE_HOME": str(tmp_path / "state")}
+            first, second = (
+                load_settings("sim", {"data_dir": str(tmp_path / name)}, environ=environ, root=ROOT)
+                for name in ("first", "second")
+            )
+            async with open_session(first, trading=True):
+                with pytest.raises(AlreadyRunning):
+                    async with open_session(second, trading=True):
+                        pass
 
     run(scenario())
 

@@ -2,77 +2,167 @@
 
 import argparse
 import asyncio
+import errno
+import ipaddress
 import logging
+import math
+import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
 from daemon.core.calendar import KST
-from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
+from daemon.sim.options import (
+    ACCOUNT,
+    APP_KEY,
+    APP_SECRET,
+    FASTEST,
+    HTS_ID,
+    SLOWEST,
+    SimulatorOptions,
+)
 from daemon.sim.server import SimulatorServer, describe
+from daemon.sim.statefile import StateFailed
+
+EXIT_BROKEN = 1
+EXIT_PORT_IN_USE = 75
+EXIT_NEEDS_OPERATOR = 78
+EXIT_CODES = """\
+exit codes:
+  0   ended as asked
+  1   the simulator broke
+  2   wrong command line
+  75  a port is in use
+  78  the place of the books cannot be used
+"""
+_ACCOUNT = re.compile(r"\d{8}-\d{2}")
 
 
 def _instant(text: str) -> datetime:
     """An ISO instant, KST without a zone; a bare date means 09:00 of that day."""
-    parsed = datetime.fromisoformat(text)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time such as 2026-11-02 or 2026-11-02T09:00"
+        ) from None
     if len(text) == 10:
         parsed = datetime.combine(parsed.date(), time(9, 0))
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=KST)
 
 
-def parse(arguments: Sequence[str]) -> SimulatorOptions:
-    """Options from the command line; exits with a message when they make no sense."""
+def _between(
+    least: float, most: float = math.inf, *, whole: bool = False, above: bool = False
+) -> Callable[[str], Any]:
+    """Reads a finite number of at least `least`, or `above` it, and at most `most`."""
+    kind = "a whole number" if whole else "a number"
+    bounds = f"above {least:g}" if above else f"of at least {least:g}"
+    bounds += f" and at most {most:g}" if most < math.inf else ""
+
+    def read(text: str) -> float:
+        try:
+            number = int(text) if whole else float(text)
+        except ValueError:
+            number = math.nan
+        if not (least <= number <= most) or math.isinf(number) or (above and number == least):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} {bounds}")
+        return number
+
+    return read
+
+
+def _cash(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except ArithmeticError:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive amount of KRW")
+    return amount
+
+
+def _account(text: str) -> str:
+    if not _ACCOUNT.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an account such as {ACCOUNT}")
+    return text
+
+
+def _host(text: str) -> str:
+    try:
+        local = text == "localhost" or ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise argparse.ArgumentTypeError(f"{text!r} is not loopback: 127.x.x.x, ::1 or localhost")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
     standard = SimulatorOptions()
     parser = argparse.ArgumentParser(
-        prog="python -m daemon.sim", description="A simulated KIS Open API on loopback."
+        prog="python -m daemon.sim",
+        description="A simulated KIS Open API on loopback.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument("--host", default=standard.host)
-    parser.add_argument("--rest-port", type=int, default=0, help="0 is any free port")
-    parser.add_argument("--ws-port", type=int, default=0, help="0 is any free port")
-    parser.add_argument("--seed", type=int, default=standard.seed)
-    parser.add_argument("--sim-start", type=_instant, help="ISO instant or YYYY-MM-DD, KST")
-    parser.add_argument("--sim-speed", type=float, default=1.0, help="simulated seconds a second")
-    parser.add_argument("--rate-limit", type=int, default=standard.rate_limit)
-    parser.add_argument("--app-key", default=APP_KEY)
-    parser.add_argument("--app-secret", default=APP_SECRET)
-    parser.add_argument("--account", action="append", help=f"may repeat; {ACCOUNT} if left out")
-    parser.add_argument("--hts-id", default=HTS_ID)
-    parser.add_argument("--cash", type=Decimal, default=standard.cash, help="KRW per account")
-    parser.add_argument("--state", type=Path, help="file that keeps the broker's books")
-    parser.add_argument("--token-interval", type=float, default=standard.token_interval)
-    parser.add_argument("--ping-interval", type=float, default=standard.ping_interval)
-    parser.add_argument(
-        "--early-notices", type=float, default=standard.early_notices, metavar="SHARE"
-    )
-    parser.add_argument(
-        "--refused-later", type=float, default=standard.refused_later, metavar="SHARE"
-    )
-    chosen = parser.parse_args(arguments)
-    return SimulatorOptions(
-        host=chosen.host,
-        rest_port=chosen.rest_port,
-        ws_port=chosen.ws_port,
-        seed=chosen.seed,
-        start=chosen.sim_start,
-        speed=chosen.sim_speed,
-        rate_limit=chosen.rate_limit,
-        app_key=chosen.app_key,
-        app_secret=chosen.app_secret,
-        accounts=tuple(chosen.account or (ACCOUNT,)),
-        hts_id=chosen.hts_id,
-        cash=chosen.cash,
-        state=chosen.state,
-        token_interval=chosen.token_interval,
-        ping_interval=chosen.ping_interval,
-        early_notices=chosen.early_notices,
-        refused_later=chosen.refused_later,
-    )
+    _add_world(parser, standard)
+
+    def add(flag: str, kind: Callable[[str], Any], default: object, text: str) -> None:
+        shown = "" if default is None else " (default: %(default)s)"
+        parser.add_argument(flag, type=kind, default=default, help=text + shown)
+
+    port, share = _between(0, 65535, whole=True), _between(0, 1)
+    add("--host", _host, standard.host, "loopback address to listen on")
+    add("--rest-port", port, 0, "port of the REST side; 0 is any free port")
+    add("--ws-port", port, 0, "port of the WebSocket; 0 is any free port")
+    add("--rate-limit", _between(1, whole=True), standard.rate_limit, "REST requests a second")
+    registrations = _between(1, whole=True)
+    add("--registrations", registrations, standard.registrations, "stream registrations a session")
+    interval = "simulated seconds between two issues of a token"
+    add("--token-interval", _between(0), standard.token_interval, interval)
+    pings = _between(0, above=True)
+    add("--ping-interval", pings, standard.ping_interval, "seconds between two PINGPONG frames")
+    early = "probability of an order notice ahead of the HTTP reply"
+    add("--early-notices", share, standard.early_notices, early)
+    later = "probability of a refusal by the exchange after the broker's acceptance"
+    add("--refused-later", share, standard.refused_later, later)
+    return parser
+
+
+def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> None:
+    """The flags of the market and of the accounts in it."""
+    add = parser.add_argument
+    seed = "the same seed makes the same market (default: %(default)s)"
+    add("--seed", type=int, default=standard.seed, help=seed)
+    start = "where simulated time begins: ISO instant or YYYY-MM-DD, KST; never before --state ends"
+    add("--sim-start", type=_instant, help=start)
+    pace = f"simulated seconds a second, {SLOWEST:g} to {FASTEST:g} (default: %(default)s)"
+    add("--sim-speed", type=_between(SLOWEST, FASTEST), default=standard.speed, help=pace)
+    add("--app-key", default=APP_KEY, help="the app key clients must use")
+    add("--app-secret", default=APP_SECRET, help="the app secret clients must use")
+    accounts = f"an account as NNNNNNNN-NN; may repeat (default: {ACCOUNT})"
+    add("--account", type=_account, action="append", help=accounts)
+    add("--hts-id", default=HTS_ID, help="the HTS id of the accounts (default: %(default)s)")
+    cash = "KRW in each new account (default: %(default)s)"
+    add("--cash", type=_cash, default=standard.cash, help=cash)
+    add("--state", type=Path, help="file that keeps the broker's books (default: memory)")
+
+
+def parse(arguments: Sequence[str]) -> SimulatorOptions:
+    """Options from the command line; exits with a message when they make no sense."""
+    chosen = vars(_parser().parse_args(arguments))
+    chosen["start"] = chosen.pop("sim_start")
+    chosen["speed"] = chosen.pop("sim_speed")
+    chosen["accounts"] = tuple(dict.fromkeys(chosen.pop("account") or (ACCOUNT,)))
+    return SimulatorOptions(**chosen)
 
 
 def brief(record: logging.LogRecord) -> bool:
@@ -104,5 +194,23 @@ async def serve(options: SimulatorOptions) -> None:
         await server.stop()
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Serve as the command line says; returns the exit code."""
+    options = parse(arguments)
+    try:
+        asyncio.run(serve(options))
+    except (OSError, ExceptionGroup) as raised:
+        error: Exception = raised
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if not isinstance(error, OSError):
+            raise
+        sys.stderr.write(f"python -m daemon.sim: error: {error}\n")
+        if isinstance(error, StateFailed):
+            return EXIT_NEEDS_OPERATOR
+        return EXIT_PORT_IN_USE if error.errno == errno.EADDRINUSE else EXIT_BROKEN
+    return 0
+
+
 if __name__ == "__main__":
-    asyncio.run(serve(parse(sys.argv[1:])))
+    sys.exit(main(sys.argv[1:]))

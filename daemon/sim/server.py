@@ -17,7 +17,7 @@ from daemon.sim.broker import Broker, first_instant
 from daemon.sim.facts import OrderRequest
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.replies import WireReply, WireRequest
-from daemon.sim.statefile import StateFile
+from daemon.sim.statefile import StateFailed, StateFile
 from daemon.sim.stream_wire import StreamSession
 
 PUMP_INTERVAL = 0.04
@@ -46,7 +46,9 @@ class SimulatorServer:
     """A KIS of one's own on two ports.
 
     `await start()` opens them, after which `rest_url`, `ws_url`, `clock` and `broker` are
-    there; `await stop()` closes everything. Raises `OSError` when a port is taken.
+    there; `await stop()` closes everything. Raises `OSError` when a port is taken, `StateFailed`
+    when the books cannot be kept. Whoever hears of a broken market in `wait_broken` does not
+    hear of it again in `stop`.
     """
 
     def __init__(self, options: SimulatorOptions | None = None) -> None:
@@ -59,14 +61,23 @@ class SimulatorServer:
         self._wake = asyncio.Event()
         self._runners: list[web.AppRunner] = []
         self._stopping = asyncio.Event()
+        self._state: StateFile | None = None
+        self._failure: StateFailed | None = None
+        self._told = False
 
     async def start(self) -> None:
         """Open the ports and let the market run."""
         wall = WallClock()
         state = StateFile(self.options.state) if self.options.state is not None else None
-        saved = state.load() if state is not None else None
-        start = first_instant(self.options, wall.now(), saved)
-        self.broker = Broker(self.options, start, state=state, saved=saved)
+        self._state = state
+        try:
+            saved = state.load() if state is not None else None
+            start = first_instant(self.options, wall.now(), saved)
+            self.broker = Broker(self.options, start, state=state, saved=saved)
+        except BaseException:
+            if state is not None:
+                state.close()
+            raise
         # Only now, so that the time taken to set the market up is not simulated.
         self.clock = SimulatedClock(start, speed=self.options.speed)
         try:
@@ -75,8 +86,9 @@ class SimulatorServer:
         except OSError:
             await self._close()
             raise
-        self.rest_url = f"http://{self.options.host}:{rest_port}"
-        self.ws_url = f"ws://{self.options.host}:{ws_port}"
+        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
+        self.rest_url = f"http://{host}:{rest_port}"
+        self.ws_url = f"ws://{host}:{ws_port}"
         # Kept, and awaited in stop(): a caller's start() has no block to put a TaskGroup around.
         self._pump = asyncio.get_running_loop().create_task(self._run_pump(), name="sim pump")
 
@@ -86,6 +98,9 @@ class SimulatorServer:
         self._wake.set()
         try:
             await self._pump
+        except Exception:
+            if not self._told:
+                raise
         finally:
             self.drop_connections()
             await self._close()
@@ -93,11 +108,21 @@ class SimulatorServer:
     async def _close(self) -> None:
         for runner in self._runners:
             await runner.cleanup()
-        self.broker.close()
+        try:
+            self.broker.close()
+        except StateFailed:
+            if self._state is not None:
+                self._state.close()
+            if not self._told:
+                raise
 
     async def wait_broken(self) -> None:
         """Return only when the market's loop has ended; raises what broke it."""
-        await asyncio.shield(self._pump)
+        try:
+            await asyncio.shield(self._pump)
+        except Exception:
+            self._told = True
+            raise
 
     def place_by_hand(self, request: OrderRequest) -> int:
         """Enter an order outside the gateway, as the account holder could; returns its number.
@@ -127,7 +152,7 @@ class SimulatorServer:
 
     async def _run_pump(self) -> None:
         next_closes = 0.0
-        while not self._stopping.is_set():
+        while self._failure is None and not self._stopping.is_set():
             monotonic = self.clock.monotonic()
             self.broker.advance(self.clock.now(), monotonic)
             if monotonic >= next_closes:
@@ -142,6 +167,8 @@ class SimulatorServer:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def _deliver(self, monotonic: float) -> None:
         frames = self.broker.frames(monotonic)
@@ -175,8 +202,14 @@ class SimulatorServer:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=body,
         )
-        reply, due = self.broker.handle(wire_request, self.clock.now(), monotonic)
-        self._wake.set()
+        try:
+            reply, due = self.broker.handle(wire_request, self.clock.now(), monotonic)
+        except StateFailed as error:
+            # What is not on disk did not happen, and nobody may be told that it did.
+            self._failure = error
+            return web.Response(status=500)
+        finally:
+            self._wake.set()
         wait = due - self.clock.monotonic()
         if wait > 0:
             # The broker's own slowness: the notices of this order leave first.

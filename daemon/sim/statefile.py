@@ -1,7 +1,9 @@
 """The broker's books on disk, so that a killed simulator loses no order, share or won."""
 
+import errno
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -32,17 +34,48 @@ class SavedBooks:
     closes: dict[str, Decimal]
 
 
+class StateFailed(OSError):
+    """The simulator's books can be neither kept nor read: it cannot go on."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(errno.EIO, f"the simulator's books cannot be kept: {error}", str(path))
+
+    def __str__(self) -> str:
+        return f"{self.strerror} ({self.filename})"
+
+
 class StateFile:
-    """A small SQLite file; every write is one transaction that survives a killed process."""
+    """A small SQLite file; every write is one transaction that survives a killed process.
+
+    Raises `StateFailed` when the file cannot be used, or not any more.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path)
-        self._database.execute("pragma journal_mode=wal")
-        self._database.execute("pragma synchronous=normal")
-        self._database.executescript(_SCHEMA)
+        self._path = path
+        with self._guarded():
+            self._database = sqlite3.connect(path)
+        try:
+            with self._guarded():
+                self._database.execute("pragma journal_mode=wal")
+                self._database.execute("pragma synchronous=normal")
+                self._database.executescript(_SCHEMA)
+        except StateFailed:
+            self._database.close()
+            raise
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StateFailed(self._path, error) from error
 
     def load(self) -> SavedBooks | None:
         """The books of the former run, or `None` in a new file."""
+        with self._guarded():
+            return self._load()
+
+    def _load(self) -> SavedBooks | None:
         facts = dict(self._database.execute("select name, value from facts"))
         if "last_day" not in facts:
             return None
@@ -76,7 +109,7 @@ class StateFile:
         closes: dict[str, Decimal],
     ) -> None:
         """Write the given accounts and orders over what is there."""
-        with self._database as database:
+        with self._guarded(), self._database as database:
             database.executemany(
                 "insert or replace into facts values (?, ?)",
                 [("last_day", day.isoformat()), ("next_number", str(next_number))],

@@ -21,8 +21,9 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 CHURN = ("--strategies", "tests.e2e.churn:Churn")
 
 
-def urls(rest_url: str, ws_url: str) -> dict[str, str]:
-    return {"KIS_REST_URL": rest_url, "KIS_WS_URL": ws_url}
+def urls(rest_url: str, ws_url: str, folder: Path) -> dict[str, str]:
+    state = str(folder / "state")
+    return {"KIS_REST_URL": rest_url, "KIS_WS_URL": ws_url, "XDG_STATE_HOME": state}
 
 
 def test_it_trades_stops_on_sigterm_and_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ def test_it_trades_stops_on_sigterm_and_goes_on_where_it_was(tmp_path: Path) -> 
         async with simulator() as (rest_url, ws_url):
             report = tmp_path / "first.json"
             command = daemon_command(tmp_path, *CHURN, "--report", str(report))
-            async with started(*command, environ=urls(rest_url, ws_url)) as daemon:
+            async with started(*command, environ=urls(rest_url, ws_url, tmp_path)) as daemon:
                 await daemon.seen("order_accepted", times=20)
                 daemon.send(signal.SIGTERM)
                 assert await daemon.ended() == 0
@@ -49,7 +50,7 @@ def test_it_trades_stops_on_sigterm_and_goes_on_where_it_was(tmp_path: Path) -> 
                 "--strategies",
                 "tests.e2e.idle:Idle",
             )
-            async with started(*command, environ=urls(rest_url, ws_url)) as daemon:
+            async with started(*command, environ=urls(rest_url, ws_url, tmp_path)) as daemon:
                 assert await daemon.ended() == 0
             second = read_report(report)
             assert second["books"]["positions"] == first["books"]["positions"]
@@ -65,13 +66,13 @@ def test_it_recovers_from_kill_9_without_losing_or_doubling_an_order(tmp_path: P
         async with simulator() as (rest_url, ws_url):
             for kills in range(1, 4):
                 command = daemon_command(tmp_path, *CHURN)
-                async with started(*command, environ=urls(rest_url, ws_url)) as daemon:
+                async with started(*command, environ=urls(rest_url, ws_url, tmp_path)) as daemon:
                     await daemon.seen("order_accepted", times=6 * kills)
                     daemon.send(signal.SIGKILL)
                     assert await daemon.ended() == -signal.SIGKILL
             report = tmp_path / "report.json"
             command = daemon_command(tmp_path, *CHURN, "--report", str(report), "--for", "15s")
-            async with started(*command, environ=urls(rest_url, ws_url)) as daemon:
+            async with started(*command, environ=urls(rest_url, ws_url, tmp_path)) as daemon:
                 assert await daemon.ended() == 0
             result = read_report(report)
             assert result["books_equal"], result["book_differences"]
@@ -87,7 +88,7 @@ def test_an_expired_token_is_renewed_once_and_no_order_is_doubled(tmp_path: Path
         async with simulator() as (rest_url, ws_url):
             report = tmp_path / "report.json"
             command = daemon_command(tmp_path, *CHURN, "--report", str(report), "--for", "15s")
-            async with started(*command, environ=urls(rest_url, ws_url)) as daemon:
+            async with started(*command, environ=urls(rest_url, ws_url, tmp_path)) as daemon:
                 await daemon.seen("order_accepted", times=10)
                 await ask(rest_url, "/sim/expire-token", method="POST")
                 await daemon.seen("token_issued", times=2)
@@ -141,7 +142,7 @@ def test_a_dropped_stream_comes_back_and_nothing_is_lost(tmp_path: Path) -> None
         async with simulator() as (rest_url, ws_url):
             report = tmp_path / "report.json"
             command = daemon_command(tmp_path, *CHURN, "--report", str(report), "--for", "15s")
-            async with started(*command, environ=urls(rest_url, ws_url)) as daemon:
+            async with started(*command, environ=urls(rest_url, ws_url, tmp_path)) as daemon:
                 for drops in range(1, 4):
                     await daemon.seen("order_accepted", times=8 * drops)
                     await ask(rest_url, "/sim/drop-stream", method="POST")

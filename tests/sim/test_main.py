@@ -1,18 +1,21 @@
 import asyncio
+import itertools
 import json
 import logging
 import os
 import signal
+import socket
 import sys
 import urllib.request
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
 from daemon.core.calendar import KST
-from daemon.sim.__main__ import brief, parse
+from daemon.sim.__main__ import brief, main, parse
 
 
 def test_the_command_line_becomes_options() -> None:
@@ -23,9 +26,61 @@ def test_the_command_line_becomes_options() -> None:
         Decimal(5_000_000),
         ("12345678-01",),
     )
-    options = parse(["--sim-start", "2026-10-12T10:30", "--account", "1-01", "--account", "1-02"])
+    options = parse(
+        [
+            "--sim-start",
+            "2026-10-12T10:30",
+            *("--account", "11111111-01", "--account", "11111111-02"),
+        ]
+    )
     assert options.start == datetime(2026, 10, 12, 10, 30, tzinfo=KST)
-    assert options.accounts == ("1-01", "1-02")
+    assert options.accounts == ("11111111-01", "11111111-02")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("--sim-speed 0", "--sim-speed 301", "--sim-speed nan", "--rest-port 65536"),
+        *("--ws-port -1", "--rate-limit 0", "--rate-limit 1.5", "--registrations 0"),
+        *("--token-interval -1", "--token-interval inf", "--ping-interval 0", "--cash 0"),
+        *("--cash nan", "--cash abc", "--cash Infinity", "--account 1-01", "--sim-start lately"),
+        *("--early-notices 1.1", "--refused-later -0.1", "--host 0.0.0.0", "--host evil.example"),
+    ],
+)
+def test_a_wrong_command_line_is_told(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([wrong.split()[0] + "=" + wrong.split()[1]])
+    assert ended.value.code == 2
+    assert f"argument {wrong.split()[0]}: {wrong.split()[1]!r} is not" in capsys.readouterr().err
+
+
+def test_right_edges_and_every_flags_help(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = "--sim-speed 0.1 --token-interval 0 --early-notices 1 --host ::1 --registrations 3"
+    options = parse(flags.split())
+    assert (options.speed, options.token_interval, options.early_notices) == (0.1, 0, 1)
+    assert (options.host, options.registrations) == ("::1", 3)
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    told = capsys.readouterr().out
+    assert "75  a port is in use" in told
+    lines = told.partition("options:")[2].splitlines()
+    for line, following in itertools.pairwise(lines):
+        if line.startswith("  --"):
+            assert len(line.split()) > 2 or following.startswith("      "), line
+
+
+def test_a_used_port_and_an_impossible_place_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main(["--rest-port", str(taken.getsockname()[1])]) == 75
+    assert main(["--state", str(tmp_path / "nowhere" / "books")]) == 78
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 2
+    assert "in use" in error
+    assert "nowhere" in error
 
 
 def _logged(error: Exception) -> logging.LogRecord:

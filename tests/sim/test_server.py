@@ -1,8 +1,11 @@
 import asyncio
 import json
 import socket
+import sqlite3
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from daemon.kis.spec import Api
 from daemon.sim.server import SimulatorServer, describe
+from daemon.sim.statefile import StateFailed
 from tests.sim.rig import (
     OPTIONS,
     Live,
@@ -268,3 +272,45 @@ def test_two_clients_of_the_http_side_can_come_and_go() -> None:
                 assert (await got.json())["speed"] == 1.0
 
     run(main())
+
+
+def test_an_order_that_cannot_be_kept_is_not_confirmed_and_ends_the_market(tmp_path: Path) -> None:
+    path = tmp_path / "books"
+
+    async def main() -> None:
+        server = SimulatorServer(replace(OPTIONS, state=path))
+        await server.start()
+        async with aiohttp.ClientSession() as http:
+            client = Live(server, http)
+            await client.log_in()
+            with closing(sqlite3.connect(path)) as other:
+                other.execute("drop table orders")
+                other.commit()
+            api, tr_id = BUY
+            url = server.rest_url + api
+            body = order_body("005930", 1, 0)
+            async with http.post(url, json=body, headers=client.headers(tr_id)) as got:
+                assert got.status == 500
+            with pytest.raises(StateFailed, match="no such table"):
+                await server.wait_broken()
+        await server.stop()
+
+    run(main())
+
+
+def test_a_broken_market_nobody_asked_about_is_told_at_the_stop() -> None:
+    async def main() -> None:
+        server = SimulatorServer(OPTIONS)
+        await server.start()
+        server._failure = StateFailed(Path("books"), OSError("disk full"))
+        with pytest.raises(StateFailed, match="disk full"):
+            await server.stop()
+
+    async def also() -> None:
+        server = SimulatorServer(replace(OPTIONS, host="::1"))
+        await server.start()
+        assert server.rest_url.startswith("http://[::1]:")
+        await server.stop()
+
+    run(main())
+    run(also())

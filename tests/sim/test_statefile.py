@@ -1,10 +1,12 @@
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from daemon.core.values import Side
 from daemon.sim.broker import Broker, first_instant
 from daemon.sim.facts import Condition, OrderRequest
-from daemon.sim.statefile import StateFile
+from daemon.sim.statefile import StateFailed, StateFile
 from tests.sim.rig import DAY, OPEN, OPTIONS
 
 
@@ -75,3 +77,18 @@ def test_every_kind_of_order_comes_back_as_it_was(tmp_path: Path) -> None:
         assert saved.orders[number] == order
     state.close()
     broker.close()
+
+
+def test_books_that_cannot_be_kept_are_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(StateFailed, match=r"cannot be kept: .*nowhere"):
+        StateFile(tmp_path / "nowhere" / "books.sqlite")
+    (tmp_path / "odd").write_bytes(b"no database" * 100)
+    with pytest.raises(StateFailed, match="not a database"):
+        StateFile(tmp_path / "odd")
+    path = tmp_path / "books.sqlite"
+    broker = Broker(OPTIONS, OPEN, state=(state := StateFile(path)))
+    state._database.execute("drop table facts")
+    with pytest.raises(StateFailed, match="no such table") as caught:
+        broker.save_closes()
+    assert caught.value.filename == str(path)
+    state.close()

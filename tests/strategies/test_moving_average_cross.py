@@ -50,6 +50,11 @@ def test_market_orders_carry_no_price() -> None:
     assert [intent.kind for intent in desk.submitted] == [OrderKind.MARKET]
 
 
+def test_an_entry_is_one_share_unless_it_is_sized() -> None:
+    desk = run(cross(quantity=None), FakeDesk(minutes(FALL + RISE)))
+    assert desk.submitted[0].quantity == 1
+
+
 def test_notional_sizes_an_entry_and_too_little_money_buys_nothing() -> None:
     rich = run(cross(quantity=None, notional="102000"), FakeDesk(minutes(FALL + RISE)))
     assert rich.submitted[0].quantity == 10
@@ -165,8 +170,7 @@ def test_only_finished_bars_warm_up() -> None:
     ("wrong", "word"),
     [
         ({"fast": 3, "slow": 3}, "less than slow"),
-        ({"quantity": None}, "either quantity"),
-        ({"notional": 1}, "either quantity"),
+        ({"notional": 1}, "or notional .KRW., not both"),
         ({"bar_seconds": 7}, "divide a day"),
         ({"speed": 3}, "speed"),
     ],

@@ -140,6 +140,11 @@ def test_notional_sizes_an_entry() -> None:
     assert run(sized, desk(trades([10000, 10500]))).submitted[0].quantity == 10
 
 
+def test_an_entry_is_one_share_unless_it_is_sized() -> None:
+    played = run(breakout(quantity=None), desk(trades([10000, 10500])))
+    assert played.submitted[0].quantity == 1
+
+
 def test_nothing_happens_outside_the_continuous_session() -> None:
     early = trades([10000, 10500, 10600], start=OPEN - timedelta(minutes=20))
     assert run(breakout(), desk(early)).submitted == []
