@@ -265,8 +265,11 @@ def _warn_of_start(settings: Settings, server: SimulatorServer) -> None:
 def _copied(state: Path, copy: Path) -> Path:
     """A copy of the books as they are, what is still in the write-ahead log included."""
     if state.exists():
-        with closing(sqlite3.connect(state)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
+        try:
+            with closing(sqlite3.connect(state)) as source, closing(sqlite3.connect(copy)) as new:
+                source.backup(new)
+        except sqlite3.Error as error:
+            raise NeedsOperator(f"the simulator's books {state} cannot be read: {error}") from error
     return copy
 
 
