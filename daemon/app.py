@@ -19,11 +19,11 @@ from daemon.store.journal import SqliteJournal
 from daemon.wiring import Session, open_session
 
 STOP_STRATEGIES = 0.5
-STOP_REQUESTS = 3.0
+STOP_REQUESTS = 2.5
 STOP_ORDERS = 2.0
 STOP_INQUIRY = 1.5
 STOP_REPORT = 1.0
-STOP_SERVICES = 1.0
+STOP_SERVICES = 0.5
 SUMMARY_EVERY = 10.0
 
 
@@ -105,7 +105,7 @@ class App:
                 if self._console:
                     summary = self._summarise(session, desk, tally)
                     tasks.append(services.create_task(summary, name="summary"))
-                services.create_task(desk.host.run(), name="strategies")
+                tasks.append(services.create_task(desk.host.run(), name="strategies"))
                 self._log.info("trading", gate=desk.gate.why() or "open")
                 try:
                     async with asyncio.timeout(self._duration):
@@ -129,7 +129,7 @@ class App:
         asked.cancel()
         if starting.done():
             await starting
-            return True
+            return not stop.is_set()
         starting.cancel()
         self._log.info("stopped_while_starting")
         return False

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from daemon.core.events import AccountReported
 from daemon.core.portfolio import PortfolioView
+from daemon.core.values import InstrumentId
 
 CASH = "cash"
 COST_CEILING = Decimal("0.005")
@@ -33,7 +34,9 @@ def differences(portfolio: PortfolioView, report: AccountReported) -> list[Discr
         if ours != held:
             found.append(
                 Discrepancy(
-                    subject=f"position {instrument}", ours=f"{ours} shares", theirs=f"{held} shares"
+                    subject=position_subject(instrument),
+                    ours=f"{ours} shares",
+                    theirs=f"{held} shares",
                 )
             )
     if report.cash != portfolio.cash and not costs(portfolio, report):
@@ -46,7 +49,14 @@ def differences(portfolio: PortfolioView, report: AccountReported) -> list[Discr
 def costs(portfolio: PortfolioView, report: AccountReported) -> Decimal:
     """What the broker charged, if that explains all of the difference in cash; else zero.
 
-    Notices and lists tell prices before fees and taxes, the balance is after them.
+    Notices and lists tell prices before fees and taxes, the balance is after them. Negative
+    when the broker gives back some of what it had charged.
     """
     missing = portfolio.cash - report.cash
-    return missing if 0 < missing <= portfolio.uncharged * COST_CEILING else Decimal(0)
+    most = portfolio.traded * COST_CEILING - portfolio.charged
+    return missing if -portfolio.charged <= missing <= most else Decimal(0)
+
+
+def position_subject(instrument: InstrumentId) -> str:
+    """What a difference in a holding is called."""
+    return f"position {instrument}"

@@ -244,7 +244,10 @@ class AccountReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostsCharged:
-    """Fees and taxes, in KRW, that the broker's cash shows and no fill told of."""
+    """Fees and taxes, in KRW, that the broker's cash shows and no fill told of.
+
+    A negative `amount` is given back.
+    """
 
     account: AccountId
     amount: Decimal

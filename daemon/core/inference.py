@@ -15,6 +15,7 @@ from daemon.core.events import (
     OrderRejected,
 )
 from daemon.core.orders import Order, OrderState
+from daemon.core.portfolio import PortfolioView
 from daemon.core.values import BrokerRef, InstrumentId, Side
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
@@ -57,7 +58,7 @@ def modified_by_notice(order: Order, notice: BrokerNotice, at: datetime) -> Orde
     return OrderModified(order=order.id, ref=ref, limit=notice.price, at=at)
 
 
-def modified_by_row(order: Order, row: BrokerOrder, at: datetime) -> list[OrderEvent]:
+def modified_by_row(order: Order, row: BrokerOrder, at: datetime) -> list[OrderModified]:
     """Numbers the broker gave the order that we have not heard of: a modify took effect."""
     limit = row.limit if row.limit is not None else order.limit
     known = {ref.number for ref in order.refs}
@@ -139,3 +140,21 @@ def repriced(order: Order, row: BrokerOrder) -> bool:
     """Whether the same number of shares traded for another amount than we think."""
     same_shares = row.filled == order.filled > 0
     return same_shares and row.notional > 0 and row.notional != order.notional
+
+
+def absent(order: Order, further: str, at: datetime) -> OrderRejected:
+    """The end of a doubt: the order never came to be."""
+    reason = f"two complete lists do not know it, and {further}"
+    return OrderRejected(order=order.id, code="ABSENT", reason=reason, at=at)
+
+
+def unless_owned(portfolio: PortfolioView, modified: OrderModified) -> OrderModified | Discrepancy:
+    """The modify, or a discrepancy if its new number is of another order of ours."""
+    owner = portfolio.find(modified.ref.day, modified.ref.number)
+    if owner is None or owner.id == modified.order:
+        return modified
+    return Discrepancy(
+        subject=f"order {modified.order}",
+        ours=f"number {modified.ref.number} is of order {owner.id}",
+        theirs=f"number {modified.ref.number} is a modify of this order",
+    )

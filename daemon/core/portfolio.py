@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from daemon.core import orders as order_life
+from daemon.core.calendar import KST
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
     AccountReported,
@@ -96,7 +97,9 @@ class PortfolioView(Protocol):
     @property
     def cash(self) -> Decimal: ...
     @property
-    def uncharged(self) -> Decimal: ...
+    def traded(self) -> Decimal: ...
+    @property
+    def charged(self) -> Decimal: ...
     @property
     def opened(self) -> bool: ...
     @property
@@ -119,7 +122,7 @@ class PortfolioView(Protocol):
 class Portfolio:
     """One account's orders, positions and cash.
 
-    `uncharged` is what was traded (KRW) since costs were last charged to cash.
+    `traded` and `charged` are the last trading day's turnover and costs in KRW.
     The core's one mutable object. Only the ledger calls `apply`; everybody else reads.
     """
 
@@ -127,13 +130,15 @@ class Portfolio:
         self.orders: dict[OrderId, Order] = {}
         self.positions: dict[InstrumentId, Position] = {}
         self.cash = Decimal(0)
-        self.uncharged = Decimal(0)
+        self.traded = Decimal(0)
+        self.charged = Decimal(0)
         self.opened = False
         self.halted = ""
         self.armed = False
         self.discrepancies: dict[str, DiscrepancyFound] = {}
         self.external: dict[tuple[date, str], ExternalOrderSeen] = {}
         self.recent_sends: deque[datetime] = deque(maxlen=RECENT_SENDS_LIMIT)
+        self._traded_on: date | None = None
         self._by_strategy: dict[tuple[StrategyId, InstrumentId], Position] = {}
         self._open: dict[OrderId, Order] = {}
         self._numbers: dict[tuple[date, str], OrderId] = {}
@@ -188,7 +193,7 @@ class Portfolio:
                 self._adopt(event)
             case CostsCharged():
                 self.cash -= event.amount
-                self.uncharged = Decimal(0)
+                self.charged += event.amount
             case ExternalOrderSeen():
                 self.external[event.day, event.number] = event
             case DiscrepancyFound():
@@ -208,6 +213,7 @@ class Portfolio:
         match event:
             case OrderFilled():
                 self._fill(order, event.fill)
+                self._count_traded(event)
             case OrderRepriced():
                 self._reprice(order, event.amount)
             case OrderSent() | ModifySent():
@@ -230,7 +236,13 @@ class Portfolio:
         key = (order.intent.strategy, instrument)
         self._by_strategy[key] = self.strategy_position(*key).apply(fill)
         self.cash -= fill.side.sign * fill.notional
-        self.uncharged += fill.notional
+
+    def _count_traded(self, event: OrderFilled) -> None:
+        day = event.at.astimezone(KST).date()
+        if day != self._traded_on:
+            self._traded_on = day
+            self.traded = self.charged = Decimal(0)
+        self.traded += event.fill.notional
 
     def _reprice(self, order: Order, amount: Decimal) -> None:
         side, instrument = order.intent.side, order.intent.instrument
@@ -250,7 +262,7 @@ class Portfolio:
                 self.position(instrument), quantity=holding.quantity, cost=holding.cost
             )
         self.cash = report.cash
-        self.uncharged = Decimal(0)
+        self.traded = self.charged = Decimal(0)
         self.opened = True
         for instrument in self.positions:
             self._trim_shares(instrument)

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from daemon.core import inference
 from daemon.core import orders as order_life
 from daemon.core.ahead import Ahead
-from daemon.core.books import Discrepancy, differences
+from daemon.core.books import Discrepancy, differences, position_subject
+from daemon.core.calendar import KST
 from daemon.core.events import (
     AccountReported,
     CancelRefused,
@@ -26,6 +27,7 @@ from daemon.core.events import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
+    OrderModified,
     OrderReduced,
     OrderRejected,
     OrderRepriced,
@@ -94,7 +96,7 @@ class Reconciler:
         """What a notice means. One with an unknown number waits for its order to claim it."""
         order = portfolio.find(notice.day, notice.number)
         if order is not None:
-            return self._meaning(order, notice, at=at, now=now)
+            return self._meaning(portfolio, order, notice, at=at, now=now)
         if (notice.day, notice.number) in portfolio.external:
             return []
         self._parked.append(_Parked(notice, now))
@@ -118,7 +120,7 @@ class Reconciler:
             order = portfolio.find(notice.day, notice.number)
             if order is not None:
                 self._parked.remove(parked)
-                meaning = self._meaning(order, notice, at=at, now=now)
+                meaning = self._meaning(portfolio, order, notice, at=at, now=now)
                 if meaning:
                     return meaning
                 continue
@@ -149,18 +151,24 @@ class Reconciler:
         outcomes: list[Outcome] = []
         seen: dict[OrderId, Order] = {}
         strangers: list[BrokerOrder] = []
+        claimed: set[tuple[date, str]] = set()
         for row in rows:
             order = _known(portfolio, row)
             if order is None:
-                order = self._claim_by_row(portfolio, row, seen)
+                number = (row.day, row.refs[0].number)
+                if number not in claimed:
+                    order = self._claim_by_row(portfolio, row, seen)
                 if order is None:
                     strangers.append(row)
                     continue
+                claimed.add(number)
                 accepted = OrderAccepted(order=order.id, ref=row.refs[0], at=at)
                 outcomes.append(accepted)
                 order = order_life.apply(order, accepted)
             order = seen.get(order.id, order)
-            implied = self._compare(order, row, asked=asked, dead_before=dead_before, at=at)
+            implied = self._compare(
+                portfolio, order, row, asked=asked, dead_before=dead_before, at=at
+            )
             for outcome in implied:
                 if isinstance(outcome, OrderEvent):
                     order = order_life.apply(order, outcome)
@@ -175,22 +183,33 @@ class Reconciler:
     def on_account(
         self, portfolio: PortfolioView, report: AccountReported, *, asked: float, at: datetime
     ) -> list[Outcome]:
-        """Whether cash and holdings moved, as evidence for orders whose outcome is unknown."""
-        unmoved = not differences(portfolio, report)
+        """Whether holdings moved, as evidence for orders whose outcome is unknown."""
+        moved = {each.subject for each in differences(portfolio, report)}
         for order in portfolio.open_orders():
             if order.state is OrderState.IN_DOUBT and self._is_settled(order, asked):
-                self._account_quiet[order.id] = unmoved
-        return self._proven_absent(portfolio, at)
+                subject = position_subject(order.intent.instrument)
+                self._account_quiet[order.id] = subject not in moved
+        return list(self._proven_absent(portfolio, at))
 
     def quiet_since(self, portfolio: PortfolioView, asked: float) -> bool:
-        """Whether nothing was on its way when an inquiry left at `asked`, nor since."""
-        unsettled = (OrderState.SENT, OrderState.IN_DOUBT)
-        if any(order.state in unsettled for order in portfolio.open_orders()):
-            return False
+        """Whether nothing was on its way when an inquiry left at `asked`, nor since.
+
+        An old doubt is no longer on its way: it must not keep the books from being judged.
+        """
+        for order in portfolio.open_orders():
+            doubted = order.state is OrderState.IN_DOUBT
+            if order.state is OrderState.SENT or (doubted and not self._is_settled(order, asked)):
+                return False
         return not self._parked and self._last_change < asked
 
     def _meaning(
-        self, order: Order, notice: BrokerNotice, *, at: datetime, now: float
+        self,
+        portfolio: PortfolioView,
+        order: Order,
+        notice: BrokerNotice,
+        *,
+        at: datetime,
+        now: float,
     ) -> list[Outcome]:
         match notice.kind:
             case NoticeKind.FILLED:
@@ -199,7 +218,7 @@ class Reconciler:
                 return self._cancel_by_notice(order, notice, at=at, now=now)
             case NoticeKind.MODIFIED if order.is_open:
                 modified = inference.modified_by_notice(order, notice, at)
-                return [] if modified is None else [modified]
+                return [] if modified is None else [inference.unless_owned(portfolio, modified)]
             case NoticeKind.REJECTED if order.is_open:
                 reason = "the exchange refused the order after the broker had accepted it"
                 return [OrderRejected(order=order.id, code="REFUSED_LATER", reason=reason, at=at)]
@@ -317,15 +336,24 @@ class Reconciler:
         return outcomes
 
     def _compare(
-        self, order: Order, row: BrokerOrder, *, asked: float, dead_before: date, at: datetime
+        self,
+        portfolio: PortfolioView,
+        order: Order,
+        row: BrokerOrder,
+        *,
+        asked: float,
+        dead_before: date,
+        at: datetime,
     ) -> list[Outcome]:
         if (row.instrument, row.side) != (order.intent.instrument, order.intent.side):
             return [inference.contradiction(order, row)]
         outcomes: list[Outcome] = []
         if order.is_open:
             for modified in inference.modified_by_row(order, row, at):
-                outcomes.append(modified)
-                order = order_life.apply(order, modified)
+                outcome = inference.unless_owned(portfolio, modified)
+                outcomes.append(outcome)
+                if isinstance(outcome, OrderModified):
+                    order = order_life.apply(order, outcome)
         settled = self._is_settled(order, asked)
         if row.filled < order.filled:
             # The list may lag behind the stream: only an old difference means anything.
@@ -357,9 +385,10 @@ class Reconciler:
         closing = inference.closing(order, row, dead_before=dead_before, at=at)
         settled = self._is_settled(order, asked)
         if closing is not None:
-            # While a modify is under way its old number may be gone and its new one not listed.
-            modifying = order.state is OrderState.MODIFYING
-            return None if modifying and not settled else closing
+            # The old number of a modified order may be gone and its new one not listed yet.
+            listed = {ref.number for ref in row.refs}
+            blind = order.state is OrderState.MODIFYING or order.refs[-1].number not in listed
+            return None if blind and not settled else closing
         reduced = order.remaining - row.remaining
         if reduced > 0 and self._unchanged(order, asked):
             return OrderReduced(order=order.id, quantity=reduced, at=at)
@@ -385,21 +414,23 @@ class Reconciler:
             if not self._is_settled(order, asked):
                 continue
             self._absent[order.id] = self._absent.get(order.id, 0) + 1
-            if order.state is not OrderState.IN_DOUBT and self._absent[order.id] >= 2:
+            if self._absent[order.id] < 2:
+                continue
+            if order.state is OrderState.IN_DOUBT:
+                if order.created_at.astimezone(KST).date() < dead_before:
+                    outcomes.append(inference.absent(order, "its day is over", at))
+            else:
                 outcomes.append(inference.forgotten(order))
                 if order.refs[-1].day < dead_before:
                     outcomes.append(OrderExpired(order=order.id, at=at))
-        return outcomes + self._proven_absent(portfolio, at)
+        proven = self._proven_absent(portfolio, at)
+        ended = {each.order for each in outcomes if isinstance(each, OrderRejected)}
+        return outcomes + [each for each in proven if each.order not in ended]
 
-    def _proven_absent(self, portfolio: PortfolioView, at: datetime) -> list[Outcome]:
-        """Doubt ends in a rejection only on three witnesses: two lists, and unmoved books."""
+    def _proven_absent(self, portfolio: PortfolioView, at: datetime) -> list[OrderRejected]:
+        """Doubt ends in a rejection only on three witnesses: two lists, and unmoved holdings."""
         return [
-            OrderRejected(
-                order=order.id,
-                code="ABSENT",
-                reason="two complete lists do not know it, cash and holdings did not move",
-                at=at,
-            )
+            inference.absent(order, "the holding did not move", at)
             for order in portfolio.open_orders()
             if order.state is OrderState.IN_DOUBT
             and self._absent.get(order.id, 0) >= 2

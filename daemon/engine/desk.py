@@ -7,7 +7,7 @@ from datetime import date
 import structlog
 
 from daemon.core.calendar import MarketCalendar, Phase
-from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
@@ -140,6 +140,8 @@ class TradingDesk:
                 while self.reconciliation.undecided():
                     await asyncio.sleep(DECIDE_PAUSE)
                     await self.converge_once()
+        except TryLater as error:
+            raise NeedsOperator(f"the broker's books cannot be adopted yet: {error}") from error
         except TimeoutError:
             raise NeedsOperator(
                 f"the broker could not be reached within {START_LIMIT:.0f} s "

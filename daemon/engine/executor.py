@@ -263,7 +263,10 @@ class Executor:
         except OutcomeUnknown as unknown:
             self._lose_sight(order_id, unknown.cause)
         else:
-            if self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):
+            owner = self._ledger.portfolio.find(ref.day, ref.number)
+            if owner is not None and owner.id != order_id:
+                self._lose_sight(order_id, f"the reply names number {ref.number} of {owner.id}")
+            elif self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):
                 self._ledger.record(OrderAccepted(order=order_id, ref=ref, at=self._clock.now()))
             self.stats.accepted += 1
         self._accepted()
@@ -320,6 +323,8 @@ class Executor:
         def leaving() -> None:
             nonlocal left
             if left and self._state(order_id) is change.pending:
+                if limit is not None and not self._gate.is_open:
+                    raise TryLater("GATE_CLOSED", self._gate.why(), delay=0.0)
                 return
             if self._state(order_id) not in change.allowed:
                 raise Refused("NOTHING_LEFT", f"the order changed before the {change.name} left")

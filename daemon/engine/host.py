@@ -28,6 +28,9 @@ from daemon.strategy import Strategy, StrategyEvent
 CANCEL_AGAIN = 2.0
 """Seconds between two tries to cancel what a faulted strategy left open."""
 
+CRASH_PATIENCE = 0.5
+"""Seconds strategies get to end when the daemon itself is going down."""
+
 LIVES = 2
 """Cancellations a strategy may answer with more work before it is ended without being asked."""
 
@@ -115,18 +118,28 @@ class StrategyHost:
         self._clock = clock
         self._log = structlog.get_logger("strategies")
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
         ledger.listen(self._on_fact)
 
     async def run(self) -> None:
         """Run all strategies; returns when every one has ended or was stopped."""
+        if self._stopping:
+            return
         async with asyncio.TaskGroup() as tasks:
             self._tasks = [
                 tasks.create_task(self._run_one(slot), name=f"strategy {slot.id}")
                 for slot in self.slots
             ]
+            try:
+                if self._tasks:
+                    await asyncio.wait(self._tasks)
+            except asyncio.CancelledError:
+                await self.stop(CRASH_PATIENCE)
+                raise
 
     async def stop(self, patience: float) -> None:
         """End every strategy within `patience` seconds, whether it lets itself be ended or not."""
+        self._stopping = True
         for _ in range(LIVES + 1):
             running = [task for task in self._tasks if not task.done()]
             if not running:
@@ -167,7 +180,8 @@ class StrategyHost:
             status.cause = f"{type(error).__name__}: {error}"
             log.exception("strategy_faulted", cause=status.cause)
             self._hub.unsubscribe(slot.id)
-            await self._cancel_orders(slot.id)
+            if not self._stopping:
+                await self._cancel_orders(slot.id)
         finally:
             self._hub.unsubscribe(slot.id)
 

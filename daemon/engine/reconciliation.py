@@ -32,7 +32,7 @@ from daemon.engine.ledger import Ledger
 from daemon.ports import Broker, Clock
 
 CLOSING_MARGIN = timedelta(minutes=1)
-ADOPT_TRIES = 5
+ADOPT_TRIES = 15
 ORDER_SUBJECT = "order "
 LIST_REACH = timedelta(days=80)
 """How far back the broker's list of orders is asked: KIS keeps three months in it."""

@@ -624,3 +624,46 @@ def test_an_order_by_hand_is_told_once_by_whichever_witness_comes_first() -> Non
 
     assert len(desk.external) == 1
     assert desk.reconciler.waiting == 0
+
+
+def test_a_modified_order_is_not_closed_by_a_list_without_its_new_number() -> None:
+    desk = Desk()
+    desk.working()
+    desk.hear(notice(NoticeKind.MODIFIED, "1", 10, price=69_000, new_number="2"))
+    desk.now = 1.0
+
+    desk.ask(row("1", remaining=0))
+
+    assert desk.state() is OrderState.WORKING
+
+
+def test_a_number_of_another_order_is_told_and_breaks_nothing() -> None:
+    desk = Desk()
+    desk.working("a", "1")
+    desk.working("b", "2")
+
+    desk.hear(notice(NoticeKind.MODIFIED, "1", 10, price=69_000, new_number="2"))
+    desk.ask(row("1", "2", limit=69_000))
+
+    assert {each.subject for each in desk.discrepancies} == {"order a"}
+    assert [len(desk.portfolio.orders[OrderId(name)].refs) for name in "ab"] == [1, 1]
+
+
+def test_two_rows_of_one_number_claim_one_order() -> None:
+    desk = Desk()
+    desk.doubted("a")
+    desk.doubted("b")
+
+    desk.ask(row("7"), row("7"))
+
+    assert sorted([desk.state("a"), desk.state("b")]) == [OrderState.IN_DOUBT, OrderState.WORKING]
+
+
+def test_a_doubt_of_yesterday_ends_with_its_day() -> None:
+    desk = Desk()
+    desk.doubted()
+    for seconds in (SETTLE + 1, SETTLE + 2):
+        desk.now = seconds
+        desk.ask(dead=1)
+
+    assert desk.state() is OrderState.REJECTED

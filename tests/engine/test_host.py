@@ -295,3 +295,13 @@ def test_no_strategy_outlives_the_stop(manner: str) -> None:
             assert states == {RunState.STOPPED}
 
     run(scenario())
+
+
+def test_what_was_stopped_before_it_ran_does_not_run() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            await w.desk.host.stop(1.0)
+            async with asyncio.timeout(10):
+                await w.desk.host.run()
+
+    run(scenario())

@@ -1,6 +1,8 @@
 """When the desk may not trust what it sees: the gate, the books and the orders stay right."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -174,7 +176,12 @@ def test_fees_the_broker_took_are_costs_and_no_difference() -> None:
             assert w.desk.gate.is_open
             assert w.desk.ledger.portfolio.cash == w.broker.cash
 
-            w.broker.cash -= 98
+            # Settled in steps, or partly given back, it is still costs; more than any is not.
+            w.broker.cash -= 50
+            await w.until(lambda: w.desk.ledger.portfolio.charged == 148)
+            w.broker.cash += 20
+            await w.until(lambda: w.desk.ledger.portfolio.charged == 128)
+            w.broker.cash -= 5_000
             await w.until(lambda: not w.desk.gate.is_open)
 
     run(scenario())
@@ -279,5 +286,94 @@ def test_while_no_order_could_leave_intents_are_denied_and_not_spent() -> None:
             assert isinstance(answer, Denied)
             assert "access token" in answer.detail
             assert w.facts(OrderCreated) == []
+
+    run(scenario())
+
+
+def test_an_order_in_doubt_ends_though_the_account_moved_for_another_reason() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.answers.append(Answer.LOST_BEFORE)
+            await w.submit(wish())
+            w.broker.cash += 500_000
+            await w.until(lambda: w.order().state is OrderState.REJECTED)
+            await w.until(lambda: Shutter.DISCREPANCY in w.desk.gate.reasons)
+            await w.desk.reconciliation.adopt()
+            assert w.desk.gate.is_open
+
+    run(scenario())
+
+
+def test_books_differ_while_a_doubt_lasts() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.answers.append(Answer.LOST_BEFORE)
+            await w.submit(wish())
+            w.broker.mute = True
+            w.broker.by_hand(SAMSUNG, 5)
+            await asyncio.sleep(300)
+            assert w.order().state is OrderState.IN_DOUBT
+            assert Shutter.DISCREPANCY in w.desk.gate.reasons
+
+    run(scenario())
+
+
+def test_a_crash_takes_strategies_down_that_tidy_up_or_resist() -> None:
+    async def tidy(context: StrategyContext) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await context.cancel(*(order.id for order in context.orders()))
+
+    async def stubborn(context: StrategyContext) -> None:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async def scenario() -> None:
+        async with world(tidy, stubborn) as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            w.journal.full = True
+            w.feed.emit(LinkDown(w.clock.now(), "reset"))
+            w.broker.fill(w.broker.kept[0], 1)
+            await asyncio.sleep(3_600)
+
+    with pytest.raises(BaseExceptionGroup) as failure:
+        run(scenario())
+    assert failure.group_contains(JournalFailed)
+
+
+def test_a_reply_with_the_number_of_another_order_is_no_acceptance() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            w.broker.numbers = 0
+            w.broker.mute = True
+            await w.submit(wish(3, instrument=HYNIX))
+            assert w.order(2).state is OrderState.IN_DOUBT
+
+    run(scenario())
+
+
+def test_a_price_that_leaves_twice_passes_no_gate_shut_meanwhile() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            number = w.order().id
+
+            async def turned_away(
+                order: Order, limit: Decimal, *, leaving: Callable[[], None]
+            ) -> BrokerRef:
+                leaving()
+                w.desk.gate.shut(Shutter.OPERATOR, "by hand")
+                leaving()
+                raise AssertionError("it left")
+
+            w.broker.modify = turned_away  # type: ignore[method-assign]
+            await w.desk.executor.modify(number, PRICE - 100)
+            assert w.order().state is OrderState.WORKING
 
     run(scenario())
