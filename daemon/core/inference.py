@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from daemon.core.books import Discrepancy
 from daemon.core.events import (
     CancelRefused,
+    ExternalOrderSeen,
     Fill,
     FillSource,
     ModifyRefused,
@@ -16,8 +17,11 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import BrokerRef, InstrumentId, Side
+from daemon.core.values import BrokerRef, InstrumentId, OrderId, Side
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
+
+Outcome = OrderEvent | Discrepancy | ExternalOrderSeen
+"""What a word of the broker leads to: facts to record, or a difference to tell."""
 
 CLOCK_SKEW = timedelta(seconds=10)
 """How far the broker's stamp of an order may lie before ours of sending it."""
@@ -148,13 +152,25 @@ def absent(order: Order, further: str, at: datetime) -> OrderRejected:
     return OrderRejected(order=order.id, code="ABSENT", reason=reason, at=at)
 
 
-def unless_owned(portfolio: PortfolioView, modified: OrderModified) -> OrderModified | Discrepancy:
-    """The modify, or a discrepancy if its new number is of another order of ours."""
-    owner = portfolio.find(modified.ref.day, modified.ref.number)
-    if owner is None or owner.id == modified.order:
-        return modified
+def unless_owned(
+    portfolio: PortfolioView,
+    given: dict[tuple[date, str], OrderId],
+    outcome: Outcome,
+) -> Outcome:
+    """What is implied, or a discrepancy if it gives an order a number of another one.
+
+    `given` are the numbers given since the portfolio was last told; a new one is added.
+    """
+    if not isinstance(outcome, OrderModified):
+        return outcome
+    number = (outcome.ref.day, outcome.ref.number)
+    known = portfolio.find(*number)
+    owner = given.get(number) if known is None else known.id
+    if owner is None or owner == outcome.order:
+        given[number] = outcome.order
+        return outcome
     return Discrepancy(
-        subject=f"order {modified.order}",
-        ours=f"number {modified.ref.number} is of order {owner.id}",
-        theirs=f"number {modified.ref.number} is a modify of this order",
+        subject=f"order {outcome.order}",
+        ours=f"number {outcome.ref.number} is of order {owner}",
+        theirs=f"number {outcome.ref.number} is a modify of this order",
     )

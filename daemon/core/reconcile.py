@@ -27,21 +27,18 @@ from daemon.core.events import (
     OrderEvent,
     OrderExpired,
     OrderFilled,
-    OrderModified,
     OrderReduced,
     OrderRejected,
     OrderRepriced,
     OrderSent,
 )
+from daemon.core.inference import Outcome
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.values import AccountId, OrderId
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
 PARKED_LIMIT = 1_000
-
-
-Outcome = OrderEvent | Discrepancy | ExternalOrderSeen
 
 
 @dataclass(slots=True)
@@ -151,24 +148,23 @@ class Reconciler:
         outcomes: list[Outcome] = []
         seen: dict[OrderId, Order] = {}
         strangers: list[BrokerOrder] = []
-        claimed: set[tuple[date, str]] = set()
+        given: dict[tuple[date, str], OrderId] = {}
         for row in rows:
             order = _known(portfolio, row)
             if order is None:
                 number = (row.day, row.refs[0].number)
-                if number not in claimed:
+                if number not in given:
                     order = self._claim_by_row(portfolio, row, seen)
                 if order is None:
                     strangers.append(row)
                     continue
-                claimed.add(number)
+                given[number] = order.id
                 accepted = OrderAccepted(order=order.id, ref=row.refs[0], at=at)
                 outcomes.append(accepted)
                 order = order_life.apply(order, accepted)
             order = seen.get(order.id, order)
-            implied = self._compare(
-                portfolio, order, row, asked=asked, dead_before=dead_before, at=at
-            )
+            implied = self._compare(order, row, asked=asked, dead_before=dead_before, at=at)
+            implied = [inference.unless_owned(portfolio, given, outcome) for outcome in implied]
             for outcome in implied:
                 if isinstance(outcome, OrderEvent):
                     order = order_life.apply(order, outcome)
@@ -218,7 +214,7 @@ class Reconciler:
                 return self._cancel_by_notice(order, notice, at=at, now=now)
             case NoticeKind.MODIFIED if order.is_open:
                 modified = inference.modified_by_notice(order, notice, at)
-                return [] if modified is None else [inference.unless_owned(portfolio, modified)]
+                return [] if modified is None else [inference.unless_owned(portfolio, {}, modified)]
             case NoticeKind.REJECTED if order.is_open:
                 reason = "the exchange refused the order after the broker had accepted it"
                 return [OrderRejected(order=order.id, code="REFUSED_LATER", reason=reason, at=at)]
@@ -337,7 +333,6 @@ class Reconciler:
 
     def _compare(
         self,
-        portfolio: PortfolioView,
         order: Order,
         row: BrokerOrder,
         *,
@@ -350,10 +345,8 @@ class Reconciler:
         outcomes: list[Outcome] = []
         if order.is_open:
             for modified in inference.modified_by_row(order, row, at):
-                outcome = inference.unless_owned(portfolio, modified)
-                outcomes.append(outcome)
-                if isinstance(outcome, OrderModified):
-                    order = order_life.apply(order, outcome)
+                outcomes.append(modified)
+                order = order_life.apply(order, modified)
         settled = self._is_settled(order, asked)
         if row.filled < order.filled:
             # The list may lag behind the stream: only an old difference means anything.

@@ -23,8 +23,9 @@ from daemon.core.events import (
     ExternalOrderSeen,
     OrderEvent,
 )
+from daemon.core.inference import Outcome
 from daemon.core.orders import OrderState
-from daemon.core.reconcile import Outcome, Reconciler
+from daemon.core.reconcile import Reconciler
 from daemon.core.values import LinkDown, LinkUp
 from daemon.core.witness import BrokerNotice
 from daemon.engine.gate import Gate, Shutter

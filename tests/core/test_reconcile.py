@@ -21,9 +21,10 @@ from daemon.core.events import (
     OrderEvent,
     OrderFilled,
 )
+from daemon.core.inference import Outcome
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.reconcile import Outcome, Reconciler
+from daemon.core.reconcile import Reconciler
 from daemon.core.values import OrderId, Side
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 from tests.builders import (
@@ -667,3 +668,14 @@ def test_a_doubt_of_yesterday_ends_with_its_day() -> None:
         desk.ask(dead=1)
 
     assert desk.state() is OrderState.REJECTED
+
+
+def test_one_new_number_in_two_rows_is_given_once() -> None:
+    desk = Desk()
+    desk.working("a", "1")
+    desk.working("b", "2")
+
+    desk.ask(row("1", "3", limit=69_000), row("2", "3", limit=69_000))
+
+    assert [len(desk.portfolio.orders[OrderId(name)].refs) for name in "ab"] == [2, 1]
+    assert [each.subject for each in desk.discrepancies] == ["order b"]
