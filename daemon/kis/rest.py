@@ -114,8 +114,18 @@ class KisRest:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump.run(), name="kis request pump")
-                group.create_task(self._keys.run(), name="kis token refresher")
+                tasks = [
+                    group.create_task(self._pump.run(), name="kis request pump"),
+                    group.create_task(self._keys.run(), name="kis token refresher"),
+                ]
+                try:
+                    await asyncio.wait(tasks)
+                except asyncio.CancelledError:
+                    # Waiting here, and not in the group's exit, lets a second cancel through.
+                    for task in tasks:
+                        task.cancel()
+                    await asyncio.wait(tasks)
+                    raise
         except BaseExceptionGroup as group_error:
             raise lone_error(group_error) from group_error
 

@@ -458,3 +458,34 @@ def test_every_refusal_is_counted() -> None:
     assert stats.round_trips == 2
     # Silence for a second after the broker complained.
     assert door.arrivals[1] - door.arrivals[0] >= 1.0
+
+
+@pytest.mark.parametrize(("cancels", "seconds"), [(1, 9.0), (2, 0.0)])
+def test_orders_that_left_are_waited_for_until_a_second_cancel(
+    cancels: int, seconds: float
+) -> None:
+    class Silent(MemoryDoor):
+        async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:  # noqa: ASYNC109
+            await asyncio.sleep(timeout)
+            raise OutcomeUnknown("no answer")
+
+    async def scenario() -> None:
+        client = make_client(Silent(lambda _: reply("order_cash_ok")))
+
+        async def place_one() -> None:
+            with pytest.raises(OutcomeUnknown):
+                await client.place(make_order(), leaving=lambda: None)
+
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(client.run())
+            group.create_task(place_one())
+            await asyncio.sleep(0.5)
+            began = asyncio.get_running_loop().time()
+            for _ in range(cancels):
+                serving.cancel()
+                await asyncio.sleep(0.1)
+            await asyncio.wait([serving])
+            took = asyncio.get_running_loop().time() - began
+        assert (took >= seconds) if cancels == 1 else (took < 1.0)
+
+    run_virtual(scenario())
