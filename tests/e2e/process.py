@@ -38,6 +38,7 @@ class Running:
                     if isinstance(parsed, dict):
                         self.events.append(parsed)
                 self._news.notify_all()
+        await self.process.wait()
         async with self._news:
             self._news.notify_all()
 

@@ -87,12 +87,13 @@ def test_an_expired_token_is_renewed_once_and_no_order_is_doubled(tmp_path: Path
     async def scenario() -> None:
         async with simulator() as (rest_url, ws_url):
             report = tmp_path / "report.json"
-            command = daemon_command(tmp_path, *CHURN, "--report", str(report), "--for", "15s")
+            command = daemon_command(tmp_path, *CHURN, "--report", str(report))
             async with started(*command, environ=urls(rest_url, ws_url, tmp_path)) as daemon:
                 await daemon.seen("order_accepted", times=10)
                 await ask(rest_url, "/sim/expire-token", method="POST")
                 await daemon.seen("token_issued", times=2)
                 await daemon.seen("order_accepted", times=30)
+                daemon.send(signal.SIGTERM)
                 assert await daemon.ended() == 0
             result = read_report(report)
             assert result["tokens_issued"] == 2
@@ -141,12 +142,13 @@ def test_a_dropped_stream_comes_back_and_nothing_is_lost(tmp_path: Path) -> None
     async def scenario() -> None:
         async with simulator() as (rest_url, ws_url):
             report = tmp_path / "report.json"
-            command = daemon_command(tmp_path, *CHURN, "--report", str(report), "--for", "15s")
+            command = daemon_command(tmp_path, *CHURN, "--report", str(report))
             async with started(*command, environ=urls(rest_url, ws_url, tmp_path)) as daemon:
                 for drops in range(1, 4):
                     await daemon.seen("order_accepted", times=8 * drops)
                     await ask(rest_url, "/sim/drop-stream", method="POST")
                     await daemon.seen("stream_up", times=1 + drops)
+                daemon.send(signal.SIGTERM)
                 assert await daemon.ended() == 0
             result = read_report(report)
             assert result["books_equal"], result["book_differences"]
