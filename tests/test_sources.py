@@ -9,7 +9,7 @@ from daemon.sources import Layers, did_you_mean, parse_yaml, state_home
 
 
 def layers(**environ: str) -> Layers:
-    return Layers(root=Path("/root"), environ=environ, world="real")
+    return Layers(root=Path("/checkout"), environ=environ, world="real")
 
 
 def test_yaml_keeps_codes_and_decimals_as_they_are_written() -> None:
@@ -74,4 +74,4 @@ def test_only_mappings_count_as_items() -> None:
 def test_folders_are_below_the_root() -> None:
     stack = layers()
     stack.put("data_dir", "var", "first")
-    assert stack.folder("data_dir") == Path("/root/var")
+    assert stack.folder("data_dir") == Path("/checkout/var")
