@@ -172,7 +172,7 @@ class App:
                 fills=tally.facts["OrderFilled"],
                 open_orders=len(portfolio.open_orders()),
                 positions=sum(1 for each in positions if each.quantity),
-                realised=sum(each.realised for each in positions),
+                realised=round(sum(each.realised for each in positions)),
                 cash=portfolio.cash,
                 gate=desk.gate.why() or "open",
             )
