@@ -30,13 +30,6 @@ class Market(StrEnum):
     AMEX = "amex"
 
 
-class Currency(StrEnum):
-    """ISO 4217."""
-
-    KRW = "KRW"
-    USD = "USD"
-
-
 class Side(StrEnum):
     """Which way an order trades."""
 
