@@ -175,7 +175,7 @@ def notice(
         quantity=quantity,
         price=None if price is None else Decimal(price),
         exchange_time=at,
-        received_at=at,
+        received_at=at + timedelta(milliseconds=50),
     )
 
 
@@ -185,6 +185,7 @@ def row(
     filled: int = 0,
     notional: int | None = None,
     remaining: int | None = None,
+    cancelled: int | None = None,
     rejected: int = 0,
     limit: int | None = 70_000,
     side: Side = Side.BUY,
@@ -192,6 +193,9 @@ def row(
     day: date = DAY,
     instrument: InstrumentId = SAMSUNG,
 ) -> BrokerOrder:
+    """A row that tells what became of every share, unless it is told otherwise."""
+    open_now = quantity - filled - rejected - (cancelled or 0) if remaining is None else remaining
+    gone = quantity - filled - rejected - open_now
     return BrokerOrder(
         refs=tuple(BrokerRef(day=day, branch="06010", number=number) for number in numbers),
         instrument=instrument,
@@ -200,7 +204,8 @@ def row(
         limit=None if limit is None else Decimal(limit),
         filled=filled,
         notional=Decimal(filled * 70_000 if notional is None else notional),
-        remaining=quantity - filled - rejected if remaining is None else remaining,
+        remaining=open_now,
+        cancelled=max(gone, 0) if cancelled is None else cancelled,
         rejected=rejected,
         ordered_at=ordered_at,
     )

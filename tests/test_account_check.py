@@ -33,6 +33,7 @@ def order(*, remaining: int, limit: Decimal | None = Decimal(70000)) -> BrokerOr
         filled=1000 - remaining,
         notional=Decimal(0),
         remaining=remaining,
+        cancelled=0,
         rejected=0,
         ordered_at=NOW,
     )
@@ -86,6 +87,8 @@ class FakeBroker:
 class FakeClock:
     def now(self) -> datetime:
         return NOW
+
+    known = True
 
     def monotonic(self) -> float:
         return 0.0

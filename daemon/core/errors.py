@@ -64,6 +64,10 @@ class AlreadyRunning(NeedsOperator):
     """Another process holds what only one may hold; the message says which."""
 
 
+class BrokerUnavailable(NeedsOperator):
+    """The broker did not answer, or not clearly, for too long: starting again later may help."""
+
+
 class Fatal(Exception):
     """Nothing can go on: what is true is no longer known here, only at the broker."""
 

@@ -1,5 +1,6 @@
 """What one word of the broker implies for one order. Pure functions, no memory."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from daemon.core.books import Discrepancy
@@ -14,14 +15,24 @@ from daemon.core.events import (
     OrderExpired,
     OrderModified,
     OrderRejected,
+    TimeInForce,
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.values import BrokerRef, InstrumentId, OrderId, Side
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
-Outcome = OrderEvent | Discrepancy | ExternalOrderSeen
-"""What a word of the broker leads to: facts to record, or a difference to tell."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """A notice that may be new or may be old: it changes nothing, the list must be asked."""
+
+    order: OrderId
+    told: str
+
+
+Outcome = OrderEvent | Discrepancy | ExternalOrderSeen | Hint
+"""What a word of the broker leads to: facts to record, a difference to tell, a list to ask."""
 
 CLOCK_SKEW = timedelta(seconds=10)
 """How far the broker's stamp of an order may lie before ours of sending it."""
@@ -51,25 +62,64 @@ def fits(order: Order, notice: BrokerNotice) -> bool:
     return alive and intent.instrument == notice.instrument and intent.side is notice.side
 
 
+def new_fill(order: Order, notice: BrokerNotice) -> Fill | None:
+    """The fill a notice tells, if it is proven that nobody has counted it yet.
+
+    A notice names no execution: told twice it looks like one more fill, and told late it may be
+    in a list already. So it counts only while no list has counted shares of the order, and if
+    no earlier one told the same shares, price and second. One without a stamp of the exchange
+    carries the moment it came, by which nothing can be told apart.
+    """
+    intent = order.intent
+    stamped = notice.exchange_time != notice.received_at
+    same = (notice.instrument, notice.side) == (intent.instrument, intent.side)
+    if not (stamped and same) or order.counted_by_list or notice.price is None:
+        return None
+    if notice.quantity > intent.quantity - order.filled:
+        return None
+    fill = Fill(
+        instrument=intent.instrument,
+        side=intent.side,
+        quantity=notice.quantity,
+        notional=notice.price * notice.quantity,
+        source=FillSource.NOTICE,
+        exchange_time=notice.exchange_time,
+    )
+    return None if fill in order.fills else fill
+
+
+def ends_by_cancel(order: Order, notice: BrokerNotice) -> bool:
+    """Whether a cancel notice proves that nothing is left open, whenever it was made.
+
+    What lists counted as cancelled may be what the notice tells, so only the fills add to it.
+    """
+    return order.filled + notice.quantity >= order.intent.quantity
+
+
 def modified_by_notice(order: Order, notice: BrokerNotice, at: datetime) -> OrderModified | None:
-    """The new number and price a notice tells, unless they are known."""
+    """The new number and price a notice tells, if it follows the number we know as the last."""
     number = notice.new_number
     if number is None or notice.price is None or order.ref is None:
         return None
-    if any(ref.number == number for ref in order.refs):
+    if notice.number != order.ref.number or knows_number(order, number):
         return None
     ref = BrokerRef(day=notice.day, branch=notice.branch or order.ref.branch, number=number)
     return OrderModified(order=order.id, ref=ref, limit=notice.price, at=at)
 
 
+def knows_number(order: Order, number: str | None) -> bool:
+    """Whether the order lives, or has lived, under this number."""
+    return any(ref.number == number for ref in order.refs)
+
+
 def modified_by_row(order: Order, row: BrokerOrder, at: datetime) -> list[OrderModified]:
-    """Numbers the broker gave the order that we have not heard of: a modify took effect."""
+    """Numbers after the last we know: modifies that took effect. The newest must stay last."""
     limit = row.limit if row.limit is not None else order.limit
-    known = {ref.number for ref in order.refs}
+    known = [place for place, ref in enumerate(row.refs) if knows_number(order, ref.number)]
     return [
         OrderModified(order=order.id, ref=ref, limit=limit, at=at)
-        for ref in row.refs[1:]
-        if ref.number not in known and limit is not None
+        for ref in row.refs[max(known, default=0) + 1 :]
+        if limit is not None
     ]
 
 
@@ -98,6 +148,15 @@ def forgotten(order: Order) -> Discrepancy:
     )
 
 
+def stamped_too_early(order: Order, row: BrokerOrder) -> Discrepancy:
+    """A row that would be the order in doubt, had the broker not stamped it before that left."""
+    return Discrepancy(
+        subject=f"order {order.id}",
+        ours=f"in doubt, sent {order.sent_at}",
+        theirs=f"number {row.refs[0].number} of the same shape, stamped {row.ordered_at}",
+    )
+
+
 def still_open(order: Order, row: BrokerOrder) -> Discrepancy:
     """An order we believe closed that the broker still works."""
     return Discrepancy(
@@ -119,15 +178,25 @@ def contradiction(order: Order, row: BrokerOrder) -> Discrepancy:
 def closing(
     order: Order, row: BrokerOrder, *, dead_before: date, at: datetime
 ) -> OrderEvent | None:
-    """What ended the order, if the list shows nothing open or its day is over."""
+    """What ended the order, if the list shows nothing open or its day is over.
+
+    Where nothing is open and shares are missing, they may live on under a number that the list
+    leaves out: that proves nothing. Orders for the moment have no such number.
+    """
     if row.remaining == 0:
         if row.rejected and row.filled == 0 == order.filled:
             reason = "the broker's list shows the order as refused"
             return OrderRejected(order=order.id, code="REFUSED_LATER", reason=reason, at=at)
-        return OrderCancelled(order=order.id, at=at)
+        if row.accounted or order.intent.time_in_force is not TimeInForce.DAY:
+            return OrderCancelled(order=order.id, at=at)
     if row.day < dead_before:
         return OrderExpired(order=order.id, at=at)
     return None
+
+
+def reduced(order: Order, row: BrokerOrder) -> int:
+    """Shares the list shows as taken back of a live order that we did not know of."""
+    return max(min(order.remaining - row.remaining, row.cancelled - order.reduced), 0)
 
 
 def without_effect(order: Order, at: datetime) -> OrderEvent | None:
@@ -173,4 +242,21 @@ def unless_owned(
         subject=f"order {outcome.order}",
         ours=f"number {outcome.ref.number} is of order {owner}",
         theirs=f"number {outcome.ref.number} is a modify of this order",
+    )
+
+
+def known(portfolio: PortfolioView, row: BrokerOrder) -> Order | None:
+    """Our order behind a row, by any of its numbers."""
+    for ref in row.refs:
+        order = portfolio.find(ref.day, ref.number)
+        if order is not None:
+            return order
+    return None
+
+
+def awaited(portfolio: PortfolioView, row: BrokerOrder) -> bool:
+    """Whether a reply still under way may bring this row's number."""
+    return any(
+        order.state is OrderState.SENT and same_shape(order, row.instrument, row.side, row.quantity)
+        for order in portfolio.open_orders()
     )

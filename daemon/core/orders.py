@@ -20,6 +20,8 @@ from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
     CancelRefused,
     CancelSent,
+    Fill,
+    FillSource,
     ModifyRefused,
     ModifySent,
     OrderAccepted,
@@ -73,7 +75,7 @@ class Order:
     `limit` is the price in force (a modify changes it, the intent keeps the first one).
     `asked_limit` is a price a modify is under way to. `refs` are all numbers the broker gave it,
     the current one last. `filled` and `reduced` are shares; `notional` is the exact amount
-    traded so far.
+    traded so far. `fills` are what was counted, in that order, and by whose word.
     """
 
     id: OrderId
@@ -86,6 +88,7 @@ class Order:
     notional: Decimal
     created_at: datetime
     updated_at: datetime
+    fills: tuple[Fill, ...] = ()
     sent_at: datetime | None = None
     asked_limit: Decimal | None = None
     cause: str = ""
@@ -99,6 +102,11 @@ class Order:
     def remaining(self) -> int:
         """Shares that could still trade if the order is live."""
         return self.intent.quantity - self.filled - self.reduced
+
+    @property
+    def counted_by_list(self) -> bool:
+        """Whether an inquiry ever told shares of it: which fills they were, nobody knows."""
+        return any(fill.source is FillSource.INQUIRY for fill in self.fills)
 
     @property
     def is_open(self) -> bool:
@@ -213,7 +221,10 @@ def _filled(order: Order, event: OrderFilled) -> Order:
     if fill.instrument != order.intent.instrument or fill.side is not order.intent.side:
         raise InvariantBroken(f"order {order.id}: a fill of another instrument or side")
     order = replace(
-        order, filled=order.filled + fill.quantity, notional=order.notional + fill.notional
+        order,
+        filled=order.filled + fill.quantity,
+        notional=order.notional + fill.notional,
+        fills=(*order.fills, fill),
     )
     if order.filled + order.reduced < order.intent.quantity:
         return order

@@ -1,8 +1,8 @@
 """Two witnesses, one truth: what the broker's notices and inquiries mean for our orders.
 
-A *notice* says that shares traded, at once, but carries no execution id and is never replayed.
-An *inquiry* counts what traded in all, but late. A fill an inquiry counted first is remembered
-and paid back by the notice that follows, so that no share is counted twice and none is lost.
+A *notice* says that shares traded, but carries no execution id; it may come twice, late or never.
+An *inquiry* counts what traded in all, but lags. A notice counts only if it is proven to be new;
+any other is a hint to inquire, and once a list has counted an order, lists alone count it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,12 @@ from datetime import date, datetime
 
 from daemon.core import inference
 from daemon.core import orders as order_life
-from daemon.core.ahead import Ahead
-from daemon.core.books import Discrepancy, differences, position_subject
+from daemon.core.books import differences, position_subject
 from daemon.core.calendar import KST
 from daemon.core.events import (
     AccountReported,
     CancelRefused,
     ExternalOrderSeen,
-    Fill,
-    FillSource,
-    ModifyRefused,
     OrderAccepted,
     OrderCancelled,
     OrderCreated,
@@ -32,13 +28,17 @@ from daemon.core.events import (
     OrderRepriced,
     OrderSent,
 )
-from daemon.core.inference import Outcome
+from daemon.core.inference import Hint, Outcome
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.values import AccountId, OrderId
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
 PARKED_LIMIT = 1_000
+
+SETTLE = 75.0
+"""Seconds after which an inquiry knows of everything before. This rests on a promise: the broker's
+lists and balances lag by at most 60 s. If they lag longer, an order may be given up that lives."""
 
 
 @dataclass(slots=True)
@@ -47,25 +47,33 @@ class _Parked:
     since: float
 
 
+@dataclass(slots=True)
+class _Hinted:
+    """A hint that waits for a list to cover it: so many shares filled, or else the order closed."""
+
+    shares: int | None
+    since: float
+
+
 class Reconciler:
     """Turns the broker's two kinds of word into order events. Pure: it records nothing.
 
     All `now` and `asked` are seconds of one monotonic clock. `grace` is how long a notice may
-    lag behind an inquiry, or ahead of the reply that tells its number; `settle` how old an
-    order or a request must be before its absence from the broker's books means anything.
+    come ahead of the reply that tells its number, and how long a cancel may take; `settle` how
+    old anything must be before the broker's books mean anything by not showing it.
     The caller applies every returned event, in order, before it calls again, and reports each
     recorded order event through `note`.
     """
 
-    def __init__(self, account: AccountId, *, grace: float = 10.0, settle: float = 15.0) -> None:
+    def __init__(self, account: AccountId, *, grace: float = 10.0, settle: float = SETTLE) -> None:
+        self.settle_seconds = settle
+        self.list_was_whole = False
         self._account = account
         self._grace = grace
-        self._settle = settle
-        self._fills_ahead = Ahead(grace)
-        self._cancels_ahead = Ahead(grace)
         self._parked: list[_Parked] = []
+        self._hints: dict[tuple[OrderId, NoticeKind], _Hinted] = {}
         self._changed: dict[OrderId, float] = {}
-        self._last_change = float("-inf")
+        self._numbered: dict[OrderId, tuple[date, float]] = {}
         self._absent: dict[OrderId, int] = {}
         self._account_quiet: dict[OrderId, bool] = {}
 
@@ -74,15 +82,27 @@ class Reconciler:
         """Notices that no order of ours has claimed yet."""
         return len(self._parked)
 
+    @property
+    def hinted(self) -> bool:
+        """Whether a notice told of something that no list has covered yet."""
+        return bool(self._hints)
+
+    def at_rest(self, portfolio: PortfolioView) -> bool:
+        """Whether nothing of ours could trade, or have traded unheard, as far as is known."""
+        return not (portfolio.open_orders() or self._parked or self._hints)
+
     def resume(self, portfolio: PortfolioView, *, now: float) -> None:
-        """Take over open orders of an earlier run: how fresh they are nobody can tell any more."""
-        for order in portfolio.open_orders():
+        """Take over orders of an earlier run: how fresh they are nobody can tell any more."""
+        for order in portfolio.orders.values():
             self._changed[order.id] = now
+            if order.refs:
+                self._numbered[order.id] = order.refs[0].day, float("-inf")
 
     def note(self, event: OrderEvent, *, now: float) -> None:
         """An order event was recorded: inquiries asked before `now` may not know of it."""
         self._changed[event.order] = now
-        self._last_change = now
+        if isinstance(event, OrderAccepted):
+            self._numbered[event.order] = event.ref.day, now
         if isinstance(event, (OrderCreated, OrderSent, OrderAccepted, OrderRejected)):
             self._absent.pop(event.order, None)
             self._account_quiet.pop(event.order, None)
@@ -136,21 +156,23 @@ class Reconciler:
         rows: Sequence[BrokerOrder],
         *,
         asked: float,
+        since: date,
         dead_before: date,
         at: datetime,
         now: float,
     ) -> list[Outcome]:
-        """What a complete list of the broker's orders means.
+        """What a list of the broker's orders from the day `since` on means.
 
         `asked` is when the inquiry left. Orders of days before `dead_before` no longer live at
-        the exchange, whatever the list says of an open rest.
+        the exchange, whatever the list says of an open rest. A list that lacks an order it must
+        know is only a part: what it shows is true, and what it does not show means nothing.
         """
         outcomes: list[Outcome] = []
         seen: dict[OrderId, Order] = {}
         strangers: list[BrokerOrder] = []
         given: dict[tuple[date, str], OrderId] = {}
         for row in rows:
-            order = _known(portfolio, row)
+            order = inference.known(portfolio, row)
             if order is None:
                 number = (row.day, row.refs[0].number)
                 if number not in given:
@@ -170,10 +192,13 @@ class Reconciler:
                     order = order_life.apply(order, outcome)
             seen[order.id] = order
             outcomes += implied
-        self._remember_ahead(outcomes, at=at, now=now)
         outcomes += self._strange(portfolio, strangers, seen, at)
-        outcomes += self._missing(portfolio, seen, asked=asked, dead_before=dead_before, at=at)
-        self._forget_closed(portfolio, now)
+        self.list_was_whole = self._is_whole(seen, asked=asked, since=since)
+        outcomes += self._missing(
+            portfolio, seen, asked=asked, since=since, dead_before=dead_before, at=at
+        )
+        self._drop_hints(portfolio, seen, asked)
+        self._forget(portfolio, asked)
         return outcomes
 
     def on_account(
@@ -187,17 +212,6 @@ class Reconciler:
                 self._account_quiet[order.id] = subject not in moved
         return list(self._proven_absent(portfolio, at))
 
-    def quiet_since(self, portfolio: PortfolioView, asked: float) -> bool:
-        """Whether nothing was on its way when an inquiry left at `asked`, nor since.
-
-        An old doubt is no longer on its way: it must not keep the books from being judged.
-        """
-        for order in portfolio.open_orders():
-            doubted = order.state is OrderState.IN_DOUBT
-            if order.state is OrderState.SENT or (doubted and not self._is_settled(order, asked)):
-                return False
-        return not self._parked and self._last_change < asked
-
     def _meaning(
         self,
         portfolio: PortfolioView,
@@ -207,76 +221,69 @@ class Reconciler:
         at: datetime,
         now: float,
     ) -> list[Outcome]:
+        """The events a notice proves, or a hint: any may be an old one, told late or again."""
         match notice.kind:
             case NoticeKind.FILLED:
-                return self._fill_by_notice(order, notice, at=at, now=now)
+                fill = inference.new_fill(order, notice)
+                if fill is not None:
+                    return [OrderFilled(order=order.id, fill=fill, at=at)]
+                # Nothing more can be learnt of an order that traded in full.
+                return (
+                    self._hint(order, notice, now) if order.filled < order.intent.quantity else []
+                )
             case NoticeKind.CANCELLED if order.is_open:
-                return self._cancel_by_notice(order, notice, at=at, now=now)
+                if inference.ends_by_cancel(order, notice):
+                    return [OrderCancelled(order=order.id, at=at)]
+                return self._hint(order, notice, now)
             case NoticeKind.MODIFIED if order.is_open:
                 modified = inference.modified_by_notice(order, notice, at)
-                return [] if modified is None else [inference.unless_owned(portfolio, {}, modified)]
+                if modified is not None:
+                    return [inference.unless_owned(portfolio, {}, modified)]
+                if inference.knows_number(order, notice.new_number):
+                    return []
+                return self._hint(order, notice, now)
             case NoticeKind.REJECTED if order.is_open:
+                if order.filled:
+                    return self._hint(order, notice, now)
                 reason = "the exchange refused the order after the broker had accepted it"
                 return [OrderRejected(order=order.id, code="REFUSED_LATER", reason=reason, at=at)]
             case NoticeKind.MODIFY_REFUSED if order.state is OrderState.MODIFYING:
-                reason = "the exchange refused the new price"
-                return [ModifyRefused(order=order.id, code="REFUSED_LATER", reason=reason, at=at)]
+                # It may be of an earlier attempt: this one's price may take effect and binds cash.
+                return self._hint(order, notice, now)
             case NoticeKind.CANCEL_REFUSED if order.state is OrderState.CANCELLING:
+                # Even if this attempt still lives, nothing is lost: the order counts as alive.
                 reason = "the exchange refused the cancel"
                 return [CancelRefused(order=order.id, code="REFUSED_LATER", reason=reason, at=at)]
             case _:
                 return []
 
-    def _fill_by_notice(
-        self, order: Order, notice: BrokerNotice, *, at: datetime, now: float
-    ) -> list[Outcome]:
-        quantity = self._fills_ahead.pay(order.id, notice, now=now)
-        if quantity == 0:
-            return []
-        room = order.intent.quantity - order.filled
-        if notice.price is None or quantity > room:
-            # Without an execution id a repeated notice looks like one more fill: never guess.
-            return [
-                Discrepancy(
-                    subject=f"order {order.id}",
-                    ours=f"{order.filled} of {order.intent.quantity} shares filled",
-                    theirs=f"a notice of {notice.quantity} shares at {notice.price} more",
-                )
-            ]
-        fill = Fill(
-            instrument=order.intent.instrument,
-            side=order.intent.side,
-            quantity=quantity,
-            notional=notice.price * quantity,
-            source=FillSource.NOTICE,
-            exchange_time=notice.exchange_time,
-        )
-        return [OrderFilled(order=order.id, fill=fill, at=at)]
+    def _hint(self, order: Order, notice: BrokerNotice, now: float) -> list[Outcome]:
+        """Remember to ask until a list covers what a notice told, or none can lag that long."""
+        key = (order.id, notice.kind)
+        shares = None
+        if notice.kind is NoticeKind.FILLED:
+            before = self._hints.get(key)
+            counted = order.filled if before is None else max(before.shares or 0, order.filled)
+            shares = min(counted + notice.quantity, order.intent.quantity)
+        self._hints[key] = _Hinted(shares, now)
+        return [Hint(order=order.id, told=f"{notice.kind}: {notice.quantity} shares")]
 
-    def _cancel_by_notice(
-        self, order: Order, notice: BrokerNotice, *, at: datetime, now: float
-    ) -> list[Outcome]:
-        quantity = self._cancels_ahead.pay(order.id, notice, now=now)
-        if quantity == 0:
-            return []
-        if quantity >= order.remaining:
-            return [OrderCancelled(order=order.id, at=at)]
-        return [OrderReduced(order=order.id, quantity=quantity, at=at)]
-
-    def _remember_ahead(self, outcomes: Sequence[Outcome], *, at: datetime, now: float) -> None:
-        """Keep what an inquiry told first, to be paid back by the notices that follow."""
-        for outcome in outcomes:
-            if isinstance(outcome, OrderFilled):
-                self._fills_ahead.owe(outcome.order, outcome.fill.quantity, at=at, now=now)
-            elif isinstance(outcome, OrderReduced):
-                self._cancels_ahead.owe(outcome.order, outcome.quantity, at=at, now=now)
+    def _drop_hints(
+        self, portfolio: PortfolioView, seen: Mapping[OrderId, Order], asked: float
+    ) -> None:
+        """Let go of hints that a list asked then has answered."""
+        for (order_id, kind), hinted in list(self._hints.items()):
+            order = seen.get(order_id) or portfolio.orders[order_id]
+            covered = not order.is_open if hinted.shares is None else order.filled >= hinted.shares
+            if covered or asked - hinted.since >= self.settle_seconds:
+                del self._hints[order_id, kind]
 
     def _claim_by_row(
         self, portfolio: PortfolioView, row: BrokerOrder, taken: Mapping[OrderId, Order]
     ) -> Order | None:
         """The order in doubt that owns a row nobody knows. Equal ones are interchangeable."""
         first = row.refs[0]
-        if (first.day, first.number) in portfolio.external or _awaited(portfolio, row):
+        if (first.day, first.number) in portfolio.external or inference.awaited(portfolio, row):
             return None
         for order in portfolio.open_orders():
             if order.id in taken or order.state is not OrderState.IN_DOUBT:
@@ -300,7 +307,7 @@ class Reconciler:
         outcomes: list[Outcome] = []
         for row in rows:
             first = row.refs[0]
-            if (first.day, first.number) in portfolio.external or _awaited(portfolio, row):
+            if (first.day, first.number) in portfolio.external or inference.awaited(portfolio, row):
                 continue
             twin = next(
                 (
@@ -314,9 +321,7 @@ class Reconciler:
             )
             if twin is not None:
                 self._absent.pop(twin.id, None)
-                theirs = f"number {first.number} of the same shape, stamped {row.ordered_at}"
-                ours = f"in doubt, sent {twin.sent_at}"
-                outcomes.append(Discrepancy(subject=f"order {twin.id}", ours=ours, theirs=theirs))
+                outcomes.append(inference.stamped_too_early(twin, row))
                 continue
             outcomes.append(
                 ExternalOrderSeen(
@@ -361,7 +366,7 @@ class Reconciler:
                 filled = OrderFilled(order=order.id, fill=missing, at=at)
                 outcomes.append(filled)
                 order = order_life.apply(order, filled)
-        elif inference.repriced(order, row) and self._unchanged(order, asked):
+        elif inference.repriced(order, row) and settled:
             amount = row.notional - order.notional
             outcomes.append(OrderRepriced(order=order.id, amount=amount, at=at))
         if order.is_open:
@@ -375,17 +380,22 @@ class Reconciler:
         self, order: Order, row: BrokerOrder, *, asked: float, dead_before: date, at: datetime
     ) -> OrderEvent | None:
         """What became of the open rest, once fills agree."""
-        closing = inference.closing(order, row, dead_before=dead_before, at=at)
+        # The old number of a modified order may be gone and its new one not listed yet.
+        listed = {ref.number for ref in row.refs}
+        blind = order.asked_limit is not None or order.refs[-1].number not in listed
         settled = self._is_settled(order, asked)
-        if closing is not None:
-            # The old number of a modified order may be gone and its new one not listed yet.
-            listed = {ref.number for ref in row.refs}
-            blind = order.state is OrderState.MODIFYING or order.refs[-1].number not in listed
-            return None if blind and not settled else closing
-        reduced = order.remaining - row.remaining
-        if reduced > 0 and self._unchanged(order, asked):
-            return OrderReduced(order=order.id, quantity=reduced, at=at)
-        return inference.without_effect(order, at) if settled else None
+        if settled or not blind:
+            closing = inference.closing(order, row, dead_before=dead_before, at=at)
+            if closing is not None:
+                return closing
+            reduced = inference.reduced(order, row)
+            if reduced and row.filled == order.filled:
+                return OrderReduced(order=order.id, quantity=reduced, at=at)
+        # A cancel may be asked for again without harm, so it is given up much sooner.
+        cancelling = order.state is OrderState.CANCELLING
+        patience = self._grace if cancelling else self.settle_seconds
+        overdue = asked - self._changed.get(order.id, float("-inf")) >= patience
+        return inference.without_effect(order, at) if overdue else None
 
     def _missing(
         self,
@@ -393,10 +403,14 @@ class Reconciler:
         seen: Mapping[OrderId, Order],
         *,
         asked: float,
+        since: date,
         dead_before: date,
         at: datetime,
     ) -> list[Outcome]:
-        """Orders of ours that a complete list does not know."""
+        """Orders of ours that a list does not know.
+
+        A doubt may end by that, so only a list that knows all others counts for it.
+        """
         outcomes: list[Outcome] = []
         for order in portfolio.open_orders():
             if order.id in seen:
@@ -406,19 +420,31 @@ class Reconciler:
                 continue
             if not self._is_settled(order, asked):
                 continue
-            self._absent[order.id] = self._absent.get(order.id, 0) + 1
-            if self._absent[order.id] < 2:
+            doubted = order.state is OrderState.IN_DOUBT
+            reached = order.created_at.astimezone(KST).date() >= since
+            if doubted and not (self.list_was_whole and reached):
                 continue
-            if order.state is OrderState.IN_DOUBT:
-                if order.created_at.astimezone(KST).date() < dead_before:
-                    outcomes.append(inference.absent(order, "its day is over", at))
-            else:
+            self._absent[order.id] = self._absent.get(order.id, 0) + 1
+            if self._absent[order.id] >= 2 and not doubted:
                 outcomes.append(inference.forgotten(order))
                 if order.refs[-1].day < dead_before:
                     outcomes.append(OrderExpired(order=order.id, at=at))
-        proven = self._proven_absent(portfolio, at)
-        ended = {each.order for each in outcomes if isinstance(each, OrderRejected)}
-        return outcomes + [each for each in proven if each.order not in ended]
+        return outcomes + list(self._proven_absent(portfolio, at))
+
+    def _is_whole(self, seen: Mapping[OrderId, Order], *, asked: float, since: date) -> bool:
+        """Whether a list shows every order of ours, open or closed, that it must know by now.
+
+        Pages get lost, and an outage looks like a day without orders.
+        """
+        self._numbered = {
+            order_id: (day, known)
+            for order_id, (day, known) in self._numbered.items()
+            if day >= since
+        }
+        return all(
+            order_id in seen or asked - known < self.settle_seconds
+            for order_id, (_, known) in self._numbered.items()
+        )
 
     def _proven_absent(self, portfolio: PortfolioView, at: datetime) -> list[OrderRejected]:
         """Doubt ends in a rejection only on three witnesses: two lists, and unmoved holdings."""
@@ -431,21 +457,17 @@ class Reconciler:
             and not any(inference.fits(order, parked.notice) for parked in self._parked)
         ]
 
-    def _forget_closed(self, portfolio: PortfolioView, now: float) -> None:
+    def _forget(self, portfolio: PortfolioView, asked: float) -> None:
         alive = {order.id for order in portfolio.open_orders()}
         self._changed = {
             order_id: changed
             for order_id, changed in self._changed.items()
-            if order_id in alive or now - changed < self._settle + self._grace
+            if order_id in alive or asked - changed < self.settle_seconds
         }
-
-    def _unchanged(self, order: Order, asked: float) -> bool:
-        """Whether the order is as it was when an inquiry left at `asked`."""
-        return self._changed.get(order.id, float("-inf")) < asked
 
     def _is_settled(self, order: Order, asked: float) -> bool:
         """Whether an inquiry asked then left long enough after the order last changed."""
-        return asked - self._changed.get(order.id, float("-inf")) >= self._settle
+        return asked - self._changed.get(order.id, float("-inf")) >= self.settle_seconds
 
     def _awaits_reply(self, portfolio: PortfolioView, parked: _Parked) -> bool:
         """Whether an order that has no number yet might be the one the notice speaks of."""
@@ -465,20 +487,3 @@ class Reconciler:
             quantity=notice.quantity,
             at=at,
         )
-
-
-def _known(portfolio: PortfolioView, row: BrokerOrder) -> Order | None:
-    for ref in row.refs:
-        order = portfolio.find(ref.day, ref.number)
-        if order is not None:
-            return order
-    return None
-
-
-def _awaited(portfolio: PortfolioView, row: BrokerOrder) -> bool:
-    """Whether a reply still under way may bring this row's number."""
-    return any(
-        order.state is OrderState.SENT
-        and inference.same_shape(order, row.instrument, row.side, row.quantity)
-        for order in portfolio.open_orders()
-    )

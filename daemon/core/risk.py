@@ -198,9 +198,9 @@ def _first_denial(
 
     if market_of(intent.instrument) is not Market.KRX:
         return deny(Rule.MARKET, "cash is counted in KRW: only KRX instruments can be traded")
-    doubted = _doubted(portfolio.open_orders(), intent)
-    if doubted is not None:
-        return deny(Rule.IN_DOUBT, f"order {doubted.id} on this instrument has no known outcome")
+    uncertain = doubted(portfolio.open_orders(), intent)
+    if uncertain is not None:
+        return deny(Rule.IN_DOUBT, f"order {uncertain.id} on this instrument has no known outcome")
     last = quotes.last_price(intent.instrument)
     price = _worst_price(intent, quotes)
     if last is None or price is None:
@@ -227,7 +227,8 @@ def _first_denial(
     return deny(*problem) if problem is not None else None
 
 
-def _doubted(open_orders: Iterable[Order], intent: OrderIntent) -> Order | None:
+def doubted(open_orders: Iterable[Order], intent: OrderIntent) -> Order | None:
+    """An order on the intent's instrument whose outcome nobody knows, if there is one."""
     for order in open_orders:
         same = order.intent.instrument == intent.instrument
         if same and order.state is OrderState.IN_DOUBT:

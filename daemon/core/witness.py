@@ -54,7 +54,9 @@ class BrokerOrder:
 
     `refs` are all its numbers, the first one first and the current one last (a modify gives a
     new number). `quantity` is as first ordered; `filled` and `notional` are cumulative over
-    all numbers; `remaining` is open now. `limit` is the price in force, `None` at market.
+    all numbers; `remaining` is open now and `cancelled` what the broker confirms as taken back
+    or dropped. Shares that are none of these moved to a number the list does not show. `limit` is
+    the price in force, `None` at market.
     """
 
     refs: tuple[BrokerRef, ...]
@@ -65,8 +67,15 @@ class BrokerOrder:
     filled: int
     notional: Decimal
     remaining: int
+    cancelled: int
     rejected: int
     ordered_at: datetime
+
+    @property
+    def accounted(self) -> bool:
+        """Whether the list tells what became of every share of the order."""
+        told = self.filled + self.remaining + self.cancelled + self.rejected
+        return told >= self.quantity
 
     @property
     def day(self) -> date:

@@ -252,6 +252,11 @@ class Executor:
         def leaving() -> None:
             if not self._gate.is_open:
                 raise TryLater("GATE_CLOSED", self._gate.why(), delay=0.0)
+            # While this one waited for its turn, one sent before it may have been lost sight of.
+            doubted = risk.doubted(self._ledger.portfolio.open_orders(), order.intent)
+            if doubted is not None and doubted.id != order_id:
+                reason = f"order {doubted.id} on this instrument has no known outcome"
+                raise TryLater("IN_DOUBT", reason, delay=1.0)
             if self._state(order_id) is OrderState.CREATED:
                 self._ledger.record(OrderSent(order=order_id, at=self._clock.now()))
                 self.stats.placed += 1

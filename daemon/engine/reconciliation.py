@@ -5,13 +5,21 @@ every so often. The broker's books win; what cannot be explained is told, and cl
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import structlog
 
-from daemon.core.books import Discrepancy, costs, differences
+from daemon.core.books import (
+    Discrepancy,
+    Looks,
+    costs,
+    credible,
+    differences,
+    is_nothing,
+    position_subject,
+)
 from daemon.core.calendar import MarketCalendar
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import (
@@ -23,7 +31,7 @@ from daemon.core.events import (
     ExternalOrderSeen,
     OrderEvent,
 )
-from daemon.core.inference import Outcome
+from daemon.core.inference import Hint, Outcome
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
 from daemon.core.values import LinkDown, LinkUp
@@ -33,16 +41,17 @@ from daemon.engine.ledger import Ledger
 from daemon.ports import Broker, Clock
 
 CLOSING_MARGIN = timedelta(minutes=1)
-ADOPT_TRIES = 15
+ADOPT_LIMIT = 240.0
+"""Seconds to wait for an account at rest: more than answers may lag and `settle` together."""
+
 ORDER_SUBJECT = "order "
+BOOKS = "books"
+COSTS = "costs"
 LIST_REACH = timedelta(days=80)
 """How far back the broker's list of orders is asked: KIS keeps three months in it."""
 
 BLIND_LIMIT = 60.0
 """Seconds without one complete inquiry after which new orders are closed."""
-
-BOOKS_LAG = 3.0
-"""Seconds the broker's balance may lag behind a fill before a difference is taken seriously."""
 
 _UNSETTLED = frozenset(
     {OrderState.SENT, OrderState.IN_DOUBT, OrderState.CANCELLING, OrderState.MODIFYING}
@@ -54,6 +63,7 @@ class ReconciliationStats:
     """Counts since the start."""
 
     notices: int = 0
+    hints: int = 0
     passes: int = 0
     failed_passes: int = 0
     discrepancies: int = 0
@@ -88,6 +98,7 @@ class Reconciliation:
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
         self._suspects: dict[str, Discrepancy] = {}
+        self._looks = Looks(reconciler.settle_seconds)
         self._link_ups = 0
         self._link_is_up = False
         self._complete_at = clock.monotonic()
@@ -96,7 +107,11 @@ class Reconciliation:
 
     def resume(self) -> None:
         """Take over what an earlier run left: called once, after recovery."""
-        self._reconciler.resume(self._ledger.portfolio, now=self._clock.monotonic())
+        portfolio, now = self._ledger.portfolio, self._clock.monotonic()
+        self._reconciler.resume(portfolio, now=now)
+        if portfolio.orders:
+            latest = max(order.updated_at for order in portfolio.orders.values())
+            self._last_change = now - max((self._clock.now() - latest).total_seconds(), 0.0)
         self.hold_gate()
 
     def wake(self, reason: str) -> None:
@@ -144,7 +159,8 @@ class Reconciliation:
         while True:
             self._woken.clear()
             complete = await self.inquire()
-            delay = self._period if complete and not self.unsettled() else self._hurry
+            waits = self.unsettled() or self._reconciler.hinted
+            delay = self._period if complete and not waits else self._hurry
             try:
                 async with asyncio.timeout(delay):
                     await self._woken.wait()
@@ -163,8 +179,11 @@ class Reconciliation:
         )
 
     def undecided(self) -> bool:
-        """Whether the last look at the account showed a difference that nobody confirmed yet."""
-        return any(each not in self._ledger.portfolio.discrepancies for each in self._suspects)
+        """Whether the books are not open yet, or differ in a way that nobody confirmed yet."""
+        portfolio = self._ledger.portfolio
+        return not portfolio.opened or any(
+            each not in portfolio.discrepancies for each in self._suspects
+        )
 
     async def inquire(self) -> bool:
         """One pass over orders, cash and holdings; tells whether it was complete.
@@ -175,7 +194,7 @@ class Reconciliation:
             link_ups, was_up = self._link_ups, self._link_is_up
             try:
                 found = await self._inquire_orders()
-                judged, differing = await self._inquire_account()
+                agreed = await self._inquire_account()
             except NeedsOperator:
                 raise
             except TradingError as error:
@@ -184,7 +203,7 @@ class Reconciliation:
             self.stats.passes += 1
             self._complete_at = self._clock.monotonic()
             self._gate.open(Shutter.BLIND)
-            self._close_found({**found, **differing}, account_judged=judged)
+            self._clear(self._refuted(found) | agreed)
             checked = was_up and self._link_is_up and link_ups == self._link_ups
             if checked and self._gate.open(Shutter.STREAM):
                 self._log.info("gate_opened", cause="the gap of the order stream is checked")
@@ -193,23 +212,30 @@ class Reconciliation:
     async def adopt(self) -> AccountReported:
         """Take over the broker's cash and holdings as ours.
 
-        The books are taken between two looks at the orders that nothing moved across, so that
-        no fill is in them and told again. Raises `TradingError`, `TryLater` among them when the
+        The books are taken once looks at them agree and nothing of ours moved between, so that
+        no fill is in them and told again. Raises `NeedsOperator`, and `TryLater` when the
         account does not come to rest.
         """
-        async with self._turn:
-            for _ in range(ADOPT_TRIES):
-                await self._inquire_orders()
-                quiet_from = self._clock.monotonic()
-                report = await self._broker.account()
-                await self._inquire_orders()
-                if self._reconciler.quiet_since(self._ledger.portfolio, quiet_from):
+        looks = Looks(self._reconciler.settle_seconds)
+        cause = "orders are still on their way"
+        give_up = self._clock.monotonic() + ADOPT_LIMIT
+        while self._clock.monotonic() < give_up:
+            async with self._turn:
+                try:
+                    await self._inquire_orders()
+                    report = await self._books_at_rest(looks)
+                except NeedsOperator:
+                    raise
+                except TradingError as error:
+                    self._failed(error)
+                    report, cause = None, str(error)
+                if report is not None:
                     self._ledger.record(report)
                     self._suspects.clear()
-                    self._close_found({}, account_judged=True)
+                    self._clear(list(self._ledger.portfolio.discrepancies))
                     return report
-                await asyncio.sleep(self._hurry)
-            raise TryLater("NOT_QUIET", "orders are still on their way", delay=self._hurry)
+            await asyncio.sleep(self._hurry)
+        raise TryLater("NOT_QUIET", cause, delay=self._hurry)
 
     def _failed(self, error: TradingError) -> None:
         self.stats.failed_passes += 1
@@ -221,12 +247,14 @@ class Reconciliation:
     async def _inquire_orders(self) -> dict[str, Discrepancy]:
         """Look at the list of orders; returns the discrepancies it shows."""
         asked = self._clock.monotonic()
-        rows = await self._broker.orders(self._oldest_day())
+        since = self._oldest_day()
+        rows = await self._broker.orders(since)
         found = self._record(
             self._reconciler.on_inquiry(
                 self._ledger.portfolio,
                 rows,
                 asked=asked,
+                since=since,
                 dead_before=self._dead_before(),
                 at=self._clock.now(),
                 now=self._clock.monotonic(),
@@ -235,39 +263,82 @@ class Reconciliation:
         self.settle()
         return found
 
-    async def _inquire_account(self) -> tuple[bool, dict[str, Discrepancy]]:
-        """Look at cash and holdings; tells whether they could be judged, and what differs."""
+    async def _inquire_account(self) -> set[str]:
+        """Look at cash and holdings; returns the subjects that are certain to agree.
+
+        Raises `TryLater` when the balance cannot be true.
+        """
         portfolio = self._ledger.portfolio
+        if not portfolio.opened:
+            opening = await self._books_at_rest(self._looks)
+            if opening is not None:
+                self._ledger.record(opening)
+            return set()
         asked = self._clock.monotonic()
         report = await self._broker.account()
-        if not portfolio.opened:
-            self._ledger.record(report)
-            return True, {}
-        self._record(
-            self._reconciler.on_account(portfolio, report, asked=asked, at=self._clock.now())
-        )
-        if not self._reconciler.quiet_since(portfolio, asked):
-            return False, {}
-        suspects = {each.subject: each for each in differences(portfolio, report)}
-        seen_before, self._suspects = self._suspects, suspects
-        if asked - self._last_change < BOOKS_LAG:
-            return not suspects, {}
+        if not credible(portfolio, report):
+            reason = "the broker shows no cash and no shares at all, and we know of some"
+            raise TryLater("EMPTY_BALANCE", reason, delay=self._hurry)
+        now = self._clock.now()
+        self._record(self._reconciler.on_account(portfolio, report, asked=asked, at=now))
+        found = {each.subject: each for each in differences(portfolio, report)}
+        self._suspects = found
+        known = {each for each in portfolio.discrepancies if not each.startswith(ORDER_SUBJECT)}
+        # An agreement with a difference we know of must last as long as a difference.
+        statements: dict[str, Hashable] = dict.fromkeys(known, self._last_change)
+        statements |= found
         charged = costs(portfolio, report)
-        if charged and not suspects:
-            now = self._clock.now()
-            self._ledger.record(
-                CostsCharged(account=self._broker.account_id, amount=charged, at=now)
-            )
-        confirmed = [each for subject, each in suspects.items() if seen_before.get(subject) == each]
-        self._record(confirmed)
-        return True, {each.subject: each for each in suspects.values()}
+        if charged and not found:
+            statements[COSTS] = portfolio.cash, report.cash
+        believed = self._looks.see(
+            statements,
+            asked=asked,
+            calm_since=self._calm_since(),
+            certain=found.keys() & self._traded_by_hand(),
+        )
+        if COSTS in believed:
+            account = self._broker.account_id
+            self._ledger.record(CostsCharged(account=account, amount=charged, at=now))
+        self._record(each for subject, each in found.items() if subject in believed)
+        return (believed & known) - found.keys()
 
-    def _close_found(self, found: Mapping[str, Discrepancy], *, account_judged: bool) -> None:
-        """Close the discrepancies a complete pass looked for and did not find again."""
-        for subject in list(self._ledger.portfolio.discrepancies):
-            of_order = subject.startswith(ORDER_SUBJECT)
-            if subject not in found and (of_order or account_judged):
-                self._ledger.record(DiscrepancyCleared(subject=subject, at=self._clock.now()))
+    async def _books_at_rest(self, looks: Looks) -> AccountReported | None:
+        """The broker's books if they were the same before and nothing of ours moved since.
+
+        An account of nothing at all is looked at once more: so does a broken answer look.
+        """
+        asked = self._clock.monotonic()
+        report = await self._broker.account()
+        believed = looks.see(
+            {BOOKS: (report.cash, frozenset(report.holdings), self._last_change)},
+            asked=asked,
+            calm_since=self._calm_since(),
+            least=3 if is_nothing(report) else 2,
+        )
+        return report if BOOKS in believed else None
+
+    def _calm_since(self) -> float | None:
+        """When something of ours last moved, `None` while something may be moving."""
+        calm = self._reconciler.at_rest(self._ledger.portfolio)
+        return self._last_change if calm else None
+
+    def _traded_by_hand(self) -> set[str]:
+        """Holdings that the account holder is known to have traded today."""
+        today = self._calendar.local_date(self._clock.now())
+        seen = self._ledger.portfolio.external.values()
+        return {position_subject(each.instrument) for each in seen if each.day == today}
+
+    def _refuted(self, found: Collection[str]) -> set[str]:
+        """Discrepancies of orders that the last list, if it was whole, did not show again."""
+        if not self._reconciler.list_was_whole:
+            return set()
+        known = self._ledger.portfolio.discrepancies
+        return {each for each in known if each.startswith(ORDER_SUBJECT) and each not in found}
+
+    def _clear(self, subjects: Iterable[str]) -> None:
+        """Close discrepancies that are over, and let go of the gate if these were the last."""
+        for subject in sorted(subjects):
+            self._ledger.record(DiscrepancyCleared(subject=subject, at=self._clock.now()))
         self.hold_gate()
 
     def _record(self, outcomes: Iterable[Outcome]) -> dict[str, Discrepancy]:
@@ -277,6 +348,9 @@ class Reconciliation:
             if isinstance(outcome, Discrepancy):
                 found[outcome.subject] = outcome
                 self._report(outcome)
+            elif isinstance(outcome, Hint):
+                self.stats.hints += 1
+                self.wake(f"order {outcome.order} was told, new or old: {outcome.told}")
             else:
                 if isinstance(outcome, ExternalOrderSeen):
                     self.stats.external_orders += 1

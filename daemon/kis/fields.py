@@ -4,6 +4,7 @@ Every reader returns a value, `None` for a blank, or raises `BadData` naming the
 """
 
 import re
+import reprlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -33,7 +34,7 @@ def text_of(row: Mapping[str, object], field: str) -> str:
         return value.strip()
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise BadData("not a scalar", field=field, raw=repr(value))
+    raise BadData("not a scalar", field=field, raw=reprlib.repr(value))
 
 
 def decimal_or_none(text: str, field: str) -> Decimal | None:

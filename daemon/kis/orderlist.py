@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
+from operator import itemgetter
 
 from daemon.core.errors import BadData
 from daemon.core.values import BrokerRef, InstrumentId, Side
@@ -25,13 +27,25 @@ from daemon.kis.fields import (
 )
 from daemon.kis.spec import OrderDivision
 
+_READ = (
+    *("odno", "orgn_odno", "ord_dt", "ord_gno_brno", "pdno", "sll_buy_dvsn_cd", "ord_qty"),
+    *("ord_unpr", "tot_ccld_qty", "tot_ccld_amt", "avg_prvs", "rmn_qty", "rjct_qty"),
+    *("ord_dvsn_cd", "ord_tmd", "cncl_cfrm_qty", "cncl_yn"),
+)
+"""Every field that `_read_entry` looks at."""
+
+_ALL_READ = itemgetter(*_READ)
+
 Key = tuple[date, str, str]
 """Day, branch and number: two branches may give out the same number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Entry:
-    """One row. `parent` is the number it changes, `None` for an order of its own."""
+    """One row; read again unchanged, it is the same object.
+
+    `parent` is the number it changes, `None` for an order of its own.
+    """
 
     ref: BrokerRef
     parent: str | None
@@ -42,6 +56,7 @@ class _Entry:
     filled: int
     notional: Decimal
     remaining: int
+    cancelled: int
     rejected: int
     division: str
     at: datetime
@@ -77,7 +92,7 @@ def fold_orders(
     """
     entries: dict[Key, _Entry] = {}
     for row in rows:
-        entry = _entry({name.lower(): value for name, value in row.items()})
+        entry = _entry(row if "odno" in row else {n.lower(): value for n, value in row.items()})
         if entry is None:
             on_skipped(row)
         else:
@@ -86,7 +101,7 @@ def fold_orders(
     families: dict[Key, list[_Entry]] = {}
     for entry in sorted(entries.values(), key=lambda entry: entry.age):
         families.setdefault(roots.of(entry), []).append(entry)
-    orders = [_fold(root, family) for root, family in families.items()]
+    orders = [_fold(root, *family) for root, family in families.items()]
     return sorted(
         (order for order in orders if order is not None),
         key=lambda order: (order.ordered_at, order.refs[0].number),
@@ -94,6 +109,19 @@ def fold_orders(
 
 
 def _entry(row: Mapping[str, object]) -> _Entry | None:
+    """A row's order. A day's list repeats nearly all of its rows each time it is asked."""
+    try:
+        return _known_entry(*_ALL_READ(row))
+    except (KeyError, TypeError):
+        return _read_entry(row)  # a field is missing, or no scalar, which is told by name
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _known_entry(*values: object) -> _Entry | None:
+    return _read_entry(dict(zip(_READ, values, strict=True)))
+
+
+def _read_entry(row: Mapping[str, object]) -> _Entry | None:
     number = order_number(text_of(row, "odno"))
     parent = order_number(text_of(row, "orgn_odno"))
     if number is None:
@@ -112,10 +140,19 @@ def _entry(row: Mapping[str, object]) -> _Entry | None:
         filled=filled,
         notional=_notional(row, filled),
         remaining=shares_at(row, "rmn_qty"),
+        cancelled=_cancelled(row, filled),
         rejected=shares_or_none(text_of(row, "rjct_qty"), "rjct_qty") or 0,
         division=text_of(row, "ord_dvsn_cd"),
         at=instant_of(day, text_of(row, "ord_tmd"), "ord_tmd"),
     )
+
+
+def _cancelled(row: Mapping[str, object], filled: int) -> int:
+    """What was taken back; the mark alone, without a count, means all that did not trade."""
+    counted = shares_or_none(text_of(row, "cncl_cfrm_qty"), "cncl_cfrm_qty")
+    if counted or text_of(row, "cncl_yn").upper() != "Y":
+        return counted or 0
+    return max(shares_at(row, "ord_qty") - filled - shares_at(row, "rmn_qty"), 0)
 
 
 def _notional(row: Mapping[str, object], filled: int) -> Decimal:
@@ -164,7 +201,8 @@ class _Roots:
         return day, branch, number
 
 
-def _fold(root: Key, family: Sequence[_Entry]) -> BrokerOrder | None:
+@lru_cache(maxsize=4096)
+def _fold(root: Key, *family: _Entry) -> BrokerOrder | None:
     first = next((entry for entry in family if entry.key == root), None)
     changes = [entry for entry in family if entry is not first and entry.carries_shares]
     refs = [entry.ref for entry in changes]
@@ -193,6 +231,7 @@ def _fold(root: Key, family: Sequence[_Entry]) -> BrokerOrder | None:
         notional=sum((entry.notional for entry in living), Decimal(0)),
         # A modified row may keep showing what has moved on under the new number.
         remaining=min(sum(entry.remaining for entry in living), max(head.quantity - filled, 0)),
+        cancelled=min(sum(entry.cancelled for entry in living), head.quantity),
         rejected=first.rejected if first is not None else 0,
         ordered_at=head.at,
     )

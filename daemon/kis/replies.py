@@ -5,6 +5,7 @@ rate refusals with 200, 429 or 500. Any bytes give a value or one error of `core
 """
 
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -49,6 +50,12 @@ from daemon.kis.spec import (
 Row = Mapping[str, object]
 
 _VIRTUAL_CODE = re.compile(r"[0-9]{8}")
+
+_BALANCE_SUMS = {"pchs_amt_smtl_amt": "pchs_amt", "evlu_amt_smtl_amt": "evlu_amt"}
+"""Totals of the balance inquiry, and the field of its rows that makes up each."""
+
+SUM_TOLERANCE = Decimal("0.01")
+"""How the broker rounds its totals was never measured, and prices move between two pages."""
 
 RATE_DELAY = 1.0
 TOKEN_DELAY = 0.5
@@ -136,6 +143,8 @@ def order_reply(response: HttpResponse) -> Reply:
     outcome, code, message = _verdict(body)
     if outcome == "0":
         return Reply(body, "")
+    if _names_an_order(body):
+        raise OutcomeUnknown(f"{code}: {message}, but with an order number")
     _raise_passing(code, message)
     meaning = CODE_MEANINGS.get(code)
     if meaning in (CodeMeaning.UNKNOWN_OUTCOME, CodeMeaning.TEMPORARY):
@@ -146,6 +155,17 @@ def order_reply(response: HttpResponse) -> Reply:
     if meaning is None and not _proves_refusal(code, response.status):
         raise OutcomeUnknown(f"HTTP {response.status} with {code}: {message}")
     raise Refused(code, message)
+
+
+def _names_an_order(body: Row) -> bool:
+    """Whether an answer carries an order's number, which a refusal has no use for."""
+    output = body.get("output")
+    if not isinstance(output, dict):
+        return False
+    try:
+        return order_number(text_of(output, "ODNO") or text_of(output, "odno")) is not None
+    except BadData:
+        return True
 
 
 def _proves_refusal(code: str, status: int) -> bool:
@@ -256,7 +276,7 @@ def cursors(reply: Reply) -> Cursors:
     def raw(name: str) -> str:
         value = reply.body.get(name, reply.body.get(name.upper(), ""))
         if not isinstance(value, str):
-            raise BadData("not a cursor", field=name, raw=repr(value))
+            raise BadData("not a cursor", field=name, raw=reprlib.repr(value))
         return value
 
     return Cursors(raw("ctx_area_fk100"), raw("ctx_area_nk100"))
@@ -271,10 +291,10 @@ def rows(reply: Reply, name: str) -> Sequence[Row]:
     if value is None and reply.says_empty:
         return ()
     if not isinstance(value, list):
-        raise BadData("not a list", field=name, raw=repr(value))
+        raise BadData("not a list", field=name, raw=reprlib.repr(value))
     for row in value:
         if not isinstance(row, dict):
-            raise BadData("not a row", field=name, raw=repr(row))
+            raise BadData("not a row", field=name, raw=reprlib.repr(row))
     return value
 
 
@@ -284,7 +304,7 @@ def _object(body: Row, name: str) -> Row:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
-        raise BadData("not an object", field=name, raw=repr(value))
+        raise BadData("not an object", field=name, raw=reprlib.repr(value))
     return value
 
 
@@ -293,19 +313,23 @@ def account_report(pages: Sequence[Reply], *, account: AccountId, at: datetime) 
 
     Cash is prvs_rcdl_excc_amt (settled on the second day) of the last page: dnca_tot_amt does
     not know of trades that have yet to settle. Rows with nothing held stay after a sell-out.
+    Rows that do not add up to the totals of the same answer are `BadData`: a share without a
+    row is flat only if no row is missing.
     """
     held: dict[InstrumentId, tuple[int, Decimal]] = {}
-    for page in pages:
-        for row in rows(page, "output1"):
-            quantity = shares_at(row, "hldg_qty")
-            if quantity == 0:
-                continue
-            instrument = instrument_of(text_of(row, "pdno"), "pdno")
-            before, cost = held.get(instrument, (0, Decimal(0)))
-            held[instrument] = (before + quantity, cost + decimal_at(row, "pchs_amt"))
+    listed = [row for page in pages for row in rows(page, "output1")]
+    for row in listed:
+        quantity = shares_at(row, "hldg_qty")
+        if quantity == 0:
+            continue
+        instrument = instrument_of(text_of(row, "pdno"), "pdno")
+        before, cost = held.get(instrument, (0, Decimal(0)))
+        held[instrument] = (before + quantity, cost + decimal_at(row, "pchs_amt"))
     if not pages:
         raise BadData("no page", field="output2")
     totals = _object(pages[-1].body, "output2")
+    for total, part in _BALANCE_SUMS.items():
+        _check_sum(totals, total, listed, part)
     return AccountReported(
         account=account,
         cash=decimal_at(totals, "prvs_rcdl_excc_amt"),
@@ -315,6 +339,17 @@ def account_report(pages: Sequence[Reply], *, account: AccountId, at: datetime) 
         ),
         at=at,
     )
+
+
+def _check_sum(totals: Row, total: str, listed: Sequence[Row], part: str) -> None:
+    """Raise `BadData` if the rows of a balance clearly lack some of what its totals show."""
+    whole = decimal_or_none(text_of(totals, total), total)
+    parts = [decimal_or_none(text_of(row, part), part) for row in listed]
+    told = [amount for amount in parts if amount is not None]
+    if whole is None or len(told) < len(parts):
+        return
+    if whole - sum(told) > whole * SUM_TOLERANCE:
+        raise BadData(f"rows add up to {sum(told)} of {whole} KRW", field=total)
 
 
 def orderable_cash(reply: Reply) -> Decimal:

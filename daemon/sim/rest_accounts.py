@@ -1,13 +1,14 @@
 """Account queries: balance, orders of days, open orders, buying and selling power."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from daemon.core.calendar import KST
 from daemon.core.values import Side
 from daemon.sim import rest_fields as fields
 from daemon.sim.calls import Answer, Call, account_of, cursors, query_text, succeeded, symbol_of
-from daemon.sim.facts import Action, Order
+from daemon.sim.facts import Action, Order, OrderRequest
 from daemon.sim.ledgers import Account, Holding
 from daemon.sim.market import Market
 from daemon.sim.replies import Denied, JsonBody, bad_field, filled, padded, whole
@@ -238,45 +239,77 @@ def _selected(call: Call, market: Market, account: str) -> list[Order]:
 
 
 def _day_row(order: Order, market: Market) -> JsonBody:
-    request = order.request
-    cancelled = order.action is Action.CANCEL or (order.cancelled > 0 and order.remaining == 0)
-    price = Decimal(0) if order.action is Action.CANCEL else request.price or Decimal(0)
+    return _row_of(
+        order.number,
+        order.day,
+        order.at,
+        order.request,
+        order.action,
+        order.original,
+        market.listings[order.request.code].name,
+        order.filled,
+        order.notional,
+        order.cancelled,
+        order.refused,
+        order.remaining,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _row_of(
+    number: int,
+    day: date,
+    at: datetime,
+    request: OrderRequest,
+    action: Action,
+    original: int | None,
+    name: str,
+    shares: int,
+    notional: Decimal,
+    cancelled: int,
+    refused: int,
+    remaining: int,
+) -> JsonBody:
+    """The row of an order in this state: most orders are asked for much oftener than they move."""
+    done = action is Action.CANCEL or (cancelled > 0 and remaining == 0)
+    price = Decimal(0) if action is Action.CANCEL else request.price or Decimal(0)
+    average = notional / shares if shares else Decimal(0)
     return filled(
         fields.DAY_ORDER_ROW,
         {
             **_BLANK_ROW_FIELDS,
-            "ord_dt": f"{order.day:%Y%m%d}",
+            "ord_dt": f"{day:%Y%m%d}",
             "ord_gno_brno": request.branch,
-            "odno": f"{order.number:010}",
-            "orgn_odno": f"{order.original:010}" if order.original is not None else "",
+            "odno": f"{number:010}",
+            "orgn_odno": f"{original:010}" if original is not None else "",
             "ord_dvsn_name": _DIVISION_NAMES.get(request.division, ""),
             "sll_buy_dvsn_cd": "02" if request.side is Side.BUY else "01",
-            "sll_buy_dvsn_cd_name": _side_name(order),
+            "sll_buy_dvsn_cd_name": _side_name(request, action, refused),
             "pdno": request.code,
-            "prdt_name": market.listings[request.code].name,
+            "prdt_name": name,
             "ord_qty": str(request.quantity),
             "ord_unpr": f"{price}",
-            "ord_tmd": order.at.astimezone(KST).strftime("%H%M%S"),
-            "tot_ccld_qty": str(order.filled),
-            "avg_prvs": f"{order.average_price.quantize(Decimal('0.0001')).normalize():f}",
-            "cncl_yn": "Y" if cancelled else "",
-            "tot_ccld_amt": f"{order.notional}",
+            "ord_tmd": at.astimezone(KST).strftime("%H%M%S"),
+            "tot_ccld_qty": str(shares),
+            "avg_prvs": f"{average.quantize(Decimal('0.0001')).normalize():f}",
+            "cncl_yn": "Y" if done else "",
+            "tot_ccld_amt": f"{notional}",
             "ordr_empno": request.origin,
             "ord_dvsn_cd": request.division,
-            "cncl_cfrm_qty": str(order.cancelled),
-            "rmn_qty": str(order.remaining),
-            "rjct_qty": str(order.refused),
+            "cncl_cfrm_qty": str(cancelled),
+            "rmn_qty": str(remaining),
+            "rjct_qty": str(refused),
             "excg_dvsn_cd": "12" if request.venue == "SOR" else "02",
             "excg_id_dvsn_cd": request.venue,
         },
     )
 
 
-def _side_name(order: Order) -> str:
-    side = "현금매수" if order.request.side is Side.BUY else "현금매도"
-    if order.refused:
+def _side_name(request: OrderRequest, action: Action, refused: int) -> str:
+    side = "현금매수" if request.side is Side.BUY else "현금매도"
+    if refused:
         return f"{side}거부"
-    return side + {Action.NEW: "", Action.MODIFY: "정정", Action.CANCEL: "취소"}[order.action]
+    return side + {Action.NEW: "", Action.MODIFY: "정정", Action.CANCEL: "취소"}[action]
 
 
 def _day_totals(orders: list[Order]) -> JsonBody:
@@ -321,7 +354,7 @@ def open_orders(call: Call, market: Market) -> Answer:
 def _open_row(order: Order, market: Market) -> JsonBody:
     day_row = _day_row(order, market)
     own = {
-        "rvse_cncl_dvsn_name": _side_name(order),
+        "rvse_cncl_dvsn_name": _side_name(order.request, order.action, order.refused),
         "psbl_qty": str(order.remaining),
         "mgco_aptm_odno": "",
         "excg_id_dvsn_name": order.request.venue,

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.books import Discrepancy, differences
+from daemon.core.books import Discrepancy, Looks, credible, differences, is_nothing
 from daemon.core.events import OrderCancelled
 from daemon.core.values import OrderId, Side
 from tests.builders import NINE, accepted, created, filled, funded, intent, reported, sent
@@ -67,3 +68,56 @@ def test_no_difference_means_that_adopting_changes_nothing(
     portfolio.apply(report)
     assert differences(portfolio, report) == []
     assert portfolio.cash == Decimal(1_000 if same_cash else 1_001)
+
+
+def test_an_account_we_know_of_does_not_become_nothing() -> None:
+    nothing = reported(0)
+
+    assert is_nothing(nothing)
+    assert not is_nothing(reported(1))
+    assert not credible(funded(1_000), nothing)
+    assert not credible(funded(0, krx_005930=1), nothing)
+    assert credible(funded(0), nothing)
+    assert credible(funded(1_000, krx_005930=1), reported(1_000)), "shares alone may be sold"
+    assert credible(funded(1_000), reported(0, krx_005930=1)), "cash alone may be spent"
+
+
+def test_what_can_move_is_believed_when_it_lasts_longer_than_any_lag() -> None:
+    looks = Looks(75.0)
+
+    for asked in (0.0, 2.0, 74.9):
+        assert looks.see({"cash": 1}, asked=asked, calm_since=None) == set()
+    assert looks.see({"cash": 1}, asked=75.0, calm_since=None) == {"cash"}
+
+
+@pytest.mark.parametrize("between", [{}, {"cash": 2}], ids=["silence", "another word"])
+def test_what_is_interrupted_begins_anew(between: dict[str, int]) -> None:
+    looks = Looks(75.0)
+    looks.see({"cash": 1}, asked=0.0, calm_since=None)
+    looks.see(between, asked=40.0, calm_since=None)
+
+    assert looks.see({"cash": 1}, asked=80.0, calm_since=None) == set()
+    assert looks.see({"cash": 1}, asked=155.0, calm_since=None) == {"cash"}
+
+
+def test_what_cannot_have_moved_is_believed_at_the_second_look() -> None:
+    looks = Looks(75.0)
+
+    assert looks.see({"cash": 1}, asked=100.0, calm_since=20.0) == set()
+    assert looks.see({"cash": 1}, asked=101.0, calm_since=20.0) == {"cash"}
+    assert looks.see({"cash": 1}, asked=102.0, calm_since=30.0) == set(), "moved too lately"
+
+
+def test_what_has_a_known_cause_needs_no_wait_and_nothing_is_believed_at_one_look() -> None:
+    looks = Looks(75.0)
+
+    assert looks.see({"cash": 1, "x": 1}, asked=0.0, calm_since=None, certain={"x"}) == set()
+    assert looks.see({"cash": 1, "x": 1}, asked=1.0, calm_since=None, certain={"x"}) == {"x"}
+
+
+def test_more_looks_may_be_asked_for() -> None:
+    looks = Looks(75.0)
+
+    told = [looks.see({"x": 1}, asked=float(look), calm_since=-99.0, least=3) for look in range(3)]
+
+    assert told == [set(), set(), {"x"}]

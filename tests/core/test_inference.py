@@ -22,7 +22,9 @@ from daemon.core.events import (
     OrderExpired,
     OrderFilled,
     OrderModified,
+    OrderReduced,
     OrderRejected,
+    TimeInForce,
 )
 from daemon.core.orders import Order
 from daemon.core.values import BrokerRef, OrderId, Side
@@ -111,6 +113,49 @@ def test_the_branch_of_a_new_number_is_the_notices_own_if_it_tells_one(
     assert modified.ref.branch == kept
 
 
+def test_a_new_fill_is_one_that_no_list_and_no_notice_told_before() -> None:
+    told = notice(NoticeKind.FILLED, "1", 3)
+    fill = inference.new_fill(working(), told)
+    assert fill is not None
+    assert (fill.quantity, fill.notional, fill.source) == (3, Decimal(210_000), FillSource.NOTICE)
+    heard = working(OrderFilled(order=A, fill=fill, at=NINE))
+    assert inference.new_fill(heard, told) is None
+    assert inference.new_fill(heard, notice(NoticeKind.FILLED, "1", 2)) is not None
+    assert inference.new_fill(heard, notice(NoticeKind.FILLED, "1", 3, price=69_900)) is not None
+    assert inference.new_fill(heard, notice(NoticeKind.FILLED, "1", 3, at=after(1))) is not None
+    listed = working(filled("a", 1, source=FillSource.INQUIRY))
+    assert inference.new_fill(listed, told) is None
+
+
+def test_a_fill_that_does_not_fit_its_order_is_not_new() -> None:
+    for told in (
+        notice(NoticeKind.FILLED, "1", 11),
+        notice(NoticeKind.FILLED, "1", 3, price=None),
+        notice(NoticeKind.FILLED, "1", 3, side=Side.SELL),
+        notice(NoticeKind.FILLED, "1", 3, instrument=HYNIX),
+        replace(notice(NoticeKind.FILLED, "1", 3), received_at=NINE),
+    ):
+        assert inference.new_fill(working(), told) is None
+
+
+@pytest.mark.parametrize(("counted", "cancelled", "ends"), [(4, 6, True), (4, 5, False)])
+def test_a_cancel_ends_what_it_and_the_fills_make_up(
+    counted: int, cancelled: int, ends: bool
+) -> None:
+    told = notice(NoticeKind.CANCELLED, "1", cancelled, price=None)
+    assert inference.ends_by_cancel(working(filled("a", counted)), told) is ends
+    reduced = working(filled("a", counted), OrderReduced(order=A, quantity=2, at=NINE))
+    assert inference.ends_by_cancel(reduced, told) is ends, "the part may be the one told"
+
+
+def test_a_modify_of_another_than_the_last_number_tells_nothing() -> None:
+    told = notice(NoticeKind.MODIFIED, "1", 10, price=69_900, new_number="9")
+    moved = working(OrderModified(order=A, ref=ref("2"), limit=Decimal(69_800), at=NINE))
+    assert inference.modified_by_notice(moved, told, NINE) is None
+    assert inference.knows_number(moved, "1")
+    assert not inference.knows_number(moved, "9")
+
+
 def test_an_order_without_a_number_was_not_modified() -> None:
     told = notice(NoticeKind.MODIFIED, "1", 10, new_number="2")
     assert inference.modified_by_notice(order(sent("a")), told, NINE) is None
@@ -123,6 +168,8 @@ def test_a_row_tells_every_number_we_have_not_heard_of() -> None:
     assert modified == OrderModified(order=A, ref=ref("3"), limit=Decimal(69_800), at=NINE)
     assert len(inference.modified_by_row(working(), listed, NINE)) == 2
     assert inference.modified_by_row(working(), row("1"), NINE) == []
+    skipped = working(OrderModified(order=A, ref=ref("3"), limit=Decimal(69_800), at=NINE))
+    assert inference.modified_by_row(skipped, listed, NINE) == [], "3 is the number to quote"
 
 
 def test_the_price_of_a_row_that_tells_none_is_the_one_we_know() -> None:
@@ -187,6 +234,45 @@ def test_nothing_left_open_is_a_cancel_and_nothing_but_refused_is_a_refusal() ->
         working(), row("1", filled=3, rejected=7, remaining=0), dead_before=DAY, at=NINE
     )
     assert partly == OrderCancelled(order=A, at=NINE)
+
+
+@pytest.mark.parametrize(
+    ("time_in_force", "ends"),
+    [(TimeInForce.DAY, False), (TimeInForce.IOC, True), (TimeInForce.FOK, True)],
+)
+def test_shares_of_which_the_list_says_nothing_end_only_an_order_for_the_moment(
+    time_in_force: TimeInForce, ends: bool
+) -> None:
+    made = created("a", intent(time_in_force=time_in_force))
+    assert isinstance(made, OrderCreated)
+    alive = order_life.create(made)
+    for event in (sent("a"), accepted("a", "1")):
+        alive = order_life.apply(alive, event)
+    hidden = row("1", filled=3, remaining=0, cancelled=2)
+    assert not hidden.accounted
+
+    ended = inference.closing(alive, hidden, dead_before=DAY, at=NINE)
+    assert ended == (OrderCancelled(order=A, at=NINE) if ends else None)
+    told = replace(hidden, cancelled=7)
+    assert told.accounted
+    assert inference.closing(alive, told, dead_before=DAY, at=NINE) == OrderCancelled(
+        order=A, at=NINE
+    )
+
+
+def test_shares_of_which_the_list_says_nothing_die_with_their_day() -> None:
+    hidden = row("1", remaining=0, cancelled=0)
+    ended = inference.closing(working(), hidden, dead_before=TOMORROW, at=NINE)
+    assert ended == OrderExpired(order=A, at=NINE)
+
+
+def test_a_part_taken_back_is_what_the_list_confirms_and_we_do_not_know() -> None:
+    assert inference.reduced(working(), row("1", remaining=6, cancelled=4)) == 4
+    assert inference.reduced(working(), row("1", remaining=6, cancelled=0)) == 0
+    assert inference.reduced(working(), row("1", remaining=10, cancelled=4)) == 0
+    known = working(OrderReduced(order=A, quantity=4, at=NINE))
+    assert inference.reduced(known, row("1", remaining=6, cancelled=4)) == 0
+    assert inference.reduced(known, row("1", remaining=5, cancelled=5)) == 1
 
 
 def test_a_request_without_effect_is_refused_by_what_it_asked() -> None:

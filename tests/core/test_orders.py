@@ -13,6 +13,7 @@ from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
     CancelRefused,
     CancelSent,
+    FillSource,
     ModifyRefused,
     ModifySent,
     OrderAccepted,
@@ -57,6 +58,15 @@ def test_a_fill_that_overtakes_the_reply_leaves_the_order_unanswered() -> None:
 
     assert order.state is OrderState.SENT
     assert orders.apply(order, accepted("a", "1")).state is OrderState.WORKING
+
+
+def test_an_order_remembers_its_fills_and_whether_a_list_told_one() -> None:
+    heard = filled("a", 4)
+    order = after(sent("a"), accepted("a", "1"), heard)
+
+    assert order.fills == (heard.fill,)
+    assert not order.counted_by_list
+    assert orders.apply(order, filled("a", 1, source=FillSource.INQUIRY)).counted_by_list
 
 
 def test_a_modify_changes_number_and_price_and_keeps_the_intent() -> None:

@@ -36,8 +36,28 @@ def test_an_order_stays_with_the_day_of_its_first_number() -> None:
         filled=0,
         notional=listed.notional,
         remaining=10,
+        cancelled=0,
         rejected=0,
         ordered_at=NINE,
     )
 
     assert order.day == DAY
+
+
+@pytest.mark.parametrize(
+    ("filled", "remaining", "cancelled", "rejected", "accounted"),
+    [
+        (0, 10, 0, 0, True),
+        (4, 6, 0, 0, True),
+        (3, 0, 7, 0, True),
+        (0, 0, 0, 10, True),
+        (2, 3, 4, 1, True),
+        (3, 0, 6, 0, False),
+        (0, 0, 0, 0, False),
+    ],
+)
+def test_an_order_is_accounted_for_when_the_list_tells_of_every_share(
+    filled: int, remaining: int, cancelled: int, rejected: int, accounted: bool
+) -> None:
+    told = row("1", filled=filled, remaining=remaining, cancelled=cancelled, rejected=rejected)
+    assert told.accounted is accounted

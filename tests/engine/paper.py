@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
@@ -76,6 +77,7 @@ class PaperBroker:
     holdings: dict[InstrumentId, int] = field(default_factory=dict)
     costs: dict[InstrumentId, Decimal] = field(default_factory=dict)
     mute: bool = False
+    told: list[BrokerNotice] = field(default_factory=list)
     not_ready: str = ""
     numbers: int = 0
     in_flight: int = 0
@@ -95,6 +97,7 @@ class PaperBroker:
             ordered_at=self.clock.now(),
         )
         if answer is not Answer.LOST_BEFORE:
+            self.remember()
             self.kept.append(kept)
             self.tell(kept, NoticeKind.ACCEPTED, kept.quantity, kept.limit)
             if self.fill_at_once:
@@ -130,6 +133,9 @@ class PaperBroker:
 
     async def orders(self, since: date) -> Sequence[BrokerOrder]:
         await self._inquired()
+        return self._rows(self.kept, since)
+
+    def _rows(self, orders: Sequence[Kept], since: date) -> list[BrokerOrder]:
         return [
             BrokerOrder(
                 refs=tuple(self._ref(number, kept) for number in kept.numbers),
@@ -140,10 +146,11 @@ class PaperBroker:
                 filled=kept.filled,
                 notional=kept.notional,
                 remaining=kept.remaining,
+                cancelled=kept.quantity - kept.filled - kept.rejected - kept.remaining,
                 rejected=kept.rejected,
                 ordered_at=kept.ordered_at,
             )
-            for kept in self.kept
+            for kept in orders
             if kept.ordered_at.astimezone(KST).date() >= since
         ]
 
@@ -183,6 +190,7 @@ class PaperBroker:
 
     def fill(self, kept: Kept, quantity: int, price: Decimal | None = None) -> None:
         """Trade some of an order, and say so unless `mute`."""
+        self.remember()
         price = price or kept.limit or PRICE
         kept.filled += quantity
         kept.notional += price * quantity
@@ -190,6 +198,9 @@ class PaperBroker:
         held = self.holdings.get(kept.instrument, 0) + kept.side.sign * quantity
         self.holdings[kept.instrument] = held
         self.tell(kept, NoticeKind.FILLED, quantity, price)
+
+    def remember(self) -> None:
+        """Called before what is true changes."""
 
     def by_hand(self, instrument: InstrumentId, quantity: int) -> Kept:
         """The account holder buys in the app."""
@@ -212,7 +223,7 @@ class PaperBroker:
         if self.mute:
             return
         now = self.clock.now()
-        self.emit(
+        self.told.append(
             BrokerNotice(
                 account=self.account_id,
                 kind=kind,
@@ -223,10 +234,11 @@ class PaperBroker:
                 side=kept.side,
                 quantity=quantity,
                 price=price,
-                exchange_time=now,
-                received_at=now,
+                exchange_time=now.replace(microsecond=0),
+                received_at=now + timedelta(milliseconds=1),
             )
         )
+        self.emit(self.told[-1])
 
     async def _receive(self, leaving: Callable[[], None]) -> Answer:
         answer = self.answers.pop(0) if self.answers else Answer.GOOD
@@ -268,6 +280,54 @@ class PaperBroker:
     def _ref(self, number: str, kept: Kept | None = None) -> BrokerRef:
         at = self.clock.now() if kept is None else kept.ordered_at
         return BrokerRef(day=at.astimezone(KST).date(), branch="06010", number=number)
+
+
+@dataclass
+class LaggingBroker(PaperBroker):
+    """Its list and its balance show what was true some seconds ago; notices come at once.
+
+    `reports` are said instead of the next balances, `None` for the true one.
+    """
+
+    list_lag: float = 0.0
+    balance_lag: float = 0.0
+    reports: list[AccountReported | None] = field(default_factory=list)
+    balances_asked: int = 0
+    _past: list[tuple[float, list[Kept], AccountReported]] = field(default_factory=list)
+
+    async def orders(self, since: date) -> Sequence[BrokerOrder]:
+        rows = await super().orders(since)
+        then = self._at(self.list_lag)
+        return rows if then is None else self._rows(then[0], since)
+
+    async def account(self) -> AccountReported:
+        self.balances_asked += 1
+        report = await super().account()
+        said = self.reports.pop(0) if self.reports else None
+        if said is not None:
+            return said
+        then = self._at(self.balance_lag)
+        return report if then is None else replace(then[1], at=report.at)
+
+    def remember(self) -> None:
+        """Keep what is true until now: what lags goes on to show it."""
+        report = AccountReported(
+            account=self.account_id,
+            cash=self.cash,
+            holdings=tuple(
+                Holding(instrument=each, quantity=held, cost=PRICE * held)
+                for each, held in sorted(self.holdings.items())
+                if held
+            ),
+            at=self.clock.now(),
+        )
+        self._past.append((self.clock.monotonic(), deepcopy(self.kept), report))
+
+    def _at(self, lag: float) -> tuple[list[Kept], AccountReported] | None:
+        """What was true `lag` seconds ago, `None` if it still is."""
+        seen = self.clock.monotonic() - lag
+        later = [(kept, report) for until, kept, report in self._past if until > seen]
+        return later[0] if later else None
 
 
 class PaperFeed:

@@ -146,6 +146,32 @@ def test_a_gate_that_shuts_while_an_order_waits_to_leave_keeps_it_here() -> None
     run(scenario())
 
 
+def test_a_doubt_that_comes_up_while_an_order_waits_to_leave_keeps_it_here() -> None:
+    class Queued(PaperBroker):
+        """Has no slot for the later ones of a batch until the first is given up."""
+
+        async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef:
+            if order.intent.quantity > 1:
+                await asyncio.sleep(8.0)
+            return await super().place(order, leaving=leaving)
+
+    async def scenario() -> None:
+        async with world(broker=Queued(VirtualClock())) as w:
+            w.broker.answers.append(Answer.LOST_BEFORE)
+            results = await w.submit(wish(1), wish(2), wish(3, instrument=HYNIX))
+
+            states = [each.state for each in results if isinstance(each, Order)]
+            assert states == [OrderState.IN_DOUBT, OrderState.REJECTED, OrderState.FILLED]
+            first, second, third = (w.order(number) for number in (1, 2, 3))
+            [fact] = w.facts(OrderRejected)
+            assert (fact.order, fact.code, fact.retryable) == (second.id, "IN_DOUBT", True)
+            assert first.id in fact.reason
+            assert [each.order for each in w.facts(OrderSent)] == [first.id, third.id]
+            assert [kept.quantity for kept in w.broker.kept] == [3]
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "retryable", "sent"),
     [

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -19,11 +20,11 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied, Rule
-from daemon.core.values import LinkDown, LinkUp
+from daemon.core.values import LinkDown, LinkUp, Side
 from daemon.core.witness import BrokerOrder, NoticeKind
 from daemon.engine.gate import Shutter
 from tests.builders import ACCOUNT, HYNIX, SAMSUNG
-from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker
+from tests.engine.paper import PRICE, Answer, LaggingBroker, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, run, wish, world
 from tests.support import VirtualClock
 
@@ -86,7 +87,7 @@ def test_failing_inquiries_prove_nothing() -> None:
     run(scenario())
 
 
-def test_a_fill_that_an_inquiry_counted_first_is_paid_back_by_its_notice() -> None:
+def test_an_order_an_inquiry_counted_is_counted_by_inquiries_however_late_its_notices() -> None:
     async def scenario() -> None:
         async with world() as w:
             w.broker.fill_at_once = False
@@ -96,12 +97,15 @@ def test_a_fill_that_an_inquiry_counted_first_is_paid_back_by_its_notice() -> No
             w.broker.fill(kept, 4)
             w.broker.mute = False
             await w.desk.reconciliation.inquire()
+            await asyncio.sleep(600)
             w.broker.tell(kept, NoticeKind.FILLED, 4, PRICE)
             w.broker.fill(kept, 6)
+            assert w.order().filled == 4
 
-            assert w.order().state is OrderState.FILLED
+            await w.until(lambda: w.order().state is OrderState.FILLED, limit=1)
             told = [(each.fill.quantity, each.fill.source) for each in w.facts(OrderFilled)]
-            assert told == [(4, FillSource.INQUIRY), (6, FillSource.NOTICE)]
+            assert told == [(4, FillSource.INQUIRY), (6, FillSource.INQUIRY)]
+            assert w.desk.reconciliation.stats.hints == 2
             await asyncio.sleep(60)
             assert w.desk.gate.is_open
             assert w.desk.ledger.portfolio.cash == w.broker.cash
@@ -109,17 +113,197 @@ def test_a_fill_that_an_inquiry_counted_first_is_paid_back_by_its_notice() -> No
     run(scenario())
 
 
-def test_a_fill_told_twice_is_not_believed_twice() -> None:
+def test_a_fill_told_twice_is_counted_once_and_shuts_nothing() -> None:
     async def scenario() -> None:
         async with world() as w:
+            w.broker.fill_at_once = False
             await w.submit(wish())
-            w.broker.tell(w.broker.kept[0], NoticeKind.FILLED, 10, PRICE)
-            assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 10
-            [found] = w.facts(DiscrepancyFound)
-            assert found.subject == f"order {w.order().id}"
+            kept = w.broker.kept[0]
+            w.broker.fill(kept, 4)
+            for _ in range(3):
+                w.feed.emit(w.broker.told[-1])
+                assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 4
+                await asyncio.sleep(30)
+            assert w.facts(DiscrepancyFound) == []
+            assert w.desk.gate.is_open
+
+    run(scenario())
+
+
+def test_a_hint_is_asked_after_in_a_hurry_until_the_list_has_caught_up() -> None:
+    async def scenario() -> None:
+        broker = LaggingBroker(VirtualClock())
+        async with world(broker=broker) as w:
+            broker.fill_at_once = False
+            await w.submit(wish())
+            kept = broker.kept[0]
+            broker.mute = True
+            broker.fill(kept, 4)
+            broker.mute = False
+            await w.desk.reconciliation.inquire()
+            await asyncio.sleep(120)
+            broker.list_lag = broker.balance_lag = 55.0
+            broker.fill(kept, 3)
+            passes = w.desk.reconciliation.stats.passes
+            await asyncio.sleep(50)
+            assert w.order().filled == 4
+            assert w.desk.reconciliation.stats.passes - passes > 15
+            await asyncio.sleep(10)
+            assert w.order().filled == 7
+            assert w.facts(DiscrepancyFound) == []
+            passes = w.desk.reconciliation.stats.passes
+            await asyncio.sleep(100)
+            assert w.desk.reconciliation.stats.passes - passes < 10
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("list_lag", "balance_lag"), [(59, 0), (0, 59), (59, 59)])
+@pytest.mark.parametrize("mute", [False, True])
+def test_answers_that_lag_raise_no_alarm_and_are_made_up_for(
+    list_lag: float, balance_lag: float, mute: bool
+) -> None:
+    async def scenario() -> None:
+        broker = LaggingBroker(VirtualClock(), list_lag=list_lag, balance_lag=balance_lag)
+        async with world(broker=broker) as w:
+            broker.fill_at_once = False
+            await w.submit(wish(), wish(5, instrument=HYNIX))
+            broker.mute = mute
+            for quantity in (1, 2, 3, 4):
+                await asyncio.sleep(17)
+                broker.fill(broker.kept[0], quantity)
+            broker.fill(broker.kept[1], 5)
+            await asyncio.sleep(90)
+            assert w.facts(DiscrepancyFound) == []
+            assert w.desk.gate.is_open
+            assert w.desk.ledger.portfolio.cash == broker.cash
+            assert w.desk.ledger.portfolio.open_orders() == []
+
+    run(scenario())
+
+
+def test_an_order_that_a_lagging_list_hides_is_not_absent() -> None:
+    async def scenario() -> None:
+        broker = LaggingBroker(VirtualClock(), list_lag=59.0, balance_lag=59.0)
+        async with world(broker=broker) as w:
+            broker.fill_at_once = False
+            broker.mute = True
+            broker.answers.append(Answer.LOST_AFTER)
+            await w.submit(wish())
+            await w.until(lambda: w.order().state is not OrderState.IN_DOUBT)
+            assert w.order().state is OrderState.WORKING
+
+    run(scenario())
+
+
+def test_a_list_without_the_order_clears_no_difference_of_it() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            w.broker.kept[0].side = Side.SELL
+            await asyncio.sleep(100)
+            assert len(w.facts(DiscrepancyFound)) == 1
+            w.broker.kept.clear()
+            await asyncio.sleep(60)
+            assert w.facts(DiscrepancyCleared) == []
+
+    run(scenario())
+
+
+def test_a_list_without_an_order_of_ours_proves_no_absence() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish(instrument=HYNIX))
+            w.broker.answers.append(Answer.LOST_BEFORE)
+            await w.submit(wish())
+            rest, w.broker.kept = w.broker.kept, []
+            await asyncio.sleep(600)
+            assert w.order(2).state is OrderState.IN_DOUBT
             assert Shutter.DISCREPANCY in w.desk.gate.reasons
-            # The broker's own count settles it.
+            w.broker.kept = rest
+            await w.until(lambda: w.order(2).state is OrderState.REJECTED)
             await w.until(lambda: w.desk.gate.is_open)
+
+    run(scenario())
+
+
+NOTHING = AccountReported(account=ACCOUNT, cash=Decimal(0), holdings=(), at=MONDAY_NINE)
+
+
+def test_a_balance_of_nothing_neither_raises_nor_clears_nor_proves() -> None:
+    async def scenario() -> None:
+        broker = LaggingBroker(VirtualClock())
+        async with world(broker=broker) as w:
+            await w.submit(wish())
+            broker.answers.append(Answer.LOST_BEFORE)
+            await w.submit(wish(instrument=HYNIX))
+            broker.reports = [NOTHING] * 10_000
+            await asyncio.sleep(600)
+            assert w.facts(DiscrepancyFound) == []
+            assert w.order(2).state is OrderState.IN_DOUBT
+            assert Shutter.BLIND in w.desk.gate.reasons
+
+            broker.reports.clear()
+            await w.until(lambda: w.order(2).state is OrderState.REJECTED)
+            broker.cash += 1
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
+            broker.reports = [NOTHING] * 10_000
+            await asyncio.sleep(300)
+            assert w.facts(DiscrepancyCleared) == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("answers", "looks"),
+    [
+        ([None, None], 2),
+        ([NOTHING, None, None], 3),
+        ([NOTHING, NOTHING, None, None], 4),
+        ([NOTHING, NOTHING, NOTHING], 3),
+    ],
+)
+def test_the_books_open_on_two_equal_looks_and_on_three_at_nothing(
+    answers: list[AccountReported | None], looks: int
+) -> None:
+    async def scenario() -> None:
+        broker = LaggingBroker(VirtualClock(), reports=list(answers))
+        async with world(broker=broker) as w:
+            [opened] = w.facts(AccountReported)
+            assert broker.balances_asked == looks
+            assert opened.cash == (0 if answers[-1] is NOTHING else 100_000_000)
+
+    run(scenario())
+
+
+def test_a_trade_by_hand_on_an_instrument_we_trade_shuts_the_gate_at_once() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            await asyncio.sleep(5)
+            w.broker.by_hand(SAMSUNG, 3)
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)), limit=15)
+            assert not w.desk.gate.is_open
+            assert w.order().filled == 0
+
+    run(scenario())
+
+
+def test_books_that_agree_for_a_moment_do_not_clear_a_difference() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            w.broker.holdings[HYNIX] = 3
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
+            w.broker.holdings[HYNIX] = 0
+            await asyncio.sleep(20)
+            w.broker.holdings[HYNIX] = 3
+            await asyncio.sleep(200)
+            assert w.facts(DiscrepancyCleared) == []
 
     run(scenario())
 
@@ -223,34 +407,6 @@ def test_a_difference_is_told_once_when_seen_twice_and_again_when_it_changes() -
             await w.until(lambda: len(w.facts(DiscrepancyFound)) == 2)
             assert w.desk.reconciliation.stats.discrepancies == 2
             assert "100000002" in w.desk.gate.why()
-
-    run(scenario())
-
-
-def test_books_that_lag_behind_a_fill_are_no_discrepancy() -> None:
-    class Slow(PaperBroker):
-        """Its balance shows a trade two seconds late."""
-
-        shown: AccountReported | None = None
-
-        async def account(self) -> AccountReported:
-            if self.shown is None:
-                return await super().account()
-            await asyncio.sleep(self.latency)
-            return self.shown
-
-    async def scenario() -> None:
-        broker = Slow(VirtualClock())
-        async with world(broker=broker) as w:
-            broker.shown = await broker.account()
-            await w.submit(wish())
-            for _ in range(4):
-                await w.desk.reconciliation.inquire()
-                await asyncio.sleep(0.4)
-            broker.shown = None
-            await asyncio.sleep(60)
-            assert w.facts(DiscrepancyFound) == []
-            assert w.desk.gate.is_open
 
     run(scenario())
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from daemon.core.errors import JournalFailed
+from daemon.core.errors import JournalFailed, TryLater
 from daemon.core.events import (
     AccountReported,
     CostsCharged,
@@ -29,7 +29,14 @@ from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState
 from daemon.strategy import StrategyContext
 from tests.builders import HYNIX, SAMSUNG, STRATEGY, reported
-from tests.engine.paper import PRICE, Answer, Kept, MemoryJournal, PaperBroker
+from tests.engine.paper import (
+    PRICE,
+    Answer,
+    Kept,
+    LaggingBroker,
+    MemoryJournal,
+    PaperBroker,
+)
 from tests.engine.world import MONDAY_NINE, run, wish, world
 from tests.support import VirtualClock
 
@@ -158,11 +165,11 @@ def test_a_repeated_notice_leaves_no_immortal_order() -> None:
             await w.submit(wish())
             kept = w.broker.kept[0]
             w.broker.fill(kept, 4)
-            w.broker.tell(kept, NoticeKind.FILLED, 4, kept.limit)
+            w.feed.emit(w.broker.told[-1])
             kept.cancelled = 6
             await asyncio.sleep(120)
-            assert not w.order().is_open
-            assert Shutter.DISCREPANCY in w.desk.gate.reasons
+            assert (w.order().state, w.order().filled) == (OrderState.CANCELLED, 4)
+            assert w.desk.gate.is_open
 
     run(scenario())
 
@@ -206,6 +213,83 @@ def test_books_are_adopted_only_at_rest() -> None:
             w.broker.tell(kept, NoticeKind.FILLED, 10, kept.limit)
             assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 10
             assert w.desk.ledger.portfolio.cash == w.broker.cash
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("list_lag", "balance_lag"), [(59.0, 0.0), (0.0, 59.0), (59.0, 20.0)])
+@pytest.mark.parametrize("mute", [False, True])
+def test_adopted_books_hold_each_fill_once_however_the_answers_lag(
+    list_lag: float, balance_lag: float, mute: bool
+) -> None:
+    async def scenario() -> None:
+        broker = LaggingBroker(VirtualClock(), list_lag=list_lag, balance_lag=balance_lag)
+        async with world(broker=broker) as w:
+            broker.fill_at_once = False
+            await w.submit(wish(), wish(instrument=HYNIX))
+            broker.mute = mute
+            await asyncio.sleep(100)
+            broker.fill(broker.kept[0], 4)
+            await asyncio.sleep(1)
+            await w.desk.reconciliation.adopt()
+            broker.fill(broker.kept[0], 6)
+            await asyncio.sleep(200)
+            portfolio = w.desk.ledger.portfolio
+            assert portfolio.position(SAMSUNG).quantity == 10
+            assert portfolio.cash == broker.cash
+            assert w.facts(DiscrepancyFound) == []
+
+    run(scenario())
+
+
+def test_a_fill_that_a_lagging_balance_hides_is_not_adopted_away() -> None:
+    async def scenario() -> None:
+        broker = LaggingBroker(VirtualClock(), balance_lag=59.0)
+        async with world(broker=broker) as w:
+            broker.fill_at_once = False
+            await w.submit(wish())
+            await asyncio.sleep(100)
+            adopting = w.services.create_task(w.desk.reconciliation.adopt())
+            await asyncio.sleep(50)
+            broker.fill(broker.kept[0], 4)
+            await adopting
+            assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 4
+            assert w.desk.ledger.portfolio.cash == broker.cash
+
+    run(scenario())
+
+
+def test_books_are_adopted_over_answers_that_fail_and_never_while_orders_trade() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.inquiry_fails = 3
+            await w.desk.reconciliation.adopt()
+            w.broker.fill_at_once = False
+            await w.submit(wish(60))
+
+            async def trade() -> None:
+                for _ in range(60):
+                    w.broker.fill(w.broker.kept[0], 1)
+                    await asyncio.sleep(10)
+
+            trading = w.services.create_task(trade())
+            with pytest.raises(TryLater, match="NOT_QUIET"):
+                await w.desk.reconciliation.adopt()
+            trading.cancel()
+
+    run(scenario())
+
+
+def test_a_balance_that_lags_over_a_restart_is_no_difference() -> None:
+    async def scenario() -> None:
+        broker = LaggingBroker(VirtualClock(), balance_lag=59.0)
+        async with world(broker=broker) as w:
+            await w.submit(wish())
+            journal, now = w.journal, w.clock.now()
+        async with world(broker=broker, journal=journal, start=now) as w:
+            assert w.order().state is OrderState.FILLED
+            assert w.desk.gate.is_open
+            assert w.facts(DiscrepancyFound) == []
 
     run(scenario())
 

@@ -181,6 +181,84 @@ def test_orders_that_change_one_another_are_bad_data() -> None:
         fold_orders([row("1", orgn_odno="2"), row("2", orgn_odno="1")])
 
 
+@pytest.mark.parametrize(
+    ("change", "cancelled", "accounted"),
+    [
+        ({"cncl_cfrm_qty": "4", "rmn_qty": "6"}, 4, True),
+        ({"cncl_cfrm_qty": "4", "rmn_qty": "0"}, 4, False),
+        ({"cncl_cfrm_qty": "10", "rmn_qty": "0", "cncl_yn": "Y"}, 10, True),
+        ({"cncl_yn": "Y", "rmn_qty": "0"}, 10, True),
+        ({"cncl_yn": "y", "rmn_qty": "3", "cncl_cfrm_qty": "0"}, 7, True),
+        ({"cncl_yn": "N", "rmn_qty": "0"}, 0, False),
+        ({"cncl_yn": "", "rmn_qty": "0", "cncl_cfrm_qty": ""}, 0, False),
+        ({}, 0, True),
+    ],
+)
+def test_what_was_taken_back_is_counted_or_marked(
+    change: dict[str, str], cancelled: int, accounted: bool
+) -> None:
+    (order,) = fold_orders([row("1", **change)])
+    assert (order.cancelled, order.accounted) == (cancelled, accounted)
+
+
+def test_a_mark_without_a_count_does_not_take_back_what_traded() -> None:
+    (order,) = fold_orders(
+        [row("1", cncl_yn="Y", rmn_qty="0", tot_ccld_qty="3", tot_ccld_amt="215700")]
+    )
+    assert (order.filled, order.cancelled, order.accounted) == (3, 7, True)
+
+
+def test_shares_cancelled_under_any_number_add_up_and_no_further() -> None:
+    rows = [
+        row("1", rmn_qty="0", cncl_cfrm_qty="2"),
+        row("2", orgn_odno="1", ord_qty="8", rmn_qty="5", cncl_cfrm_qty="3", ord_tmd="101600"),
+    ]
+    (order,) = fold_orders(rows)
+    assert (order.remaining, order.cancelled, order.accounted) == (5, 5, True)
+    (order,) = fold_orders([rows[0], {**rows[1], "rmn_qty": "0", "cncl_cfrm_qty": "99"}])
+    assert order.cancelled == 10
+
+
+def test_shares_that_moved_to_a_number_the_list_lacks_are_not_accounted_for() -> None:
+    (order,) = fold_orders([row("1", rmn_qty="0")])
+    assert not order.accounted
+    (whole,) = fold_orders(
+        [row("1", rmn_qty="0"), row("2", orgn_odno="1", ord_tmd="101600", ord_unpr="71800")]
+    )
+    assert whole.accounted
+
+
+def test_a_row_is_read_for_what_it_holds_and_not_for_what_equals_it() -> None:
+    def read(given: object) -> object:
+        fold: Any = {**row("1"), "ord_qty": given, "rmn_qty": given}
+        try:
+            return fold_orders([fold])[0].quantity
+        except BadData:
+            return "bad"
+
+    values = ("1", 1, True, 1.0, "1")
+    fresh = [read(value) for value in values]
+    assert [read(value) for value in reversed(values)] == list(reversed(fresh))
+    assert fresh[0] == fresh[-1] == 1
+    assert fresh[2] == "bad", "what equals a number of shares may be none"
+
+
+@pytest.mark.parametrize("value", [["1"], {"a": "1"}])
+def test_a_field_that_is_no_scalar_is_bad_data_by_name(value: object) -> None:
+    bad: Any = {**row("1"), "rmn_qty": value}
+    with pytest.raises(BadData) as failure:
+        fold_orders([bad])
+    assert failure.value.field == "rmn_qty"
+
+
+def test_the_same_row_told_again_is_the_same_order_until_it_changes() -> None:
+    first = fold_orders([row("1")])
+    assert fold_orders([row("1")]) == first
+    (later,) = fold_orders([row("1", rmn_qty="4", tot_ccld_qty="6", tot_ccld_amt="431400")])
+    assert (later.filled, later.remaining) == (6, 4)
+    assert fold_orders([row("1")]) == first
+
+
 @given(st.lists(st.integers(0, 9), max_size=12), st.randoms())
 def test_nothing_is_lost_or_counted_twice(parents: list[int], random: Any) -> None:
     """Whatever the chains and the order of rows: filled shares add up."""

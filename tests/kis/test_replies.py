@@ -296,3 +296,37 @@ def test_an_instrument_of_two_rows_is_one_holding() -> None:
     report = replies.account_report([replies.read_reply(response(body))], account=ACCOUNT, at=EPOCH)
     assert report.cash == -5
     assert report.holdings == (Holding(instrument=SAMSUNG, quantity=4, cost=Decimal(200)),)
+
+
+def balance_of(totals: dict[str, str], *worths: str) -> replies.Reply:
+    rows = [
+        {"pdno": f"{number:06}", "hldg_qty": "1", "pchs_amt": worth, "evlu_amt": worth}
+        for number, worth in enumerate(worths, 1)
+    ]
+    body = {"rt_cd": "0", "output1": rows, "output2": [{"prvs_rcdl_excc_amt": "1", **totals}]}
+    return replies.read_reply(response(body))
+
+
+@pytest.mark.parametrize("total", ["pchs_amt_smtl_amt", "evlu_amt_smtl_amt"])
+@pytest.mark.parametrize("worths", [(), ("600000",)], ids=["no row", "a row missing"])
+def test_rows_that_do_not_add_up_to_their_totals_are_no_balance(
+    total: str, worths: tuple[str, ...]
+) -> None:
+    page = balance_of({total: "1000000"}, *worths)
+    with pytest.raises(BadData, match="of 1000000 KRW"):
+        replies.account_report([page], account=ACCOUNT, at=EPOCH)
+
+
+@pytest.mark.parametrize("total", ["", "0", "990000", "1000000", "1010000"])
+def test_rows_may_differ_from_their_totals_by_rounding(total: str) -> None:
+    page = balance_of({"evlu_amt_smtl_amt": total}, "400000", "600000")
+    assert len(replies.account_report([page], account=ACCOUNT, at=EPOCH).holdings) == 2
+
+
+def test_totals_are_of_all_pages_and_need_every_row_to_tell_its_part() -> None:
+    pages = [balance_of({}, "400000"), balance_of({"evlu_amt_smtl_amt": "800000"}, "400000")]
+    assert replies.account_report(pages, account=ACCOUNT, at=EPOCH).holdings[0].quantity == 2
+    blank = balance_of({"evlu_amt_smtl_amt": "800000"})
+    rows = [{"pdno": "000001", "hldg_qty": "1", "pchs_amt": "5"}]
+    untold = replies.Reply({**blank.body, "output1": rows}, "")
+    assert len(replies.account_report([untold], account=ACCOUNT, at=EPOCH).holdings) == 1
