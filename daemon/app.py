@@ -1,8 +1,8 @@
 """The daemon: starts everything in order, trades until told to stop, and stops in stages."""
 
 import asyncio
-from collections.abc import Awaitable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from daemon.core.errors import NeedsOperator, TradingError
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
+from daemon.ports import Journal
 from daemon.store.journal import SqliteJournal
 from daemon.wiring import Session, open_session
 
@@ -26,6 +27,17 @@ STOP_REPORT = 1.0
 STOP_SERVICES = 0.5
 SUMMARY_EVERY = 10.0
 
+OpenSession = Callable[[Settings], AbstractAsyncContextManager[Session]]
+OpenJournal = Callable[[Path, str], AbstractContextManager[Journal]]
+
+
+def _trading_session(settings: Settings) -> AbstractAsyncContextManager[Session]:
+    return open_session(settings, trading=True)
+
+
+def _sqlite_journal(path: Path, owner: str) -> SqliteJournal:
+    return SqliteJournal(path, owner=owner)
+
 
 class App:
     """One account's daemon.
@@ -33,6 +45,8 @@ class App:
     `duration` is in machine seconds, `None` for ever. `report` is where the run's report goes.
     `accept_broker_books` adopts the broker's cash and holdings at the start, for an operator who
     has looked at a discrepancy. `console` adds a short summary line now and then.
+    `open_session` and `open_journal` are where the daemon meets the world, so that a simulated
+    one can stand in. `desk` is there while it runs.
     """
 
     def __init__(
@@ -43,7 +57,12 @@ class App:
         duration: float | None = None,
         accept_broker_books: bool = False,
         console: bool = False,
+        open_session: OpenSession = _trading_session,
+        open_journal: OpenJournal = _sqlite_journal,
     ) -> None:
+        self.desk: TradingDesk | None = None
+        self._open_session = open_session
+        self._open_journal = open_journal
         self._settings = settings
         self._report = report
         self._duration = duration
@@ -66,10 +85,10 @@ class App:
         """
         settings = self._settings
         async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(open_session(settings, trading=True))
+            session = await stack.enter_async_context(self._open_session(settings))
             owner = f"{settings.mode}:{session.broker.account_id}"
-            journal = stack.enter_context(SqliteJournal(settings.journal_path, owner=owner))
-            desk = TradingDesk(
+            journal = stack.enter_context(self._open_journal(settings.journal_path, owner))
+            desk = self.desk = TradingDesk(
                 broker=session.broker,
                 market_data=session.broker,
                 feed=session.feed,

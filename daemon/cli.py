@@ -26,12 +26,13 @@ from daemon.config import (
     missing_for_real,
 )
 from daemon.core.calendar import KST
-from daemon.core.errors import AlreadyRunning, NeedsOperator
+from daemon.core.errors import AlreadyRunning, BrokerUnavailable, NeedsOperator
 from daemon.wiring import open_session
 
 EXIT_OK = 0
 EXIT_CRASH = 1
 EXIT_USAGE = 2
+EXIT_UNAVAILABLE = 69
 EXIT_ALREADY_RUNNING = 75
 EXIT_NEEDS_OPERATOR = 78
 
@@ -40,6 +41,7 @@ EXIT_CODES = """\
   0   정상 종료 / ended as asked
   1   프로그램 오류 / crashed
   2   잘못된 명령행, 또는 없는 기능 / wrong command line, or not part of this version
+  69  증권사가 응답하지 않음, 나중에 다시 시작 / the broker does not answer, start again later
   75  같은 키로 이미 실행 중 / another instance is running on this key
   78  설정이나 사람의 조치가 필요함 / settings or a person's action needed
 """
@@ -350,6 +352,8 @@ def _ended(error: BaseException) -> int:
         return _say(f"이미 실행 중입니다 / already running:\n{error}", EXIT_ALREADY_RUNNING)
     if isinstance(error, SettingsError):
         return _say(str(error), EXIT_NEEDS_OPERATOR)
+    if isinstance(error, BrokerUnavailable):
+        return _say(f"증권사가 응답하지 않습니다 / no answer:\n{error}", EXIT_UNAVAILABLE)
     if isinstance(error, NeedsOperator):
         return _say(f"조치가 필요합니다 / a person must act:\n{error}", EXIT_NEEDS_OPERATOR)
     if isinstance(error, OSError) and error.filename is not None:

@@ -1,12 +1,16 @@
 """The only file that reads the machine's clock; everything else is handed a `Clock`."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 
 class WallClock:
     """The machine's own time."""
+
+    known = False
 
     def now(self) -> datetime:
         """Aware UTC."""
@@ -17,12 +21,69 @@ class WallClock:
         return time.monotonic()
 
 
+class _Clock(Protocol):
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+
+
+class MarketClock:
+    """The broker's time: the machine's, until the broker's heartbeats tell better.
+
+    A machine's wall clock may be wrong, or be set while the daemon runs; orders found again by
+    their stamps must not depend on that. Between heartbeats time goes on at the machine's
+    monotonic pace. `heard` is given each heartbeat's time, in whole seconds.
+    """
+
+    SAMPLES = 12
+    LARGEST = timedelta(hours=2)
+    """A heartbeat farther from the wall clock is not believed: it may be of another time zone."""
+
+    def __init__(self, machine: _Clock) -> None:
+        self._machine = machine
+        self._leads: deque[float] = deque(maxlen=self.SAMPLES)
+        self._lead: float | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether a heartbeat has told the time yet."""
+        return self._lead is not None
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        if self._lead is None:
+            return self._machine.now()
+        return datetime.fromtimestamp(self._machine.monotonic() + self._lead, UTC)
+
+    def monotonic(self) -> float:
+        """Machine seconds."""
+        return self._machine.monotonic()
+
+    @property
+    def error(self) -> timedelta:
+        """How far the machine's wall clock is ahead of the broker's time; about half a second
+        of it may be the broker's rounding."""
+        return self._machine.now() - self.now()
+
+    def heard(self, told: datetime) -> None:
+        """The broker said just now that it was `told`.
+
+        What was delayed on the way, or rounded down, tells too early a time: the most advanced
+        of the last few is the nearest to the truth.
+        """
+        if abs(told - self._machine.now()) > self.LARGEST:
+            return
+        self._leads.append(told.timestamp() + 0.5 - self._machine.monotonic())
+        self._lead = max(self._leads)
+
+
 class SimulatedClock:
     """A wall clock that starts at `start` and runs `speed` times as fast as the machine.
 
     `origin` is the monotonic second at which it stood at `start`: two processes that share
     `start`, `speed` and `origin` agree on the time.
     """
+
+    known = True
 
     def __init__(
         self,

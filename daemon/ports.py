@@ -28,6 +28,10 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The wall clock, aware UTC. In a simulation it may start anywhere and run faster."""
 
+    @property
+    def known(self) -> bool:
+        """Whether `now` is the broker's time for certain."""
+
     def monotonic(self) -> float:
         """Seconds that never go back and run at the machine's pace: for waits and deadlines."""
 

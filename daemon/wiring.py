@@ -18,7 +18,7 @@ import structlog
 
 from daemon import log
 from daemon import report as reports
-from daemon.clock import SimulatedClock, WallClock
+from daemon.clock import MarketClock, SimulatedClock, WallClock
 from daemon.config import Settings
 from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
@@ -28,7 +28,7 @@ from daemon.kis.rest import KisRest
 from daemon.kis.spec import PROFILES, Profile
 from daemon.kis.stream import KisFeed
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
-from daemon.ports import AccessToken, Clock
+from daemon.ports import AccessToken, Clock, TokenStore
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.server import SimulatorServer
 from daemon.store.locks import FileTokenStore, SharedBudget, SingleInstanceLock
@@ -46,7 +46,7 @@ class Session:
     feed: KisFeed
     clock: Clock
     calendar: MarketCalendar
-    tokens: FileTokenStore
+    tokens: TokenStore
     simulator_url: str | None
     simulator: SimulatorServer | None = None
     """The one we brought along, if we did."""
@@ -135,7 +135,7 @@ async def open_session(settings: Settings, *, trading: bool) -> AsyncIterator[Se
                 stack.enter_context(lock)
             except NeedsOperator as error:
                 raise AlreadyRunning(str(error)) from error
-        place = Place(profile=profile, clock=WallClock(), folder=folder)
+        place = Place(profile=profile, clock=MarketClock(WallClock()), folder=folder)
         if settings.mode == "sim":
             place = await _simulated(settings, place, stack, trading=trading)
         elif settings.rest_url and settings.ws_url:
@@ -175,6 +175,7 @@ async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> S
         keys=broker,
         clock=clock,
         random=random,
+        on_server_time=clock.heard if isinstance(clock, MarketClock) else lambda at: None,
     )
     return Session(
         broker=broker,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.clock import SimulatedClock, WallClock
+from daemon.clock import MarketClock, SimulatedClock, WallClock
 from tests.builders import NINE
 
 
@@ -103,3 +103,110 @@ def test_the_wall_clock_is_aware_and_moves_with_the_machine() -> None:
     assert wall.tzinfo is UTC
     assert clock.monotonic() >= machine
     assert abs(SimulatedClock(wall).now() - clock.now()) < timedelta(seconds=5)
+
+
+class Server:
+    """A machine whose wall clock may be off, and whose monotonic clock never is."""
+
+    def __init__(self) -> None:
+        self.seconds = 500.0
+        self.wrong = timedelta()
+
+    def now(self) -> datetime:
+        return NINE + timedelta(seconds=self.seconds - 500.0) + self.wrong
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def truth(self) -> datetime:
+        return NINE + timedelta(seconds=self.seconds - 500.0)
+
+
+def test_until_the_broker_tells_the_time_it_is_the_machines() -> None:
+    server = Server()
+    clock = MarketClock(server)
+    server.wrong = timedelta(minutes=3)
+    server.seconds += 10
+
+    assert clock.now() == server.now()
+    assert clock.now().tzinfo is UTC
+    assert clock.monotonic() == server.seconds
+    assert clock.error == timedelta()
+
+
+@pytest.mark.parametrize("wrong", [-3600.0, -20.0, 0.0, 90.0, 7000.0])
+def test_a_wrong_wall_clock_is_put_right_by_a_heartbeat(wrong: float) -> None:
+    server = Server()
+    server.wrong = timedelta(seconds=wrong)
+    clock = MarketClock(server)
+    server.seconds += 10.25
+    clock.heard(server.truth().replace(microsecond=0))
+
+    assert abs(clock.now() - server.truth()) <= timedelta(seconds=0.5)
+    assert abs(clock.error - server.wrong) <= timedelta(seconds=0.5)
+
+
+def test_between_heartbeats_time_goes_on_whatever_is_done_to_the_wall_clock() -> None:
+    server = Server()
+    clock = MarketClock(server)
+    clock.heard(NINE)
+    before = clock.now()
+    server.wrong = timedelta(hours=1)
+    server.seconds += 300
+
+    assert clock.now() - before == timedelta(seconds=300)
+    assert clock.error == pytest.approx(timedelta(hours=1), abs=timedelta(seconds=0.5))
+
+
+def test_a_delayed_heartbeat_does_not_put_the_clock_back() -> None:
+    server = Server()
+    clock = MarketClock(server)
+    clock.heard(server.truth())
+    for delay in (0.9, 30.0, 5.0):
+        server.seconds += 10
+        before = clock.now()
+        clock.heard(server.truth() - timedelta(seconds=delay))
+        assert clock.now() == before
+
+
+def test_an_old_heartbeat_is_forgotten_after_enough_new_ones() -> None:
+    server = Server()
+    clock = MarketClock(server)
+    clock.heard(server.truth() + timedelta(seconds=60))
+    for _ in range(MarketClock.SAMPLES - 1):
+        server.seconds += 10
+        clock.heard(server.truth())
+        assert clock.now() - server.truth() == timedelta(seconds=60.5)
+    server.seconds += 10
+    clock.heard(server.truth())
+
+    assert clock.now() - server.truth() == timedelta(seconds=0.5)
+
+
+@pytest.mark.parametrize("hours", [-9, -2.001, 2.001, 9, 24 * 365])
+def test_a_heartbeat_of_another_time_zone_is_not_believed(hours: float) -> None:
+    server = Server()
+    clock = MarketClock(server)
+    clock.heard(server.truth() + timedelta(hours=hours))
+
+    assert clock.now() == server.now()
+    clock.heard(server.truth())
+    clock.heard(server.truth() + timedelta(hours=hours))
+    assert abs(clock.error) == timedelta(seconds=0.5)
+
+
+@given(st.lists(st.tuples(st.floats(0.5, 120), st.floats(0, 3)), min_size=1, max_size=40))
+def test_it_is_never_off_by_more_than_rounding_and_the_shortest_delay(
+    beats: list[tuple[float, float]],
+) -> None:
+    server = Server()
+    server.wrong = timedelta(seconds=-300)
+    clock = MarketClock(server)
+    for wait, delay in beats:
+        server.seconds += wait
+        told = (server.truth() - timedelta(seconds=delay)).replace(microsecond=0)
+        clock.heard(told)
+    fastest = min(delay for _, delay in beats[-MarketClock.SAMPLES :])
+
+    late = server.truth() - clock.now()
+    assert timedelta(seconds=-0.501) <= late <= timedelta(seconds=fastest + 0.501)

@@ -7,7 +7,7 @@ from datetime import date
 import structlog
 
 from daemon.core.calendar import MarketCalendar, Phase
-from daemon.core.errors import NeedsOperator, TradingError, TryLater
+from daemon.core.errors import BrokerUnavailable, NeedsOperator, TradingError, TryLater
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
@@ -26,6 +26,14 @@ from daemon.ports import Broker, Clock, Feed, FeedEvent, MarketData
 from daemon.strategy import MarketGap
 
 START_LIMIT = 90.0
+JUDGE_LIMIT = 300.0
+"""Seconds to judge the books: well over twice as long as answers that lag may contradict us."""
+
+TIME_LIMIT = 150.0
+"""Seconds to wait for the first heartbeat, said to come every 10 to 110 s: then the machine's own
+clock has to do."""
+
+TIME_PAUSE = 0.5
 HOUSEKEEPING = 5.0
 DECIDE_PAUSE = 1.0
 
@@ -126,28 +134,47 @@ class TradingDesk:
     async def start(self, *, accept_broker_books: bool) -> None:
         """Reconcile with the broker, learn prices, wait for the stream, reconcile its gap.
 
-        Raises `NeedsOperator` when that takes longer than `START_LIMIT` seconds.
+        Raises `BrokerUnavailable` when the broker is not reached within `START_LIMIT` seconds, or
+        its books not judged within `JUDGE_LIMIT` more; `NeedsOperator` when they cannot be adopted.
         """
         self._feed.want(self.instruments)
+        if accept_broker_books:
+            try:
+                await self.reconciliation.adopt()
+            except TryLater as error:
+                raise NeedsOperator(f"the broker's books cannot be adopted yet: {error}") from error
         try:
             async with asyncio.timeout(START_LIMIT):
                 await self.converge_once()
-                if accept_broker_books:
-                    await self.reconciliation.adopt()
                 await self.learn_prices()
                 await self._stream_up.wait()
                 await self.converge_once()
-                while self.reconciliation.undecided():
-                    await asyncio.sleep(DECIDE_PAUSE)
-                    await self.converge_once()
-        except TryLater as error:
-            raise NeedsOperator(f"the broker's books cannot be adopted yet: {error}") from error
         except TimeoutError:
-            raise NeedsOperator(
+            raise BrokerUnavailable(
                 f"the broker could not be reached within {START_LIMIT:.0f} s "
                 f"({self.gate.why()}); the log above says what it answered"
             ) from None
+        try:
+            async with asyncio.timeout(JUDGE_LIMIT):
+                while self.reconciliation.undecided():
+                    await asyncio.sleep(DECIDE_PAUSE)
+                    await self.converge_once()
+        except TimeoutError:
+            raise BrokerUnavailable(
+                f"the broker's books could not be judged within {JUDGE_LIMIT:.0f} s "
+                f"({self.gate.why()}); the log above says what it answered"
+            ) from None
+        await self._learn_time()
         self.gate.open(Shutter.STARTING)
+
+    async def _learn_time(self) -> None:
+        """Wait for the broker's time: an order is found again by when it was sent."""
+        give_up = self._clock.monotonic() + TIME_LIMIT
+        while not self._clock.known:
+            if self._clock.monotonic() >= give_up:
+                self._log.warning("broker_time_unknown", waited_seconds=TIME_LIMIT)
+                return
+            await asyncio.sleep(TIME_PAUSE)
 
     def on_feed(self, event: FeedEvent) -> None:
         """Where every event of the stream goes. Never waits."""

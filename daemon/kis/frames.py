@@ -20,6 +20,7 @@ from daemon.core.errors import BadData
 from daemon.core.values import AccountId, InstrumentId, Level, OrderBook, Side, Tick
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.fields import (
+    day_of,
     decimal_or_none,
     instant_of,
     instrument_of,
@@ -67,6 +68,7 @@ _BOOK_WIDTH = len(BOOK_COLUMNS)
 _NOTICE_CHANNELS = frozenset(NOTICE_CHANNELS.values())
 _COUNTS = {f"{count:03}": count for count in range(1, 1000)}
 _CACHE_LIMIT = 4096
+_TOO_MANY = 10**30  # shares: where `fields` ends to read numbers, too
 
 _new_tick = tuple.__new__
 _DAY = timedelta(days=1)
@@ -183,7 +185,7 @@ class FrameDecoder:
                 quantity, day_volume = int(row[_QUANTITY]), int(row[_DAY_VOLUME])
             except ValueError:
                 raise BadData("not a count of shares", field="CNTG_VOL", raw=payload) from None
-            if quantity < 0 or day_volume < 0:
+            if not (0 <= quantity < _TOO_MANY and 0 <= day_volume < _TOO_MANY):
                 raise BadData("not a count of shares", field="CNTG_VOL", raw=payload)
             code, price, second = row[_CODE], row[_PRICE], row[_TIME]
             ticks.append(
@@ -261,14 +263,14 @@ class FrameDecoder:
                 shares_or_none(text, "RSQN") or 0 for text in row[shares : shares + _LEVELS]
             ]
         for text, quantity in zip(row[prices : prices + _LEVELS], quantities, strict=True):
-            if quantity > 0:
+            if 0 < quantity < _TOO_MANY:
                 price = known.get(text)
                 if price is None:
                     if not text.strip("0"):
                         continue  # an empty level
                     price = self._price(text)
                 levels.append(_new_tick(Level, (price, quantity)))
-            elif quantity < 0:
+            elif quantity:
                 raise BadData("not a count of shares", field="RSQN", raw=str(quantity))
         return tuple(levels)
 
@@ -388,9 +390,10 @@ def _number(record: _Record, field: str) -> str:
 
 
 class Ping(NamedTuple):
-    """The broker's heartbeat, to be answered with its own text."""
+    """The broker's heartbeat, to be answered with its own text; it tells the time, if readable."""
 
     text: str
+    told_at: datetime | None = None
 
 
 class Ack(NamedTuple):
@@ -420,6 +423,14 @@ _ACTIVE = frozenset({WsCode.SUBSCRIBED, WsCode.ALREADY_SUBSCRIBED})
 _GONE = frozenset({WsCode.UNSUBSCRIBED, WsCode.NOT_SUBSCRIBED})
 
 
+def _instant(text: str) -> datetime | None:
+    """The UTC instant of a YYYYMMDDHHMMSS in KST."""
+    try:
+        return instant_of(day_of(text[:8], "datetime"), text[8:], "datetime")
+    except BadData:
+        return None
+
+
 def decode_control(text: str) -> Control:
     """A JSON message of the stream; raises `BadData`."""
     try:
@@ -430,7 +441,7 @@ def decode_control(text: str) -> Control:
     if not isinstance(header, dict):
         raise BadData("no header", field="header", raw=text)
     if header.get("tr_id") == "PINGPONG":
-        return Ping(text)
+        return Ping(text, _instant(_word(header, "datetime")))
     body = message.get("body")
     if not isinstance(body, dict):
         raise BadData("no body", field="body", raw=text)

@@ -69,8 +69,9 @@ class _Job:
 class RequestPump:
     """Grants slots of a shared budget to waiting requests and sends them.
 
-    A slot is taken before a request leaves and given back when its reply has arrived or its
-    time is over. A caller that goes away does not abort what has already left.
+    A slot is taken before a request leaves and given back when its reply has arrived. One whose
+    reply never came frees itself `LONGEST_TIMEOUT` and a little later. A caller that goes away
+    does not abort what has already left.
     """
 
     LONGEST_TIMEOUT = 15.0
@@ -247,8 +248,10 @@ class RequestPump:
                 job.future.set_result(response)
         finally:
             now = self._clock.monotonic()
-            # Later than this the slot has freed itself and may be another request's.
-            if now < taken_at + self._hold:
+            # Without an answer in time nobody knows where the request is: it may reach the door
+            # together with later ones, so its slot stays taken until it frees itself. Later than
+            # its hold the slot may be another request's.
+            if now - taken_at < min(job.timeout, self._hold):
                 self._budget.give_back(slot, now)
             if self._live:
                 self._wake.set()

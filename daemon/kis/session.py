@@ -26,7 +26,7 @@ from daemon.kis.frames import (
 from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL, WsCode
 
 RENEWAL_MARGIN = timedelta(minutes=10)
-STUBBORN_INTERVAL = timedelta(minutes=30)
+STUBBORN_INTERVALS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30))
 
 
 class HeldToken(Protocol):
@@ -45,7 +45,8 @@ class TokenKeeper:
 
     A token is renewed ten minutes before it expires, and once when the broker refuses it. The
     broker gives the same token again within six hours of its issue; if that one stays refused,
-    another try is made every half hour only, because every issue sends the customer a message.
+    further tries are made ever more seldom (`STUBBORN_INTERVALS`), because every issue sends the
+    customer a message.
     Never are two issues asked for within `interval` (error text of EGW00133: once a minute).
     """
 
@@ -56,7 +57,7 @@ class TokenKeeper:
         self._refused: set[str] = set()
         self._last_issue: datetime | None = None
         self._issue_before: datetime | None = None
-        self._reissued_for: dict[str, datetime] = {}
+        self._reissued_for: dict[str, tuple[datetime, int]] = {}
 
     def usable(self, now: datetime) -> str | None:
         """The token to send, or `None` while there is none that can work."""
@@ -90,9 +91,10 @@ class TokenKeeper:
         """The broker refused `value`; stale news about a token long replaced changes nothing."""
         if self._token is None or self._token.value != value:
             return
-        last = self._reissued_for.get(value)
-        if last is not None and now - last < STUBBORN_INTERVAL:
-            return
+        if value in self._reissued_for:
+            last, tries = self._reissued_for[value]
+            if now - last < STUBBORN_INTERVALS[min(tries, len(STUBBORN_INTERVALS)) - 1]:
+                return
         self._refused.add(value)
 
     def attempted(self, now: datetime) -> None:
@@ -101,7 +103,8 @@ class TokenKeeper:
         if self._token is not None and self._token.value in self._refused:
             if len(self._reissued_for) > 16:
                 self._reissued_for.clear()
-            self._reissued_for[self._token.value] = now
+            _, tries = self._reissued_for.get(self._token.value, (now, 0))
+            self._reissued_for[self._token.value] = now, tries + 1
 
     def retracted(self) -> None:
         """The attempt certainly had no effect: it does not count."""
@@ -184,6 +187,7 @@ class Turn(NamedTuple):
     up: bool = False
     drop: Drop | None = None
     warning: str = ""
+    server_time: datetime | None = None
 
 
 class _State(Enum):
@@ -389,7 +393,7 @@ class FeedSession:
         """The meaning of a JSON message; raises `BadData`."""
         message = decode_control(text)
         if isinstance(message, Ping):
-            return Turn(pong=message.text)
+            return Turn(pong=message.text, server_time=message.told_at)
         if isinstance(message, Ack):
             return self._acknowledged(message, now)
         return self._refused(message, now)

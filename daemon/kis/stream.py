@@ -1,9 +1,11 @@
 """The broker's stream over all reconnects: notices first, then quotes, events in frame order."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from random import Random
 from typing import Protocol
 
@@ -52,11 +54,15 @@ class KisFeed:
 
     `LinkUp` is emitted when the server confirmed the notice channel, `LinkDown` when that
     connection is lost. `on_raw` is called with every message before it is read, with the
-    instant of receipt. A connection silent for `silence` seconds is given up: the heartbeat
-    comes every 10 to 110 s, depending on whom one asks.
+    instant of receipt, `on_server_time` with the broker's time of each heartbeat. A connection
+    silent for `silence` seconds is given up: the heartbeat comes every 10 to 110 s, depending on
+    whom one asks. Once its rhythm is known, three missed beats are enough, at least
+    `LEAST_SILENCE` seconds.
     """
 
     CONTROL_PAYLOAD = 125
+    LEAST_SILENCE = 30.0
+    BEATS = 3
     LOG_INTERVAL = 10.0
 
     def __init__(
@@ -71,6 +77,7 @@ class KisFeed:
         channels: Sequence[str] = (TRADES_CHANNEL, BOOK_CHANNEL),
         silence: float = 130.0,
         on_raw: Callable[[str | bytes, datetime], None] | None = None,
+        on_server_time: Callable[[datetime], None] = lambda at: None,
     ) -> None:
         self.stats = FeedStats()
         self._url = profile.ws_url.rstrip("/") + WS_PATH
@@ -79,6 +86,8 @@ class KisFeed:
         self._clock = clock
         self._silence = silence
         self._on_raw = on_raw
+        self._on_server_time = on_server_time
+        self._beats: deque[float] = deque(maxlen=self.BEATS + 1)
         self._decoder = FrameDecoder(credentials.account)
         self._session = FeedSession(
             decoder=self._decoder,
@@ -174,6 +183,7 @@ class KisFeed:
                 self._heard_at = self._clock.monotonic()
                 self._session.opened(key, self._heard_at)
                 self._pongs.clear()
+                self._beats.clear()
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._converse(connection), name="kis feed requests")
                     await connection.deliver(self._on_frame)
@@ -201,18 +211,27 @@ class KisFeed:
             overdue = session.overdue(now)
             if overdue is not None:
                 raise _Dropped(overdue)
-            if now - self._heard_at >= self._silence:
-                raise _Dropped(Drop(DropKind.RECONNECT, f"silent for {self._silence:g} s"))
+            silence = self._longest_silence()
+            if now - self._heard_at >= silence:
+                raise _Dropped(Drop(DropKind.RECONNECT, f"silent for {silence:g} s"))
             request = session.next_request(now)
             if request is not None:
                 await connection.send(request)
                 continue
-            wait = min(session.wake_at(now), self._heard_at + self._silence) - now
+            wait = min(session.wake_at(now), self._heard_at + silence) - now
             try:
                 async with asyncio.timeout(max(wait, 0.001)):
                     await self._wake.wait()
             except TimeoutError:
                 pass
+
+    def _longest_silence(self) -> float:
+        """Seconds without any message after which a connection is dead."""
+        if len(self._beats) <= self.BEATS:
+            return self._silence
+        beats = list(self._beats)
+        slowest = max(later - earlier for earlier, later in pairwise(beats))
+        return min(max(self.LEAST_SILENCE, self.BEATS * slowest), self._silence)
 
     async def _answer(self, connection: WsConnection, text: str) -> None:
         """Answer a heartbeat in both ways clients are known to: either alone may be the one."""
@@ -244,6 +263,9 @@ class KisFeed:
         turn = self._session.control(text, self._heard_at)
         if turn.pong is not None:
             self.stats.pings += 1
+            self._beats.append(self._heard_at)
+            if turn.server_time is not None:
+                self._on_server_time(turn.server_time)
             self._pongs.append(turn.pong)
         if turn.warning:
             self.stats.warnings += 1

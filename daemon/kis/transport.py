@@ -23,7 +23,8 @@ class AiohttpTransport:
     """`HttpTransport` over kept-alive connections of aiohttp.
 
     Use it as an async context manager. Redirects are not followed, proxies of the environment
-    not used, cookies not kept, and no request is ever repeated.
+    not used, cookies not kept, and no request is ever repeated. `socket_factory` makes the
+    sockets of a loop that has its own kind.
     """
 
     def __init__(
@@ -34,19 +35,23 @@ class AiohttpTransport:
         keepalive: float = 30.0,
         connections: int = 20,
         largest_body: int = 8 * 1024 * 1024,
+        socket_factory: aiohttp.SocketFactoryType | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
         self._connections = connections
         self._largest_body = largest_body
+        self._socket_factory = socket_factory
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "AiohttpTransport":
         """Open the connection pool; connections themselves are made when first used."""
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=self._connections, keepalive_timeout=self._keepalive
+                limit=self._connections,
+                keepalive_timeout=self._keepalive,
+                socket_factory=self._socket_factory,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"user-agent": USER_AGENT},

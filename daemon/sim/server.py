@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from daemon.clock import SimulatedClock, WallClock
 from daemon.core.calendar import KST
+from daemon.ports import Clock
 from daemon.sim.admin import admin_routes
 from daemon.sim.broker import Broker, first_instant
 from daemon.sim.facts import OrderRequest
@@ -48,16 +49,26 @@ class SimulatorServer:
     `await start()` opens them, after which `rest_url`, `ws_url`, `clock` and `broker` are
     there; `await stop()` closes everything. Raises `OSError` when a port is taken, `StateFailed`
     when the books cannot be kept. Whoever hears of a broken market in `wait_broken` does not
-    hear of it again in `stop`.
+    hear of it again in `stop`. `wall` is the machine's time; `pump_interval` how many seconds
+    a quiet market may lag.
     """
 
-    def __init__(self, options: SimulatorOptions | None = None) -> None:
+    def __init__(
+        self,
+        options: SimulatorOptions | None = None,
+        *,
+        wall: Clock | None = None,
+        pump_interval: float = PUMP_INTERVAL,
+    ) -> None:
+        self._wall = wall or WallClock()
+        self._pump_interval = pump_interval
         self.options = options if options is not None else SimulatorOptions()
         self.rest_url = ""
         self.ws_url = ""
         self.clock: SimulatedClock
         self.broker: Broker
-        self.connections: set[StreamConnection] = set()
+        self.connections: dict[StreamConnection, None] = {}
+        """In the order they came: the same on every run, unlike a set's."""
         self._wake = asyncio.Event()
         self._runners: list[web.AppRunner] = []
         self._stopping = asyncio.Event()
@@ -67,19 +78,18 @@ class SimulatorServer:
 
     async def start(self) -> None:
         """Open the ports and let the market run."""
-        wall = WallClock()
         state = StateFile(self.options.state) if self.options.state is not None else None
         self._state = state
         try:
             saved = state.load() if state is not None else None
-            start = first_instant(self.options, wall.now(), saved)
+            start = first_instant(self.options, self._wall.now(), saved)
             self.broker = Broker(self.options, start, state=state, saved=saved)
         except BaseException:
             if state is not None:
                 state.close()
             raise
         # Only now, so that the time taken to set the market up is not simulated.
-        self.clock = SimulatedClock(start, speed=self.options.speed)
+        self.clock = SimulatedClock(start, speed=self.options.speed, monotonic=self._wall.monotonic)
         try:
             rest_port = await self._serve(self._rest_app(), self.options.rest_port)
             ws_port = await self._serve(self._ws_app(), self.options.ws_port)
@@ -160,7 +170,7 @@ class SimulatorServer:
                 next_closes = monotonic + _CLOSES_INTERVAL
             self._deliver(monotonic)
             due = self.broker.schedule.next_due
-            wait = PUMP_INTERVAL
+            wait = self._pump_interval
             if due is not None:
                 wait = min(wait, max(0.0, due - self.clock.monotonic()))
             self._wake.clear()
@@ -229,11 +239,11 @@ class SimulatorServer:
             return web.Response(status=400, text="WebSocket only")
         await socket.prepare(request)
         connection = StreamConnection(socket, self.options.queue_size)
-        self.connections.add(connection)
+        self.connections[connection] = None
         try:
             await self._converse(connection, request)
         finally:
-            self.connections.discard(connection)
+            self.connections.pop(connection, None)
             self.broker.stream.leave(connection.session)
         return socket
 

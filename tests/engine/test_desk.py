@@ -171,6 +171,39 @@ def test_a_broker_that_cannot_be_asked_stops_the_start() -> None:
     run(scenario())
 
 
+def test_an_emptied_account_is_adopted_when_an_operator_says_so() -> None:
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock())
+        async with world(broker=broker) as w:
+            journal = w.journal
+        broker.cash = Decimal(0)
+        with pytest.raises(ExceptionGroup) as failure:
+            async with world(broker=broker, journal=journal):
+                pass
+        assert failure.group_contains(NeedsOperator, match="could not be reached")
+        async with world(broker=broker, journal=journal, accept_broker_books=True) as w:
+            assert w.desk.gate.is_open
+            assert w.desk.ledger.portfolio.cash == 0
+
+    run(scenario())
+
+
+def test_books_that_never_come_to_rest_stop_the_start() -> None:
+    class Restless(PaperBroker):
+        async def account(self) -> AccountReported:
+            self.cash += 1
+            return await super().account()
+
+    async def scenario(accept: bool, problem: str) -> None:
+        with pytest.raises(ExceptionGroup) as failure:
+            async with world(broker=Restless(VirtualClock()), accept_broker_books=accept):
+                pass
+        assert failure.group_contains(NeedsOperator, match=problem)
+
+    run(scenario(False, "could not be judged"))
+    run(scenario(True, "cannot be adopted yet: NOT_QUIET"))
+
+
 def test_a_broker_that_answers_late_only_delays_the_start() -> None:
     async def scenario() -> None:
         broker = PaperBroker(VirtualClock(), inquiry_fails=20)

@@ -195,7 +195,7 @@ def test_every_captured_message_is_read(name: str) -> None:
 
 def test_control_messages() -> None:
     ping = decode_control(frame("pingpong"))
-    assert ping == Ping(frame("pingpong"))
+    assert ping == Ping(frame("pingpong"), datetime(2026, 7, 10, 1, 15, 30, tzinfo=UTC))
     done = decode_control(frame("subscribe_ack_notice"))
     assert isinstance(done, Ack)
     assert (done.channel, done.key, done.active) == ("H0STCNI0", "htsid001", True)

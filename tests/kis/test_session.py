@@ -12,7 +12,7 @@ from daemon.core.errors import BadData
 from daemon.core.values import InstrumentId
 from daemon.core.witness import BrokerNotice
 from daemon.kis.frames import FrameDecoder
-from daemon.kis.session import Backoff, DropKind, FeedSession, Registration, TokenKeeper
+from daemon.kis.session import Backoff, DropKind, FeedSession, Registration, TokenKeeper, Turn
 from daemon.ports import AccessToken
 from tests.kis.fakes import ACCOUNT, ack, frame
 
@@ -60,10 +60,16 @@ def test_a_token_that_comes_back_unchanged_is_not_asked_for_again_at_once() -> N
     keeping.refused("a", NOW)
     keeping.attempted(NOW)
     keeping.issued(token("a"))
-    keeping.refused("a", NOW + timedelta(minutes=5))
-    assert keeping.usable(NOW + timedelta(minutes=5)) == "a"
-    keeping.refused("a", NOW + timedelta(minutes=31))
-    assert keeping.usable(NOW + timedelta(minutes=31)) is None
+    asked_again = []
+    for minute in range(1, 80):
+        now = NOW + timedelta(minutes=minute)
+        keeping.refused("a", now)
+        if keeping.usable(now) is None:
+            keeping.attempted(now)
+            keeping.issued(token("a"))
+            asked_again.append(minute)
+
+    assert asked_again == [1, 6, 21, 51]
 
 
 def test_someone_elses_issue_counts() -> None:
@@ -325,6 +331,19 @@ def test_notices_that_cannot_be_read_end_the_connection() -> None:
 
 def test_a_heartbeat_is_answered_with_its_own_text() -> None:
     assert make_session().control(frame("pingpong"), 0.0).pong == frame("pingpong")
+
+
+def test_a_heartbeat_tells_the_brokers_time_if_it_can_be_read() -> None:
+    def told(text: str) -> Turn:
+        return make_session().control(text, 0.0)
+
+    beat = '{"header":{"tr_id":"PINGPONG","datetime":"20260710090005"}}'
+    assert told(beat).server_time == datetime(2026, 7, 10, 0, 0, 5, tzinfo=UTC)
+    for stamp in ('"202607100900"', '"20261310090005"', "20260710", '""', "null"):
+        turn = told(f'{{"header":{{"tr_id":"PINGPONG","datetime":{stamp}}}}}')
+        assert turn.server_time is None
+        assert turn.pong is not None, "it is answered all the same"
+    assert told('{"header":{"tr_id":"PINGPONG"}}').server_time is None
 
 
 class _Server:

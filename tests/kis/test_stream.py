@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 
@@ -46,6 +46,7 @@ class Scene:
         self.keys = keys or Keys()
         self.events: list[FeedEvent] = []
         self.raw: list[str | bytes] = []
+        self.told: list[datetime] = []
         self.feed = KisFeed(
             profile=SIM,
             credentials=CREDENTIALS,
@@ -54,6 +55,7 @@ class Scene:
             clock=VirtualClock(),
             random=Random(3),
             on_raw=lambda message, at: self.raw.append(message),
+            on_server_time=self.told.append,
         )
         self.feed.want(wanted)
 
@@ -209,6 +211,78 @@ def test_silence_ends_a_connection_and_any_message_keeps_it() -> None:
     assert isinstance(down, LinkDown)
     assert "silent" in down.cause
     assert down.at - EPOCH == pytest.approx(timedelta(seconds=630), abs=timedelta(seconds=2))
+
+
+def beating(every: float, beats: int) -> Callable[[MemoryConnection], Awaitable[None]]:
+    """A server that sends so many heartbeats and then nothing more."""
+
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        for _ in range(beats):
+            await asyncio.sleep(every)
+            connection.push(frame("pingpong"))
+        await for_ever()
+
+    return play
+
+
+def silence_borne(scene: Scene) -> float:
+    """Seconds of silence after the last heartbeat of the first connection."""
+    down = next(each for each in scene.events if isinstance(each, LinkDown))
+    return (down.at - EPOCH).total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("every", "beats", "borne"),
+    [
+        (20.0, 4, 60.0),
+        (20.0, 3, 130.0),
+        (20.0, 10, 60.0),
+        (2.0, 10, 30.0),
+        (110.0, 5, 130.0),
+        (20.0, 0, 130.0),
+    ],
+    ids=["learnt", "too few to know", "long known", "quick ones", "slow ones", "none"],
+)
+def test_once_the_heartbeats_rhythm_is_known_three_missed_ones_are_enough(
+    every: float, beats: int, borne: float
+) -> None:
+    scene = Scene(beating(every, beats)).play(900)
+    assert silence_borne(scene) == pytest.approx(every * beats + borne, abs=1.0)
+
+
+def test_the_slowest_of_the_last_heartbeats_sets_the_limit() -> None:
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        for wait in (90.0, 10.0, 35.0, 10.0, 10.0):
+            await asyncio.sleep(wait)
+            connection.push(frame("pingpong"))
+        await for_ever()
+
+    assert silence_borne(Scene(play).play(900)) == pytest.approx(155.0 + 105.0, abs=1.0)
+
+
+def test_a_new_connection_has_a_rhythm_of_its_own() -> None:
+    scene = Scene(beating(15.0, 8), beating(100.0, 2)).play(900)
+    first, second = (each.at for each in scene.events if isinstance(each, LinkDown))
+    up = [each.at for each in scene.events if isinstance(each, LinkUp)][1]
+    assert (first - EPOCH).total_seconds() == pytest.approx(120 + 45, abs=1)
+    assert (second - up).total_seconds() == pytest.approx(200 + 130, abs=1)
+
+
+def test_the_brokers_time_is_passed_on_with_each_heartbeat() -> None:
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        for stamp in ("20260710090010", "never", "20260710090020"):
+            connection.push(f'{{"header":{{"tr_id":"PINGPONG","datetime":"{stamp}"}}}}')
+        await for_ever()
+
+    scene = Scene(play).play(5)
+    assert scene.told == [
+        datetime(2026, 7, 10, 0, 0, 10, tzinfo=UTC),
+        datetime(2026, 7, 10, 0, 0, 20, tzinfo=UTC),
+    ]
+    assert scene.feed.stats.pings == 3
 
 
 def test_bad_messages_are_counted_and_the_feed_goes_on() -> None:

@@ -2,6 +2,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -28,7 +29,7 @@ def request(path: str, method: str = "GET", **options: object) -> HttpRequest:
 def with_server(
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     main: Callable[[AiohttpTransport], Awaitable[None]],
-    **options: int,
+    **options: Any,
 ) -> None:
     async def scenario() -> None:
         app = web.Application()
