@@ -4,12 +4,13 @@ Synchronous on purpose: a fact costs a third of a millisecond, orders are few, a
 before it is sent" needs no lock and no race to reason about.
 """
 
+import errno
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import get_args
+from typing import Any, Protocol, get_args
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -19,18 +20,38 @@ from daemon.core.events import Event
 
 SCHEMA_VERSION = 1
 
-_CREATE = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (
+_PREPARE = (
+    "PRAGMA locking_mode=EXCLUSIVE",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS facts (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL,
     body TEXT NOT NULL
-);
-"""
+)""",
+    "SELECT sequence, kind, body FROM facts LIMIT 0",
+)
+_FOLD = "PRAGMA wal_checkpoint(TRUNCATE)"
+"""Writes what the write-ahead log holds into the file itself, and syncs it."""
 
 _ADAPTERS: dict[str, TypeAdapter[Event]] = {
     kind.__name__: TypeAdapter(kind) for kind in get_args(Event)
 }
+
+
+class Connection(Protocol):
+    """What the journal uses of a `sqlite3.Connection`; it raises `sqlite3.Error`."""
+
+    @property
+    def in_transaction(self) -> bool: ...
+    def execute(self, sql: str, parameters: Sequence[str] = ..., /) -> Iterator[Any]: ...
+    def executemany(self, sql: str, parameters: Iterable[Sequence[str]], /) -> object: ...
+    def close(self) -> None: ...
+
+
+def _connect(path: Path) -> Connection:
+    return sqlite3.connect(path, isolation_level=None, timeout=1.0)
 
 
 class SqliteJournal:
@@ -38,37 +59,40 @@ class SqliteJournal:
 
     WAL with `synchronous=FULL`: an acknowledged fact survives power loss. The file is locked
     for this process alone. Raises `NeedsOperator` when the file belongs to another account or
-    mode, comes from another version, is damaged, or is open elsewhere; `OSError` when a write
-    fails, in which case nothing of it was kept.
+    mode, comes from another version, is damaged, cannot be written, or is open elsewhere.
     """
 
-    def __init__(self, path: Path, *, owner: str) -> None:
+    def __init__(
+        self, path: Path, *, owner: str, connect: Callable[[Path], Connection] = _connect
+    ) -> None:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600, exist_ok=True)
-            self._connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+            self._connection = connect(path)
         except (sqlite3.Error, OSError) as error:
-            raise NeedsOperator(f"the journal {path} cannot be opened: {error}") from error
+            raise _unopened(path, error) from error
         try:
-            self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(_CREATE)
-            self._connection.execute("SELECT sequence, kind, body FROM facts LIMIT 0")
+            for statement in _PREPARE:
+                self._connection.execute(statement)
             self._check_meta("schema", str(SCHEMA_VERSION))
             self._check_meta("owner", owner)
+            # After a sync that failed, what is read here may be in the machine's memory alone,
+            # and what is appended to it would be lost with it: written again, it is on the disk.
+            self._connection.execute(_FOLD)
         except (sqlite3.Error, NeedsOperator) as error:
             self._connection.close()
             if isinstance(error, NeedsOperator):
                 raise
-            raise NeedsOperator(f"the journal {path} cannot be opened: {error}") from error
+            raise _unopened(path, error) from error
 
     def append(self, events: Sequence[Event]) -> None:
         """Write all of `events` or none, in one durable transaction.
 
-        Raises `OSError` when the disk refuses, `InvariantBroken` for a fact that could not be
-        read back.
+        Raises `OSError` when the disk refuses: nothing of it is kept, and later ones may pass
+        again. Only if none does before the file is opened anew may the whole of it be found
+        after all, as with any write nobody was told of. Raises `InvariantBroken` for a fact
+        that could not be read back.
         """
         rows = [_row(event) for event in events]
         try:
@@ -96,11 +120,11 @@ class SqliteJournal:
             raise NeedsOperator(f"the journal {self.path} is damaged: {error}") from error
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let go of it."""
-        try:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            self._connection.close()
+        """Fold the write-ahead log into the file, if the disk lets us, and let go of it."""
+        with suppress(sqlite3.Error):
+            # Nothing is lost otherwise: the next opening reads the log.
+            self._connection.execute(_FOLD)
+        self._connection.close()
 
     def __enter__(self) -> "SqliteJournal":
         return self
@@ -117,9 +141,7 @@ class SqliteJournal:
         self._connection.execute(
             "INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", (key, expected)
         )
-        (found,) = self._connection.execute(
-            "SELECT value FROM meta WHERE key = ?", (key,)
-        ).fetchone()
+        ((found,),) = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,))
         if found != expected:
             raise NeedsOperator(
                 f"the journal {self.path} has {key} {found!r}, this program expects {expected!r}: "
@@ -131,6 +153,28 @@ class SqliteJournal:
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+
+
+_WRITABLE = "let this user write to the file and its folder, or use another data folder"
+_FULL = "make room on the disk, or use another data folder"
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: "another process has it open: stop that one first",
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_READONLY: _WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _WRITABLE,
+    sqlite3.SQLITE_PERM: _WRITABLE,
+}
+
+
+def _unopened(path: Path, error: sqlite3.Error | OSError) -> NeedsOperator:
+    """What went wrong with the file, and what a person can do about it."""
+    if isinstance(error, OSError):
+        remedy = _FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else _WRITABLE
+    else:
+        # The lowest byte is the primary code; errors of the module itself have none.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        remedy = _REMEDIES.get(code, "check the disk; keep the file, or move it away")
+    return NeedsOperator(f"the journal {path} cannot be opened: {error} ({remedy})")
 
 
 def _row(event: Event) -> tuple[str, str]:
