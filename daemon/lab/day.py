@@ -1,0 +1,391 @@
+"""A trading day of the whole daemon in virtual time: faults first, then peace, then judgement."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from daemon.config import RiskSettings, Settings, SimSettings, StrategySettings
+from daemon.core.calendar import KST
+from daemon.core.orders import OrderState
+from daemon.core.portfolio import Portfolio
+from daemon.core.values import Side
+from daemon.engine.gate import Shutter
+from daemon.engine.host import RunState
+from daemon.lab import oracles
+from daemon.lab.loop import Killed, run_virtual
+from daemon.lab.machine import Machine
+from daemon.lab.mix import Fault, FaultMix, Range
+from daemon.lab.venue import Venue
+from daemon.lab.witness import Witness
+from daemon.sim.facts import OrderRequest, Refusal
+from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
+from daemon.sim.universe import LISTINGS
+from daemon.store.journal import SqliteJournal
+
+OPEN = datetime(2026, 11, 2, 9, 0, tzinfo=KST)
+DAY_END = 6.5 * 3600 + 240.0
+"""Seconds after the open at which a full day is over, the end of its orders being known."""
+
+LIVENESS = 300.0
+"""Seconds after the last fault within which everything must be well again."""
+
+RAM_DISK = Path("/dev/shm")  # noqa: S108  only a faster place for temporary folders
+
+
+@dataclass
+class Day:
+    """What one seed's day came to."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    struck: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    mix: dict[str, str] = field(default_factory=dict)
+    digest: str = ""
+    trace: list[str] = field(default_factory=list)
+
+
+class World:
+    """One seed: its broker, its machine, its weather."""
+
+    def __init__(self, seed: int, faults: Iterable[Fault], folder: Path) -> None:
+        self._random = random = Random(f"{seed}:world")  # noqa: S311  a play, not a secret
+        self.seed = seed
+        self.mix = FaultMix(seed, faults)
+        # A clock that jumps leaves no instants that could be compared.
+        jumps = Fault.CLOCK_JUMP in self.mix
+        self.witness = Witness(
+            clock=asyncio.get_running_loop().time,
+            market_time=lambda: OPEN if jumps else self.venue.clock.now(),
+        )
+        codes = LISTINGS[: random.randint(1, 3)]
+        pace = random.uniform(0.01, 0.05)
+        self.settings = _settings(self.mix, random, [each.code for each in codes], seed, folder)
+        self._faults_end = random.uniform(4.0, 5.7) * 3600
+        self._end = DAY_END if random.random() < 0.75 else self._faults_end + LIVENESS + 120
+        options = SimulatorOptions(
+            seed=seed,
+            start=OPEN,
+            listings=tuple(replace(each, pace=pace) for each in codes),
+            early_notices=self.mix.level(Fault.NOTICE_EARLY),
+            refused_later=self.mix.level(Fault.REFUSED_LATER),
+        )
+        self.venue = Venue(options, self.mix, seed, step=random.uniform(0.5, 3.0))
+        self._totals = self.venue.broker.market.exchange.totals()
+        limits = self.settings.risk_limits
+        watch = oracles.RiskWatch(self.venue, self.witness, limits)
+        self.witness.on_accepted = watch.on_accepted
+        latency = random.choice((0.003, 0.02, 0.1, 0.4))
+        self.machine = Machine(
+            self.settings, self.venue, self.mix, self.witness, seed, latency=latency
+        )
+
+    async def run(self) -> None:
+        """Live through the day and judge it."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._unhandled)
+        self.venue.start()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(self.machine.run(), name="machine")
+            weather = [tasks.create_task(each) for each in self._weather()]
+            operator = tasks.create_task(self._operate(), name="operator")
+            await asyncio.sleep(self._faults_end)
+            for task in weather:
+                task.cancel()
+            self._heal()
+            await asyncio.sleep(LIVENESS)
+            self._judge_liveness()
+            await asyncio.sleep(self._end - self._faults_end - LIVENESS)
+            operator.cancel()
+            self.machine.stop()
+            async with asyncio.timeout(60.0):
+                await running
+        self._judge()
+        self.machine.bury()
+
+    def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error, message = context.get("exception"), str(context.get("message"))
+        # What is found when memory is cleared was left by the dead, and at no certain time.
+        if not isinstance(error, Killed) and "never retrieved" not in message:
+            self.witness.violate(f"unhandled: {message}: {error!r}")
+
+    # Weather
+
+    def _weather(self) -> list[Coroutine[Any, Any, None]]:
+        """Everything that happens by the hour."""
+        strokes: dict[Fault, Callable[[], Awaitable[None]]] = {
+            Fault.TOKEN_EXPIRED: self._token_expires,
+            Fault.TOKEN_UNKNOWN: self._token_forgotten,
+            Fault.TOKEN_TOO_SOON: self._token_refused,
+            Fault.OUTAGE: self._outage,
+            Fault.STREAM_CLOSED: self._stream_closes,
+            Fault.STREAM_RESET: self._stream_breaks,
+            Fault.STREAM_SILENT: self._stream_falls_silent,
+            Fault.CLOCK_JUMP: self._clock_jumps,
+            Fault.DISK_FULL: self._disk_fills,
+            Fault.CRASH: self._crash,
+            Fault.FREEZE: self._freeze,
+            Fault.HAND_ORDER: self._hand_order,
+        }
+        return [
+            self._by_the_hour(fault, stroke)
+            for fault, stroke in strokes.items()
+            if fault in self.mix
+        ]
+
+    async def _by_the_hour(self, fault: Fault, stroke: Callable[[], Awaitable[None]]) -> None:
+        random = Random(f"{self.seed}:{fault}")  # noqa: S311  a play, not a secret
+        while True:
+            await asyncio.sleep(random.expovariate(self.mix.level(fault) / 3600.0))
+            if fault is not Fault.DISK_FULL:
+                self.mix.struck[fault] += 1
+            self.witness.note(f"fault {fault}")
+            await stroke()
+
+    def _reach(self, fault: Fault) -> float:
+        return self.mix.reach(fault, self._random)
+
+    async def _token_expires(self) -> None:
+        self.venue.expire_tokens(forget=False)
+
+    async def _token_forgotten(self) -> None:
+        self.venue.expire_tokens(forget=True)
+
+    async def _token_refused(self) -> None:
+        self.venue.expire_tokens(forget=False)
+        until = self.venue.clock.monotonic() + self._reach(Fault.TOKEN_TOO_SOON)
+        self.machine.weather.token_refused_until = until
+
+    async def _outage(self) -> None:
+        until = self.venue.clock.monotonic() + self._reach(Fault.OUTAGE)
+        self.machine.weather.outage_until = until
+        self._drop("closed: without a goodbye")
+
+    async def _stream_closes(self) -> None:
+        self._drop("closed: 1001 going away")
+
+    async def _stream_breaks(self) -> None:
+        self._drop("closed: without a goodbye")
+
+    def _drop(self, cause: str) -> None:
+        stream = self.machine.stream
+        if stream is not None and stream.connection is not None:
+            stream.connection.drop(cause)
+
+    async def _stream_falls_silent(self) -> None:
+        stream = self.machine.stream
+        if stream is not None and stream.connection is not None:
+            connection = stream.connection
+            connection.fall_silent()
+            try:
+                await asyncio.sleep(self._reach(Fault.STREAM_SILENT))
+            finally:
+                connection.speak_again()
+
+    async def _clock_jumps(self) -> None:
+        clock = self.machine.clock
+        far = self._reach(Fault.CLOCK_JUMP) * self._random.choice((-1, 1))
+        clock.set_wrong(far)
+        try:
+            await asyncio.sleep(self._random.uniform(1.0, 900.0))
+        finally:
+            clock.set_wrong(0.0)
+
+    async def _disk_fills(self) -> None:
+        self.machine.disk.full = True
+        try:
+            await asyncio.sleep(self._reach(Fault.DISK_FULL))
+        finally:
+            self.machine.disk.full = False
+
+    async def _crash(self) -> None:
+        process = self.machine.process
+        process.dies_at = process.steps + 1 + int(self._reach(Fault.CRASH))
+
+    async def _freeze(self) -> None:
+        process = self.machine.process
+        process.freeze()
+        try:
+            await asyncio.sleep(self._reach(Fault.FREEZE))
+        finally:
+            process.thaw()
+
+    async def _hand_order(self) -> None:
+        """The account holder trades in the broker's app: sizes of nobody else's."""
+        random, venue = self._random, self.venue
+        code = random.choice(sorted(venue.broker.market.listings))
+        last = venue.broker.market.exchange.stocks[code].last
+        near = random.random() < 0.3
+        request = OrderRequest(
+            account=ACCOUNT,
+            code=code,
+            side=Side.BUY,
+            quantity=random.randint(501, 520),
+            price=None if near else Decimal(int(last * Decimal("0.75")) // 1000 * 1000),
+            division="01" if near else "00",
+            branch="06010",
+            origin="HTS",
+        )
+        with suppress(Refusal):
+            now, monotonic = venue.clock.now(), venue.clock.monotonic()
+            venue.by_hand.append(venue.broker.place_by_hand(request, now, monotonic))
+            venue.wake()
+
+    # People
+
+    @property
+    def _traded_by_hand(self) -> bool:
+        orders = self.venue.broker.market.exchange.orders
+        return any(orders[number].filled for number in self.venue.by_hand)
+
+    async def _operate(self) -> None:
+        """Look at the books now and then; take the broker's over where a hand has traded."""
+        while True:
+            await asyncio.sleep(self._random.uniform(100.0, 200.0))
+            if self.machine.discrepancy() and self._traded_by_hand:
+                self.witness.note(f"operator accepts: {self.machine.discrepancy()}")
+                self.machine.accept()
+
+    # Peace and judgement
+
+    def _heal(self) -> None:
+        self.mix.healed = True
+        self.machine.process.dies_at = None
+        self.machine.weather.outage_until = 0.0
+        self.machine.weather.token_refused_until = 0.0
+        self.witness.note("everything is well again")
+
+    def _judge_liveness(self) -> None:
+        desk = self.machine.desk
+        if desk is None or not self.machine.process.alive:
+            self.witness.violate("the daemon does not run although nothing is wrong any more")
+            return
+        shut = desk.gate.reasons
+        if self._traded_by_hand:
+            shut.pop(Shutter.DISCREPANCY, None)
+        if shut:
+            self.witness.violate(f"the gate is still shut: {desk.gate.why()}")
+        stream = self.machine.stream
+        if stream is None or stream.connection is None or not stream.connection.is_open:
+            self.witness.violate("the order stream is dead and the daemon does not know")
+        for slot, status in desk.host.status.items():
+            if slot != "broken" and status.state is not RunState.RUNNING:
+                self.witness.violate(f"strategy {slot} is {status.state}: {status.cause}")
+        for order in desk.ledger.portfolio.open_orders():
+            age = (self.venue.clock.now() - order.updated_at).total_seconds()
+            if order.state in oracles.PENDING and age > LIVENESS / 2:
+                self.witness.violate(f"order {order.id} is still {order.state}: {order.cause}")
+        self.witness.counts["working"] += sum(
+            order.state is OrderState.WORKING for order in desk.ledger.portfolio.open_orders()
+        )
+
+    def _judge(self) -> None:
+        """Everything the exchange's books and the journal can tell."""
+        path = self.settings.journal_path
+        owner = f"{self.settings.mode}:{self.settings.account}"
+        with SqliteJournal(path, owner=owner) as journal:
+            facts = list(journal.replay())
+        replayed = Portfolio()
+        for fact in facts:
+            replayed.apply(fact)
+            self.witness.note(repr(fact))
+            self.witness.counts[type(fact).__name__] += 1
+        found = [
+            *oracles.nothing_doubled(self.witness),
+            *oracles.same_orders(replayed, self.venue, self.witness),
+            *oracles.strangers_told(facts, self.venue),
+            *oracles.gate_kept(facts),
+            *oracles.cap_kept(self.venue, self.settings.profile.requests_per_second),
+            *oracles.conserved(self.venue.broker.market.exchange, self._totals),
+        ]
+        if not (self._traded_by_hand and self.machine.discrepancy()):
+            found += oracles.same_books(replayed, self.venue, self.settings.account)
+            found += oracles.nothing_pending(replayed)
+        desk = self.machine.desk
+        if desk is not None:
+            found += oracles.replays(desk.ledger.portfolio, replayed)
+        if self.settings.on_stop == "cancel" and self._end < DAY_END and replayed.open_orders():
+            found.append(f"open orders after a stop that cancels: {replayed.open_orders()}")
+        for each in found:
+            self.witness.violate(each)
+
+
+def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder: Path) -> Settings:
+    """Settings as files would give them, with what the seed chose."""
+    slow = mix.reach(Fault.STRATEGY_SLOW, random) if Fault.STRATEGY_SLOW in mix else 0.0
+    fails = int(mix.reach(Fault.STRATEGY_CRASH, random)) if Fault.STRATEGY_CRASH in mix else 0
+    size = random.choice((1, 5, 20))
+    pause = Range(90.0, 1800.0).draw(random)
+    common = {"seed": seed, "pause": 4 * pause, "size": size}
+    traders: list[tuple[str, dict[str, Any]]] = [
+        ("Busy", {"seed": seed, "pause": pause, "size": size})
+    ]
+    if slow:
+        traders.append(("Slow", {**common, "slowness": slow}))
+    if fails:
+        traders.append(("Broken", {**common, "breaks_after": fails}))
+    strategies = [
+        StrategySettings.model_validate(
+            {
+                "id": name.lower(),
+                "class": f"daemon.lab.traders:{name}",
+                "instruments": codes,
+                "parameters": parameters,
+            }
+        )
+        for name, parameters in traders
+    ]
+    return Settings.model_validate(
+        {
+            "mode": "sim",
+            "app_key": APP_KEY,
+            "app_secret": APP_SECRET,
+            "account": ACCOUNT,
+            "hts_id": HTS_ID,
+            "data_dir": folder,
+            "shared_root": folder / "shared",
+            "requests_per_second": 10,
+            "strategies": strategies,
+            "on_stop": random.choice(("cancel", "leave")),
+            "sim": SimSettings(seed=seed),
+            "risk": RiskSettings(
+                max_order_quantity=500,
+                max_order_notional=Decimal(20_000_000),
+                max_position_notional=Decimal(random.choice((6_000_000, 30_000_000))),
+                price_collar=Decimal("0.05"),
+                max_orders_per_minute=random.choice((10, 120)),
+            ),
+        }
+    )
+
+
+def live(seed: int, faults: Iterable[Fault] = tuple(Fault)) -> Day:
+    """Run one seed's day in this process."""
+    place = str(RAM_DISK) if RAM_DISK.is_dir() else None
+    with TemporaryDirectory(prefix="kis-world-", dir=place) as folder:
+
+        async def day() -> World:
+            world = World(seed, faults, Path(folder))
+            await world.run()
+            return world
+
+        world = run_virtual(day())
+    witness, machine = world.witness, world.machine
+    witness.counts.update(lives=machine.lives, kills=machine.kills)
+    return Day(
+        seed=seed,
+        violations=witness.violations,
+        struck=Counter({fault.value: count for fault, count in world.mix.struck.items()}),
+        counts=witness.counts,
+        mix=world.mix.describe(),
+        digest=witness.digest,
+        trace=list(witness.lines),
+    )

@@ -1,0 +1,220 @@
+"""The judges: what must be true of a world, by the exchange's own books and by the journal.
+
+Each judges one promise and says in words how it was broken.
+"""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from daemon.core.events import (
+    DiscrepancyCleared,
+    DiscrepancyFound,
+    Event,
+    ExternalOrderSeen,
+    OrderCreated,
+    OrderSent,
+)
+from daemon.core.orders import Order as PortfolioOrder
+from daemon.core.orders import OrderState
+from daemon.core.portfolio import Portfolio
+from daemon.core.risk import RiskLimits
+from daemon.core.values import InstrumentId, Market, Side, code_of, instrument_id
+from daemon.lab.venue import Venue
+from daemon.lab.witness import Leaving, Witness
+from daemon.sim.exchange import Exchange
+from daemon.sim.facts import Action, Order
+
+PENDING = (
+    OrderState.CREATED,
+    OrderState.SENT,
+    OrderState.IN_DOUBT,
+    OrderState.CANCELLING,
+    OrderState.MODIFYING,
+)
+
+
+class RiskWatch:
+    """No order is taken that could carry a position beyond its limit if everything filled."""
+
+    def __init__(self, venue: Venue, witness: Witness, limits: RiskLimits) -> None:
+        self._venue = venue
+        self._witness = witness
+        self._limits = limits
+
+    def on_accepted(self, leaving: Leaving, number: int) -> None:
+        """The exchange has taken a new order or a new price."""
+        if leaving.side is not Side.BUY or leaving.limit is None:
+            return
+        exchange = self._venue.broker.market.exchange
+        code = code_of(leaving.instrument)
+        if any(exchange.orders[each].request.code == code for each in self._venue.by_hand):
+            return
+        shares = 0
+        for each in exchange.orders.values():
+            if each.request.code == code and each.action is not Action.CANCEL:
+                shares += each.request.side.sign * each.filled
+                shares += each.remaining if each.is_open and each.request.side is Side.BUY else 0
+        value = shares * leaving.limit
+        if value > self._limits.max_position_notional:
+            self._witness.violate(
+                f"{leaving.order}: {shares} shares of {code} worth {value} if all fill, "
+                f"{self._limits.max_position_notional} allowed"
+            )
+
+
+def cap_kept(venue: Venue, limit: int) -> Iterator[str]:
+    """Never more requests than allowed within any second at the broker's door."""
+    arrivals = sorted(venue.arrivals)
+    for first, last in zip(arrivals, arrivals[limit:], strict=False):
+        if last - first < 1.0:
+            yield f"{limit + 1} requests arrived within {last - first:.3f} s, at {first:.3f} s"
+            return
+
+
+def nothing_doubled(witness: Witness) -> Iterator[str]:
+    """Each intent gave the exchange at most one order."""
+    for order, numbers in witness.numbers.items():
+        if len(numbers) > 1:
+            yield f"order {order} reached the exchange {len(numbers)} times: {numbers}"
+
+
+def conserved(exchange: Exchange, before: tuple[Decimal, dict[str, int]]) -> Iterator[str]:
+    """Never a share or a won created."""
+    cash, shares = exchange.totals()
+    if (cash, dict(shares)) != before:
+        yield f"the exchange's sums moved from {before} to {(cash, dict(shares))}"
+
+
+def same_books(portfolio: Portfolio, venue: Venue, account: str) -> Iterator[str]:
+    """The exchange's cash, holdings and open orders are ours."""
+    exchange = venue.broker.market.exchange
+    theirs = exchange.accounts[account]
+    if theirs.cash != portfolio.cash:
+        yield f"cash: ours {portfolio.cash}, the exchange's {theirs.cash}"
+    codes = {code_of(each) for each in portfolio.positions} | set(theirs.holdings)
+    for code in sorted(codes):
+        ours = portfolio.position(_instrument(code)).quantity
+        held = theirs.holdings[code].quantity if code in theirs.holdings else 0
+        if ours != held:
+            yield f"position {code}: ours {ours}, the exchange's {held}"
+    by_hand = set(venue.by_hand)
+    open_there = {
+        each.number: each.remaining
+        for each in exchange.orders.values()
+        if each.is_open and each.remaining and _root(exchange, each).number not in by_hand
+    }
+    open_here = {
+        int(each.ref.number) if each.ref else 0: each.remaining for each in portfolio.open_orders()
+    }
+    if open_there != open_here:
+        yield f"open orders: ours {open_here}, the exchange's {open_there}"
+
+
+def same_orders(portfolio: Portfolio, venue: Venue, witness: Witness) -> Iterator[str]:
+    """Every order the exchange took from us is one of ours, under its number, to the share.
+
+    Orders of one shape are interchangeable while nobody knows their numbers.
+    """
+    exchange = venue.broker.market.exchange
+    chains: dict[int, list[Order]] = {}
+    for each in exchange.orders.values():
+        if each.action is not Action.CANCEL:
+            chains.setdefault(_root(exchange, each).number, []).append(each)
+    claimed: dict[int, PortfolioOrder] = {}
+    for ours in portfolio.orders.values():
+        if not ours.refs:
+            continue
+        number = int(ours.refs[0].number)
+        if number in claimed:
+            yield f"orders {ours.id} and {claimed[number].id} both claim number {number}"
+        claimed[number] = ours
+        owner = witness.owners.get(number)
+        if owner is None:
+            yield f"order {ours.id} claims number {number}, which is not ours"
+        elif owner not in portfolio.orders:
+            yield f"order {owner}, number {number} at the exchange, is not in the journal"
+        elif _shape(portfolio.orders[owner]) != _shape(ours):
+            yield f"number {number} is order {owner} and was taken for {ours.id}"
+    for number, owner in witness.owners.items():
+        if number not in claimed:
+            yield f"order {owner} is number {number} at the exchange and nobody knows it"
+            continue
+        ours, chain = claimed[number], chains[number]
+        filled = sum(each.filled for each in chain)
+        notional = sum((each.notional for each in chain), Decimal(0))
+        if (ours.filled, ours.notional) != (filled, notional):
+            yield (
+                f"order {ours.id}, number {number}: {ours.filled} filled for {ours.notional}, "
+                f"at the exchange {filled} for {notional}"
+            )
+
+
+def nothing_pending(portfolio: Portfolio) -> Iterator[str]:
+    """No order is left without a known outcome."""
+    for order in portfolio.open_orders():
+        if order.state in PENDING:
+            yield f"order {order.id} is left {order.state}: {order.cause}"
+    for subject in portfolio.discrepancies:
+        yield f"a discrepancy is left: {subject}"
+
+
+def strangers_told(facts: Iterable[Event], venue: Venue) -> Iterator[str]:
+    """Orders placed by hand are recognised as such, no other is, and none is touched."""
+    exchange = venue.broker.market.exchange
+    seen = {int(each.number) for each in facts if isinstance(each, ExternalOrderSeen)}
+    by_hand = set(venue.by_hand)
+    for number in sorted(seen - by_hand):
+        yield f"number {number} is ours and was taken for a stranger's"
+    for number in sorted(by_hand - seen):
+        yield f"number {number} was placed by hand and nobody noticed"
+    for each in exchange.orders.values():
+        if each.action is not Action.NEW and _root(exchange, each).number in by_hand:
+            yield f"number {each.number} touches {_root(exchange, each).number}, placed by hand"
+
+
+def gate_kept(facts: Iterable[Event]) -> Iterator[str]:
+    """No order left while the books differed, nor on an instrument with an order in doubt."""
+    portfolio = Portfolio()
+    differing: set[str] = set()
+    wanted: dict[str, InstrumentId] = {}
+    for event in facts:
+        match event:
+            case OrderCreated():
+                wanted[event.order] = event.intent.instrument
+            case DiscrepancyFound():
+                differing.add(event.subject)
+            case DiscrepancyCleared():
+                differing.discard(event.subject)
+            case OrderSent():
+                if differing:
+                    yield f"order {event.order} left while the books differed: {differing}"
+                for each in portfolio.open_orders():
+                    same = each.intent.instrument == wanted[event.order] and each.id != event.order
+                    if same and each.state is OrderState.IN_DOUBT:
+                        yield f"order {event.order} left while {each.id} was in doubt"
+            case _:
+                pass
+        portfolio.apply(event)
+
+
+def replays(live: Portfolio, replayed: Portfolio) -> Iterator[str]:
+    """The journal folds into the state the daemon had in memory."""
+    for name in ("cash", "positions", "orders", "discrepancies", "external", "halted", "armed"):
+        here, there = getattr(live, name), getattr(replayed, name)
+        if here != there:
+            yield f"the journal replays to another {name}: {there} instead of {here}"
+
+
+def _shape(order: PortfolioOrder) -> tuple[object, ...]:
+    intent = order.intent
+    return intent.instrument, intent.side, intent.quantity, intent.limit
+
+
+def _instrument(code: str) -> InstrumentId:
+    return instrument_id(Market.KRX, code)
+
+
+def _root(exchange: Exchange, order: Order) -> Order:
+    while order.original is not None:
+        order = exchange.orders[order.original]
+    return order

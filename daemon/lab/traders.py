@@ -1,0 +1,106 @@
+"""Strategies for worlds: one that never rests, one that cannot keep up, one that breaks down."""
+
+import asyncio
+from collections import Counter
+from decimal import Decimal
+from random import Random
+
+from daemon.core.calendar import RoundingWay, round_to_step, shift_steps
+from daemon.core.events import OrderIntent, TimeInForce
+from daemon.core.orders import Order, OrderState
+from daemon.core.values import InstrumentId, Side, Tick
+from daemon.strategy import Parameters, Strategy, StrategyContext
+
+
+class TraderParameters(Parameters):
+    """`pause` is the mean of seconds between two decisions on an instrument; `size` in shares.
+
+    `slowness` is how many seconds each event takes, `breaks_after` the events it survives.
+    """
+
+    seed: int = 0
+    pause: float = 40.0
+    size: int = 10
+    slowness: float = 0.0
+    breaks_after: int = 0
+
+
+class Busy(Strategy):
+    """Buys, sells, moves and cancels all day, in batches, and tries again what it knows not of."""
+
+    Parameters = TraderParameters
+
+    async def run(self, context: StrategyContext) -> None:
+        """Never stops, unless its parameters say so."""
+        given: TraderParameters = self.parameters
+        random = Random(f"{given.seed}:{context.id}:{context.now()}")  # noqa: S311  a play
+        again_at: dict[InstrumentId, float] = {}
+        seen: Counter[str] = Counter()
+        async for event in context.events():
+            seen["events"] += 1
+            if given.slowness:
+                await asyncio.sleep(given.slowness)
+            if not isinstance(event, Tick):
+                continue
+            now = event.exchange_time.timestamp()
+            if now < again_at.get(event.instrument, 0.0):
+                continue
+            again_at[event.instrument] = now + random.expovariate(1 / given.pause)
+            await self._act(context, event, random)
+            if given.breaks_after and seen["events"] > given.breaks_after:
+                raise ZeroDivisionError("a bug in a strategy")
+
+    async def _act(self, context: StrategyContext, tick: Tick, random: Random) -> None:
+        orders = [each for each in context.orders() if each.intent.instrument == tick.instrument]
+        doubted = [each for each in orders if each.state is OrderState.IN_DOUBT]
+        if doubted and random.random() < 0.5:
+            await context.submit(doubted[0].intent)
+            return
+        working = [each for each in orders if each.state is OrderState.WORKING]
+        if working and random.random() < 0.85:
+            await self._bother(context, random.choice(working), random)
+        else:
+            await context.submit(*self._wishes(context, tick, random))
+
+    async def _bother(self, context: StrategyContext, order: Order, random: Random) -> None:
+        luck = random.random()
+        moved = order.limit and shift_steps(order.limit, random.choice((-2, -1, 1, 2, 5)))
+        if luck < 0.35:
+            await context.cancel(order.id)
+        elif luck < 0.75 and moved:
+            await context.modify(order.id, moved)
+        elif luck < 0.85 and moved:
+            await asyncio.gather(context.modify(order.id, moved), context.cancel(order.id))
+
+    def _wishes(
+        self, context: StrategyContext, tick: Tick, random: Random
+    ) -> tuple[OrderIntent, ...]:
+        given: TraderParameters = self.parameters
+        held = context.position(tick.instrument).quantity
+        side = Side.SELL if held and random.random() < 0.6 else Side.BUY
+        word = context.sell if side is Side.SELL else context.buy
+        most = min(held, 3 * given.size) if side is Side.SELL else given.size
+        intents = []
+        for _ in range(random.choice((1, 1, 1, 2, 3))):
+            quantity = random.randint(1, max(most, 1))
+            lasts = random.choice((TimeInForce.DAY,) * 6 + (TimeInForce.IOC, TimeInForce.FOK))
+            limit = None if random.random() < 0.1 else self._limit(side, tick.price, random)
+            intents.append(
+                word(tick.instrument, quantity, limit=limit, time_in_force=lasts, reason="lab")
+            )
+            if random.random() < 0.3:
+                intents.append(intents[-1])
+        return tuple(intents)
+
+    def _limit(self, side: Side, price: Decimal, random: Random) -> Decimal:
+        way = RoundingWay.UP if side is Side.BUY else RoundingWay.DOWN
+        fair = round_to_step(price, way)
+        return shift_steps(fair, side.sign * random.choice((-9, -4, -2, -1, 0, 1, 3, 6)))
+
+
+class Slow(Busy):
+    """Takes its time over each event."""
+
+
+class Broken(Busy):
+    """Fails after a while and leaves its orders to others."""

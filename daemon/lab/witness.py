@@ -1,0 +1,171 @@
+"""What a world saw on the wire, with every order request traced to the order it was about."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
+
+from daemon.core.orders import Order
+from daemon.core.values import BrokerRef, InstrumentId, OrderId, Side
+from daemon.kis.rest import KisRest
+from daemon.lab.loop import Process
+from daemon.sim.replies import WireRequest
+
+STALE = 30.0
+"""Seconds after which the prices an order was decided on are not true any more."""
+
+KEPT = 5_000
+"""Lines of a trace that are kept for a person; its hash covers all of them."""
+
+
+class Leaving(NamedTuple):
+    """An order request on its way out, and whose it is: the broker is never told that."""
+
+    kind: Literal["place", "modify", "cancel"]
+    order: OrderId
+    instrument: InstrumentId
+    side: Side
+    limit: Decimal | None
+    decided_at: datetime
+
+
+@dataclass
+class _Stream:
+    up_at: float | None = None
+    checked_at: float = -1.0
+
+
+@dataclass
+class Witness:
+    """Collects; `oracles` judge. `on_accepted` is told of every order the exchange took."""
+
+    clock: Callable[[], float]
+    market_time: Callable[[], datetime]
+    numbers: dict[OrderId, list[int]] = field(default_factory=dict)
+    owners: dict[int, OrderId] = field(default_factory=dict)
+    changed: dict[int, OrderId] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
+    on_accepted: Callable[[Leaving, int], None] = lambda leaving, number: None
+    _hash: Any = field(default_factory=sha256)
+    _streams: dict[Process, _Stream] = field(default_factory=dict)
+
+    def note(self, what: str) -> None:
+        """Add a line to the trace."""
+        line = f"{self.clock():.6f} {what}"
+        self._hash.update(line.encode())
+        self.lines.append(line)
+
+    @property
+    def digest(self) -> str:
+        """The hash of the whole trace: equal for equal runs."""
+        return str(self._hash.hexdigest())
+
+    def violate(self, what: str) -> None:
+        """Something happened that must never happen."""
+        self.note(f"VIOLATION {what}")
+        self.violations.append(f"{self.clock():.3f} s: {what}")
+
+    # The daemon's side of the wire
+
+    def left(
+        self, process: Process, leaving: Leaving | None, request: WireRequest, now: float
+    ) -> None:
+        """A request has left the daemon."""
+        self.counts["requests"] += 1
+        self.note(f"{request.method} {request.path}")
+        if leaving is None:
+            return
+        self.counts[leaving.kind] += 1
+        self.note(f"{leaving.kind} {leaving.order} leaves {process.name}")
+        stream = self._streams.get(process, _Stream())
+        if leaving.kind == "cancel":
+            return
+        waited = (self.market_time() - leaving.decided_at).total_seconds()
+        if leaving.kind == "place" and waited > STALE:
+            self.violate(f"place {leaving.order} left {waited:.0f} s after it was decided")
+        if stream.up_at is None:
+            self.violate(f"{leaving.kind} {leaving.order} left while the order stream was down")
+        elif stream.checked_at < stream.up_at:
+            self.violate(f"{leaving.kind} {leaving.order} left before the stream's gap was checked")
+
+    def not_sent(self, leaving: Leaving | None) -> None:
+        """A request could not leave."""
+        if leaving is not None:
+            self.note(f"{leaving.kind} {leaving.order} finds no connection")
+
+    def stream_up(self, process: Process, now: float) -> None:
+        """The daemon has been told that order notices will come."""
+        stream = self._streams.setdefault(process, _Stream())
+        if stream.up_at is None:
+            stream.up_at = now
+            self.note(f"stream of {process.name} is up")
+
+    def stream_lost(self, process: Process) -> None:
+        """The daemon knows that its stream is gone."""
+        self._streams[process] = _Stream()
+        self.note(f"stream of {process.name} is lost")
+
+    def list_told(self, process: Process, asked: float) -> None:
+        """The last page of a list of orders asked for at `asked` has reached the daemon."""
+        stream = self._streams.setdefault(process, _Stream())
+        stream.checked_at = max(stream.checked_at, asked)
+
+    # The broker's side
+
+    def reached(self, leaving: Leaving, number: int | None, confirmed: bool) -> None:
+        """The broker has dealt with an order request."""
+        self.note(f"{leaving.kind} {leaving.order} reaches the broker: {number} {confirmed}")
+        if number is None:
+            return
+        if leaving.kind == "place":
+            self.numbers.setdefault(leaving.order, []).append(number)
+            self.owners[number] = leaving.order
+        else:
+            self.changed[number] = leaving.order
+        if leaving.kind != "cancel":
+            self.on_accepted(leaving, number)
+
+
+class WitnessedRest(KisRest):
+    """The daemon's own client; the witness is told which order each request is about."""
+
+    tag: Callable[[Leaving], None] = staticmethod(lambda leaving: None)
+
+    async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef:
+        """See `KisRest.place`."""
+        return await super().place(
+            order, leaving=self._tagged("place", order, order.limit, leaving)
+        )
+
+    async def modify(
+        self, order: Order, limit: Decimal, *, leaving: Callable[[], None]
+    ) -> BrokerRef:
+        """See `KisRest.modify`."""
+        noted = self._tagged("modify", order, limit, leaving)
+        return await super().modify(order, limit, leaving=noted)
+
+    async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None:
+        """See `KisRest.cancel`."""
+        await super().cancel(order, leaving=self._tagged("cancel", order, None, leaving))
+
+    def _tagged(
+        self,
+        kind: Literal["place", "modify", "cancel"],
+        order: Order,
+        limit: Decimal | None,
+        leaving: Callable[[], None],
+    ) -> Callable[[], None]:
+        intent = order.intent
+
+        def tagged() -> None:
+            leaving()
+            self.tag(
+                Leaving(kind, order.id, intent.instrument, intent.side, limit, order.created_at)
+            )
+
+        return tagged

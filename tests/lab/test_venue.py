@@ -1,0 +1,201 @@
+"""The broker of a world: the simulator's own, with a memory, and untouched by deaths."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from daemon.kis.spec import Api
+from daemon.lab.loop import Process, run_virtual
+from daemon.lab.mix import Fault, FaultMix
+from daemon.lab.venue import MEMORY, Line
+from daemon.sim.options import ACCOUNT, HTS_ID
+from daemon.sim.replies import WireRequest
+from tests.lab.scene import NOTICES, OPTIONS, Scene, play, signed
+from tests.sim.rig import BALANCE, DAY_ORDERS, registration
+
+
+def ask(scene: Scene, api: Api, query: dict[str, str], *, lag: float = 0.0) -> dict[str, Any]:
+    request = WireRequest(
+        method=api.method,
+        path=api.path,
+        query=query,
+        headers=dict(signed(scene.token, api.real)),
+    )
+    reply, _ = scene.venue.answer(request, lag=lag)
+    said: dict[str, Any] = json.loads(reply.body)
+    return said
+
+
+def listed(scene: Scene, lag: float = 0.0) -> dict[int, str]:
+    """Filled shares by number, as the list tells them."""
+    rows = ask(scene, Api.DAY_ORDERS, DAY_ORDERS, lag=lag)["output1"]
+    return {int(row["odno"]): row["tot_ccld_qty"] for row in rows}
+
+
+def cash(scene: Scene, lag: float = 0.0) -> str:
+    totals = ask(scene, Api.BALANCE, BALANCE, lag=lag)["output2"]
+    return str(totals[0]["prvs_rcdl_excc_amt"])
+
+
+def line() -> tuple[Line, list[str], list[str]]:
+    frames: list[str] = []
+    causes: list[str] = []
+    return Line(frames.append, causes.append), frames, causes
+
+
+def test_a_list_that_lags_tells_what_was_true_then_and_changes_nothing() -> None:
+    async def script(scene: Scene) -> None:
+        await asyncio.sleep(10.0)
+        resting = scene.by_hand()
+        await asyncio.sleep(10.0)
+        traded = scene.by_hand(3, None)
+        await asyncio.sleep(5.0)
+
+        assert listed(scene) == {resting: "0", traded: "3"}
+        assert listed(scene, lag=6.0) == {resting: "0"}
+        assert listed(scene, lag=16.0) == {}
+        assert listed(scene, lag=4.0) == listed(scene) == {resting: "0", traded: "3"}
+
+    play(script, Fault.LIST_LAGS)
+
+
+def test_a_balance_that_lags_tells_the_cash_of_then_beside_a_list_of_now() -> None:
+    async def script(scene: Scene) -> None:
+        await asyncio.sleep(10.0)
+        before = cash(scene)
+        traded = scene.by_hand(3, None)
+        spent = scene.exchange.orders[traded].notional
+        await asyncio.sleep(5.0)
+
+        assert cash(scene, lag=6.0) == before
+        assert int(cash(scene)) == int(before) - spent
+        assert ask(scene, Api.BALANCE, BALANCE, lag=6.0)["output1"] == []
+        assert listed(scene) == {traded: "3"}
+        assert scene.exchange.accounts[ACCOUNT].holdings["005930"].quantity == 3
+
+    play(script, Fault.BALANCE_LAGS)
+
+
+def test_memory_reaches_back_as_far_as_answers_lag() -> None:
+    async def script(scene: Scene) -> None:
+        for _ in range(20):
+            scene.by_hand()
+            await asyncio.sleep(10.0)
+
+        assert len(listed(scene, lag=MEMORY - 5)) == 12
+        assert len(listed(scene, lag=MEMORY + 1000)) <= 12
+
+    play(script, Fault.LIST_LAGS)
+
+
+def test_what_was_arranged_happens_even_if_who_asked_for_it_is_dead() -> None:
+    async def script(scene: Scene) -> None:
+        happened: list[str] = []
+
+        async def work() -> None:
+            scene.venue.later(5.0, happened.append, "at the broker")
+            asyncio.get_running_loop().call_later(5.0, happened.append, "in the daemon")
+
+        process = Process("victim")
+        await process.spawn(work())
+        process.kill()
+        await asyncio.sleep(10.0)
+        assert happened == ["at the broker"]
+
+    play(script)
+
+
+def test_every_request_at_the_door_is_counted_when_it_comes() -> None:
+    async def script(scene: Scene) -> None:
+        await asyncio.sleep(1.5)
+        listed(scene)
+        await asyncio.sleep(1.0)
+        listed(scene)
+        assert scene.venue.arrivals == pytest.approx([1.5, 2.5])
+
+    play(script)
+
+
+def test_notices_go_to_the_one_who_has_the_place_and_to_nobody_else() -> None:
+    async def script(scene: Scene) -> None:
+        venue = scene.venue
+        first, frames, causes = line()
+        second, refused, hung_up = line()
+        approval = venue.broker.keys.issue_approval(venue.clock.now())
+        text = registration(approval, NOTICES, HTS_ID)
+        for each in (first, second):
+            venue.connect(each)
+            venue.hear(each, text)
+        assert '"rt_cd":"0"' in frames[0]
+        assert "ALREADY IN USE" in refused[0]
+        assert (causes, hung_up) == ([], ["closed: 1008"])
+
+        scene.by_hand()
+        await asyncio.sleep(5.0)
+        assert len(frames) == 2
+        assert len(refused) == 1
+        venue.hear(second, text)
+        assert len(refused) == 1, "nobody hears a closed line"
+
+        venue.disconnect(first)
+        venue.disconnect(first)
+        third, heard, _ = line()
+        venue.connect(third)
+        venue.hear(third, text)
+        assert '"rt_cd":"0"' in heard[0], "the place is free again"
+
+    play(script)
+
+
+def test_a_notice_leaves_when_it_is_due_and_not_at_the_next_look() -> None:
+    async def script(scene: Scene) -> None:
+        venue = scene.venue
+        loop = asyncio.get_running_loop()
+        times: list[float] = []
+        mine = Line(lambda frame: times.append(loop.time()), lambda cause: None)
+        venue.connect(mine)
+        approval = venue.broker.keys.issue_approval(venue.clock.now())
+        venue.hear(mine, registration(approval, NOTICES, HTS_ID))
+        await asyncio.sleep(0.25)
+        scene.by_hand()
+        due = venue.broker.schedule.next_due
+        assert due is not None
+        await asyncio.sleep(5.0)
+        assert times[1] == pytest.approx(due, abs=0.001)
+
+    play(script)
+
+
+@pytest.mark.parametrize("answers", ["text", "frame", "never"])
+def test_a_client_that_answers_no_heartbeat_is_hung_up_on(answers: str) -> None:
+    async def main() -> None:
+        options = replace(OPTIONS, ping_interval=10.0, missed_pings=3)
+        scene = Scene(FaultMix(1, ()), options=options)
+        mine, frames, causes = line()
+        scene.venue.connect(mine)
+        for _ in range(10):
+            await asyncio.sleep(10.0)
+            if answers == "text" and mine.open:
+                scene.venue.hear(mine, frames[-1])
+            elif answers == "frame" and mine.open:
+                scene.venue.hear_pong(mine)
+        assert "PINGPONG" in frames[0]
+        assert causes == (["closed: without a goodbye"] if answers == "never" else [])
+        assert len(frames) == (3 if answers == "never" else 10)
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize(("forget", "code"), [(False, "EGW00123"), (True, "EGW00121")])
+def test_a_token_can_end_or_never_have_been(forget: bool, code: str) -> None:
+    async def script(scene: Scene) -> None:
+        assert ask(scene, Api.BALANCE, BALANCE)["rt_cd"] == "0"
+        scene.venue.expire_tokens(forget=forget)
+        assert ask(scene, Api.BALANCE, BALANCE)["msg_cd"] == code
+        scene.token = scene.venue.broker.keys.issue_token(scene.venue.clock.now()).text
+        assert ask(scene, Api.BALANCE, BALANCE)["rt_cd"] == "0"
+
+    play(script)
