@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from daemon.core.values import Side
-from daemon.sim.facts import OrderRequest, Refusal
+from daemon.sim.facts import Order, OrderRequest, Refusal
 from daemon.sim.replies import JsonBody
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def admin_routes(server: SimulatorServer) -> Iterable[web.RouteDef]:
     return (
         web.get("/sim/clock", admin.clock),
         web.get("/sim/books", admin.books),
+        web.get("/sim/orders", admin.orders),
         web.get("/sim/door", admin.door),
         web.get("/sim/conservation", admin.conservation),
         web.post("/sim/expire-token", admin.expire_token),
@@ -40,6 +41,29 @@ def _json(body: JsonBody, status: int = 200) -> web.Response:
     return web.Response(
         status=status, body=orjson.dumps(body), content_type="application/json", charset="utf-8"
     )
+
+
+def _order(order: Order) -> JsonBody:
+    wish = order.request
+    return {
+        "account": wish.account,
+        "day": order.day.isoformat(),
+        "number": f"{order.number:010}",
+        "action": order.action.value,
+        "original": None if order.original is None else f"{order.original:010}",
+        "origin": wish.origin,
+        "code": wish.code,
+        "side": wish.side.value,
+        "quantity": wish.quantity,
+        "price": None if wish.price is None else str(wish.price),
+        "filled": order.filled,
+        "notional": str(order.notional),
+        "cancelled": order.cancelled,
+        "refused": order.refused,
+        "moved": order.moved,
+        "remaining": order.remaining,
+        "open": order.is_open,
+    }
 
 
 class _Admin:
@@ -97,6 +121,13 @@ class _Admin:
                 "totals": totals,
             }
         )
+
+    async def orders(self, request: web.Request) -> web.Response:
+        """Every order number ever given, oldest first, and what became of its shares."""
+        broker = self._server.broker
+        broker.advance(self._server.clock.now(), self._server.clock.monotonic())
+        orders = sorted(broker.market.exchange.orders.items())
+        return _json({"orders": [_order(order) for _, order in orders]})
 
     async def door(self, request: web.Request) -> web.Response:
         """What came to the gateway and how dense it came."""

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class Running:
     process: asyncio.subprocess.Process
     lines: list[str] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def read(self) -> None:
@@ -37,6 +39,7 @@ class Running:
                     parsed = orjson.loads(line)
                     if isinstance(parsed, dict):
                         self.events.append(parsed)
+                        self.counts[str(parsed.get("event"))] += 1
                 self._news.notify_all()
         await self.process.wait()
         async with self._news:
@@ -45,16 +48,18 @@ class Running:
     def named(self, event: str) -> list[dict[str, Any]]:
         return [each for each in self.events if each.get("event") == event]
 
-    async def until(self, condition: Callable[["Running"], bool]) -> None:
+    async def until(
+        self, condition: Callable[["Running"], bool], *, patience: float = PATIENCE
+    ) -> None:
         """Wait for what the process says; fails when it ends or stays silent too long."""
-        async with asyncio.timeout(PATIENCE), self._news:
+        async with asyncio.timeout(patience), self._news:
             await self._news.wait_for(
                 lambda: condition(self) or self.process.returncode is not None
             )
         assert condition(self), "\n".join(self.lines[-40:])
 
     async def seen(self, event: str, times: int = 1) -> None:
-        await self.until(lambda running: len(running.named(event)) >= times)
+        await self.until(lambda running: running.counts[event] >= times)
 
     async def ended(self) -> int:
         async with asyncio.timeout(PATIENCE):
@@ -95,9 +100,14 @@ async def simulator(*arguments: str) -> AsyncIterator[tuple[str, str]]:
     async with started(
         "-m", "daemon.sim", "--sim-speed", "60", "--seed", "7", *arguments
     ) as running:
-        await running.until(lambda each: any(line.startswith("WebSocket") for line in each.lines))
-        told = {line.split()[0]: line.split()[1] for line in running.lines if " " in line}
-        yield told["REST"], told["WebSocket"].removesuffix("/tryitout")
+        yield await addresses(running)
+
+
+async def addresses(running: Running) -> tuple[str, str]:
+    """Where a simulator that was just started listens: REST and WebSocket."""
+    await running.until(lambda each: any(line.startswith("WebSocket") for line in each.lines))
+    told = {line.split()[0]: line.split()[1] for line in running.lines if " " in line}
+    return told["REST"], told["WebSocket"].removesuffix("/tryitout")
 
 
 def daemon_command(data_dir: Path, *arguments: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import websockets
 
 from daemon.clock import SimulatedClock
 from daemon.kis.spec import Api
-from tests.sim.rig import live, notice_request
+from tests.sim.rig import QUIET, change_body, live, notice_request, order_body
 from tests.sim.test_server import notices, opened, run
 
 
@@ -47,6 +47,52 @@ def test_orders_by_hand_show_in_the_books_and_in_the_notices() -> None:
             }
             assert books["totals"] == {"accepted": 2, "fills": 1, "rejects": 0, "sequence": 3}
             assert (await client.get("/sim/conservation")).body == before
+
+    run(main())
+
+
+def test_every_number_ever_given_is_told_with_what_became_of_its_shares() -> None:
+    async def main() -> None:
+        async with live(listings=QUIET) as client:
+            assert (await client.get("/sim/orders")).body == {"orders": []}
+            await client.log_in()
+            wish = {"code": "005930", "side": "buy"}
+            await client.post("/sim/order", {**wish, "quantity": 4})
+            said = await client.post(Api.BUY.path, order_body("005930", 9, 60_000), Api.BUY.real)
+            number = said.body["output"]["ODNO"]
+            modify, cancel = (
+                change_body(number, False, 5, 61_000),
+                change_body(number, True, 3, 60_000),
+            )
+            for change in (modify, cancel):
+                await client.post(Api.MODIFY_CANCEL.path, change, Api.MODIFY_CANCEL.real)
+            first, second, third, fourth = (await client.get("/sim/orders")).body["orders"]
+            assert [each["origin"] for each in (first, second)] == ["HTS", "OpnAPI"]
+            assert (first["action"], first["filled"], first["open"]) == ("new", 4, False)
+            assert float(first["notional"]) > 4 * 60_000
+            assert second == {
+                "account": "12345678-01",
+                "day": "2026-10-12",
+                "number": number,
+                "action": "new",
+                "original": None,
+                "origin": "OpnAPI",
+                "code": "005930",
+                "side": "buy",
+                "quantity": 9,
+                "price": "60000",
+                "filled": 0,
+                "notional": "0",
+                "cancelled": 3,
+                "refused": 0,
+                "moved": 5,
+                "remaining": 1,
+                "open": True,
+            }
+            assert (third["action"], third["original"]) == ("modify", number)
+            assert (third["price"], third["remaining"]) == ("61000", 5)
+            assert (fourth["action"], fourth["original"]) == ("cancel", number)
+            assert (fourth["remaining"], fourth["open"]) == (0, False)
 
     run(main())
 
