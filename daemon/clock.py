@@ -35,6 +35,7 @@ class MarketClock:
     """
 
     SAMPLES = 12
+    SPURIOUS = 5.0
     LARGEST = timedelta(hours=2)
     """A heartbeat farther from the wall clock is not believed: it may be of another time zone."""
 
@@ -58,12 +59,6 @@ class MarketClock:
         """Machine seconds."""
         return self._machine.monotonic()
 
-    @property
-    def error(self) -> timedelta:
-        """How far the machine's wall clock is ahead of the broker's time; about half a second
-        of it may be the broker's rounding."""
-        return self._machine.now() - self.now()
-
     def heard(self, told: datetime) -> None:
         """The broker said just now that it was `told`.
 
@@ -73,7 +68,10 @@ class MarketClock:
         if abs(told - self._machine.now()) > self.LARGEST:
             return
         self._leads.append(told.timestamp() + 0.5 - self._machine.monotonic())
-        self._lead = max(self._leads)
+        furthest = sorted(self._leads, reverse=True)
+        # One heartbeat alone may be far ahead by mistake; the next one tells.
+        alone = len(furthest) > 1 and furthest[0] - furthest[1] > self.SPURIOUS
+        self._lead = furthest[1] if alone else furthest[0]
 
 
 class SimulatedClock:

@@ -202,6 +202,8 @@ def row(
         side=side,
         quantity=quantity,
         limit=None if limit is None else Decimal(limit),
+        first_limit=None if limit is None else Decimal(limit),
+        rooted=True,
         filled=filled,
         notional=Decimal(filled * 70_000 if notional is None else notional),
         remaining=open_now,

@@ -50,9 +50,12 @@ def after_sending(order: Order, row: BrokerOrder) -> bool:
 
 
 def looks_like(order: Order, row: BrokerOrder) -> bool:
-    """Whether the row could be the order, by everything but its time."""
+    """Whether the row could be the order, by everything but its time.
+
+    The price is the one it came in at: it may have been changed by hand since.
+    """
     same = same_shape(order, row.instrument, row.side, row.quantity)
-    return same and order.limit == row.limit
+    return same and row.rooted and order.limit == row.first_limit
 
 
 def fits(order: Order, notice: BrokerNotice) -> bool:
@@ -172,6 +175,23 @@ def contradiction(order: Order, row: BrokerOrder) -> Discrepancy:
         subject=f"order {order.id}",
         ours=f"{order.filled} shares filled for {order.notional} KRW",
         theirs=f"{row.filled} shares filled for {row.notional} KRW",
+    )
+
+
+def is_another(order: Order, row: BrokerOrder) -> bool:
+    """Whether a row under the order's number cannot be the order: an answer was mixed up."""
+    intent = order.intent
+    same = (row.instrument, row.side) == (intent.instrument, intent.side)
+    return not same or (row.rooted and row.quantity != intent.quantity)
+
+
+def mixed_up(order: Order, row: BrokerOrder) -> Discrepancy:
+    """Another order under the number of ours."""
+    intent = order.intent
+    return Discrepancy(
+        subject=f"order {order.id}",
+        ours=f"{intent.side} {intent.quantity} of {intent.instrument}",
+        theirs=f"{row.side} {row.quantity} of {row.instrument} under number {row.refs[0].number}",
     )
 
 

@@ -171,6 +171,7 @@ class Reconciler:
         seen: dict[OrderId, Order] = {}
         strangers: list[BrokerOrder] = []
         given: dict[tuple[date, str], OrderId] = {}
+        owned: list[tuple[OrderId, BrokerOrder]] = []
         for row in rows:
             order = inference.known(portfolio, row)
             if order is None:
@@ -191,9 +192,11 @@ class Reconciler:
                 if isinstance(outcome, OrderEvent):
                     order = order_life.apply(order, outcome)
             seen[order.id] = order
+            owned.append((order.id, row))
             outcomes += implied
-        outcomes += self._strange(portfolio, strangers, seen, at)
-        self.list_was_whole = self._is_whole(seen, asked=asked, since=since)
+        outcomes += self._strange(portfolio, strangers, seen, dead_before=dead_before, at=at)
+        clear = not any(inference.is_another(seen[order], row) for order, row in owned)
+        self.list_was_whole = clear and self._is_whole(seen, asked=asked, since=since)
         outcomes += self._missing(
             portfolio, seen, asked=asked, since=since, dead_before=dead_before, at=at
         )
@@ -297,12 +300,15 @@ class Reconciler:
         portfolio: PortfolioView,
         rows: Sequence[BrokerOrder],
         claimed: Mapping[OrderId, Order],
+        *,
+        dead_before: date,
         at: datetime,
     ) -> list[Outcome]:
         """Rows of nobody: the account holder's, unless one of ours still waits for its number.
 
         A row that looks like an order in doubt but is stamped before it may be that order by a
-        clock that is wrong: it is told, and keeps the order from being thought absent.
+        clock that is wrong: it is told, and keeps the order from being thought absent until its
+        day is over.
         """
         outcomes: list[Outcome] = []
         for row in rows:
@@ -315,6 +321,7 @@ class Reconciler:
                     for order in portfolio.open_orders()
                     if order.state is OrderState.IN_DOUBT
                     and order.id not in claimed
+                    and row.day >= dead_before
                     and inference.looks_like(order, row)
                 ),
                 None,
@@ -345,13 +352,15 @@ class Reconciler:
         dead_before: date,
         at: datetime,
     ) -> list[Outcome]:
-        if (row.instrument, row.side) != (order.intent.instrument, order.intent.side):
-            return [inference.contradiction(order, row)]
+        if inference.is_another(order, row):
+            return [inference.mixed_up(order, row)]
         outcomes: list[Outcome] = []
         if order.is_open:
             for modified in inference.modified_by_row(order, row, at):
                 outcomes.append(modified)
                 order = order_life.apply(order, modified)
+        if not row.rooted:
+            return outcomes
         settled = self._is_settled(order, asked)
         if row.filled < order.filled:
             # The list may lag behind the stream: only an old difference means anything.
@@ -470,10 +479,11 @@ class Reconciler:
         return asked - self._changed.get(order.id, float("-inf")) >= self.settle_seconds
 
     def _awaits_reply(self, portfolio: PortfolioView, parked: _Parked) -> bool:
-        """Whether an order that has no number yet might be the one the notice speaks of."""
+        """Whether an order that still expects a number might be the one the notice speaks of."""
         unnumbered = (OrderState.SENT, OrderState.IN_DOUBT)
         return any(
-            order.state in unnumbered and order.intent.instrument == parked.notice.instrument
+            order.intent.instrument == parked.notice.instrument
+            and (order.state in unnumbered or order.asked_limit is not None)
             for order in portfolio.open_orders()
         )
 

@@ -56,7 +56,8 @@ class BrokerOrder:
     new number). `quantity` is as first ordered; `filled` and `notional` are cumulative over
     all numbers; `remaining` is open now and `cancelled` what the broker confirms as taken back
     or dropped. Shares that are none of these moved to a number the list does not show. `limit` is
-    the price in force, `None` at market.
+    the price in force and `first_limit` the one ordered at, `None` at market. Not `rooted`, the
+    first number's own row is missing: only the numbers are told, no figure is.
     """
 
     refs: tuple[BrokerRef, ...]
@@ -64,6 +65,8 @@ class BrokerOrder:
     side: Side
     quantity: int
     limit: Decimal | None
+    first_limit: Decimal | None
+    rooted: bool
     filled: int
     notional: Decimal
     remaining: int

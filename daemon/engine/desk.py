@@ -77,6 +77,7 @@ class TradingDesk:
             clock=clock,
             doubt=self.reconciliation.wake,
             accepted=self.reconciliation.settle,
+            look=self.reconciliation.look_blind,
         )
         self.host = StrategyHost(
             slots,
@@ -135,27 +136,30 @@ class TradingDesk:
         """Reconcile with the broker, learn prices, wait for the stream, reconcile its gap.
 
         Raises `BrokerUnavailable` when the broker is not reached within `START_LIMIT` seconds, or
-        its books not judged within `JUDGE_LIMIT` more; `NeedsOperator` when they cannot be adopted.
+        its books not judged within `JUDGE_LIMIT` more, or cannot be adopted.
         """
         self._feed.want(self.instruments)
         if accept_broker_books:
             try:
                 await self.reconciliation.adopt()
             except TryLater as error:
-                raise NeedsOperator(f"the broker's books cannot be adopted yet: {error}") from error
+                raise BrokerUnavailable(
+                    f"the broker's books cannot be adopted yet: {error}"
+                ) from error
         try:
             async with asyncio.timeout(START_LIMIT):
                 await self.converge_once()
                 await self.learn_prices()
                 await self._stream_up.wait()
-                await self.converge_once()
         except TimeoutError:
             raise BrokerUnavailable(
                 f"the broker could not be reached within {START_LIMIT:.0f} s "
                 f"({self.gate.why()}); the log above says what it answered"
             ) from None
+        await self._learn_time()
         try:
             async with asyncio.timeout(JUDGE_LIMIT):
+                await self.converge_once()
                 while self.reconciliation.undecided():
                     await asyncio.sleep(DECIDE_PAUSE)
                     await self.converge_once()
@@ -164,7 +168,6 @@ class TradingDesk:
                 f"the broker's books could not be judged within {JUDGE_LIMIT:.0f} s "
                 f"({self.gate.why()}); the log above says what it answered"
             ) from None
-        await self._learn_time()
         self.gate.open(Shutter.STARTING)
 
     async def _learn_time(self) -> None:

@@ -72,6 +72,7 @@ class ExecutorStats:
 class Executor:
     """Sends what risk approves. Its requests belong to `run`, not to the strategy that asked.
 
+    `look` is called before the gate is asked, to shut it for what only time tells.
     `doubt` is called whenever only an inquiry can tell what is true: after an unknown outcome,
     a refused cancel, a modify.
     """
@@ -88,6 +89,7 @@ class Executor:
         clock: Clock,
         doubt: Callable[[str], None],
         accepted: Callable[[], None],
+        look: Callable[[], None],
     ) -> None:
         self.stats = ExecutorStats()
         self._broker = broker
@@ -99,6 +101,7 @@ class Executor:
         self._clock = clock
         self._doubt = doubt
         self._accepted = accepted
+        self._look = look
         self._log = structlog.get_logger("executor")
         self._tasks: asyncio.TaskGroup | None = None
         self._in_flight = 0
@@ -169,6 +172,7 @@ class Executor:
         return tuple(orders[each] for each in order_ids)
 
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
+        self._look()
         if not self._gate.is_open:
             return risk.denied_by_gate([order.intent], self._gate.why())[0]
         return risk.modification_problem(
@@ -181,6 +185,7 @@ class Executor:
         )
 
     def _judge(self, intents: Sequence[OrderIntent]) -> Sequence[Approved | Denied]:
+        self._look()
         closed = self._gate.why() or self._broker.unready()
         if closed:
             return risk.denied_by_gate(intents, closed)
@@ -250,6 +255,7 @@ class Executor:
         order = self._ledger.portfolio.orders[order_id]
 
         def leaving() -> None:
+            self._look()
             if not self._gate.is_open:
                 raise TryLater("GATE_CLOSED", self._gate.why(), delay=0.0)
             # While this one waited for its turn, one sent before it may have been lost sight of.

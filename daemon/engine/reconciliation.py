@@ -40,7 +40,9 @@ from daemon.engine.gate import Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.ports import Broker, Clock
 
-CLOSING_MARGIN = timedelta(minutes=1)
+CLOSING_MARGIN = timedelta(minutes=3)
+"""After the close: longer than the last auction may be put off and a list may lag together."""
+
 ADOPT_LIMIT = 240.0
 """Seconds to wait for an account at rest: more than answers may lag and `settle` together."""
 
@@ -102,6 +104,7 @@ class Reconciliation:
         self._link_ups = 0
         self._link_is_up = False
         self._complete_at = clock.monotonic()
+        self._why = ""
         self._last_change = float("-inf")
         ledger.listen(self._on_fact)
 
@@ -109,7 +112,7 @@ class Reconciliation:
         """Take over what an earlier run left: called once, after recovery."""
         portfolio, now = self._ledger.portfolio, self._clock.monotonic()
         self._reconciler.resume(portfolio, now=now)
-        if portfolio.orders:
+        if portfolio.orders and self._clock.known:
             latest = max(order.updated_at for order in portfolio.orders.values())
             self._last_change = now - max((self._clock.now() - latest).total_seconds(), 0.0)
         self.hold_gate()
@@ -202,6 +205,7 @@ class Reconciliation:
                 return False
             self.stats.passes += 1
             self._complete_at = self._clock.monotonic()
+            self._why = ""
             self._gate.open(Shutter.BLIND)
             self._clear(self._refuted(found) | agreed)
             checked = was_up and self._link_is_up and link_ups == self._link_ups
@@ -237,12 +241,17 @@ class Reconciliation:
             await asyncio.sleep(self._hurry)
         raise TryLater("NOT_QUIET", cause, delay=self._hurry)
 
+    def look_blind(self) -> None:
+        """Shut the gate if nothing complete was heard for too long: asked before orders leave."""
+        blind = self._clock.monotonic() - self._complete_at
+        if blind > BLIND_LIMIT:
+            self._gate.shut(Shutter.BLIND, f"no complete inquiry for {blind:.0f} s{self._why}")
+
     def _failed(self, error: TradingError) -> None:
         self.stats.failed_passes += 1
         self._log.warning("inquiry_failed", cause=str(error))
-        blind = self._clock.monotonic() - self._complete_at
-        if blind > BLIND_LIMIT:
-            self._gate.shut(Shutter.BLIND, f"no complete inquiry for {blind:.0f} s: {error}")
+        self._why = f": {error}"
+        self.look_blind()
 
     async def _inquire_orders(self) -> dict[str, Discrepancy]:
         """Look at the list of orders; returns the discrepancies it shows."""

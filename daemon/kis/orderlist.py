@@ -227,6 +227,8 @@ def _fold(root: Key, *family: _Entry) -> BrokerOrder | None:
         side=head.side,
         quantity=head.quantity,
         limit=price if price > 0 else None,
+        first_limit=head.price if head.price > 0 else None,
+        rooted=first is not None,
         filled=filled,
         notional=sum((entry.notional for entry in living), Decimal(0)),
         # A modified row may keep showing what has moved on under the new number.

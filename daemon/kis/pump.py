@@ -70,13 +70,15 @@ class RequestPump:
     """Grants slots of a shared budget to waiting requests and sends them.
 
     A slot is taken before a request leaves and given back when its reply has arrived. One whose
-    reply never came frees itself `LONGEST_TIMEOUT` and a little later. A caller that goes away
+    reply never came in time frees itself `LONGEST_TIMEOUT` and a little later, one whose connection
+    broke is given back `FLIGHT` seconds after. A caller that goes away
     does not abort what has already left.
     """
 
     LONGEST_TIMEOUT = 15.0
     POLL = 0.05
     SLACK = 0.5
+    FLIGHT = 1.0
 
     def __init__(
         self,
@@ -227,6 +229,7 @@ class RequestPump:
             task.add_done_callback(self._protected.discard)
 
     async def _perform(self, job: _Job, slot: int, taken_at: float) -> None:
+        broke = False
         try:
             response = await self._exchange(job)
         except asyncio.CancelledError:
@@ -237,7 +240,8 @@ class RequestPump:
             )
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the caller
-            self.stats.unknown += isinstance(error, OutcomeUnknown)
+            broke = isinstance(error, OutcomeUnknown)
+            self.stats.unknown += broke
             if job.future.done():
                 log.warning("request_failed_unheard", error=type(error).__name__)
             job.fail(error)
@@ -249,10 +253,11 @@ class RequestPump:
         finally:
             now = self._clock.monotonic()
             # Without an answer in time nobody knows where the request is: it may reach the door
-            # together with later ones, so its slot stays taken until it frees itself. Later than
-            # its hold the slot may be another request's.
-            if now - taken_at < min(job.timeout, self._hold):
-                self._budget.give_back(slot, now)
+            # together with later ones, so its slot stays taken until it frees itself. Where the
+            # connection broke it is there soon or never. Later than its hold the slot may be
+            # another request's.
+            if now - taken_at < min(job.timeout, self._hold - self.FLIGHT):
+                self._budget.give_back(slot, now + self.FLIGHT if broke else now)
             if self._live:
                 self._wake.set()
 

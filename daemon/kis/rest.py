@@ -45,12 +45,14 @@ HISTORY_DAYS = 85
 class Patience:
     """How long to wait, in seconds, and how far to page.
 
-    An order waits `order_queue` for a slot and then `order_answer` for its reply. Inquiries
-    repeat until `inquiry` (orders, account) or `query` (quotes, buying power) is over, each
-    try waiting `attempt` for its reply.
+    An order waits `order_queue` for a slot and then `order_answer` for its reply; a cancel, which
+    is never out of date, waits `cancel_queue`: longer than unanswered requests keep all slots.
+    Inquiries repeat until `inquiry` (orders, account) or `query` (quotes, buying power) is over,
+    each try waiting `attempt` for its reply.
     """
 
     order_queue: float = 3.0
+    cancel_queue: float = 20.0
     order_answer: float = 10.0
     inquiry: float = 20.0
     query: float = 10.0
@@ -173,7 +175,10 @@ class KisRest:
     async def _order_once(
         self, call: Call, order: Order, priority: Priority, leaving: Callable[[], None]
     ) -> tuple[Reply, date]:
-        deadline = self._clock.monotonic() + self._patience.order_queue
+        patience = self._patience
+        cancels = priority is Priority.CANCEL
+        wait = patience.cancel_queue if cancels else patience.order_queue
+        deadline = self._clock.monotonic() + wait
         await self._keys.wait(deadline)
         token = ""
         day = self._today()

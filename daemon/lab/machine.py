@@ -29,9 +29,6 @@ from daemon.wiring import Session
 HOLD_OUT = 5.0
 """Seconds systemd waits before it starts the daemon again."""
 
-OPERATOR = 60.0
-"""Seconds until a person has looked at what needs one."""
-
 
 class SharedToken:
     """`ports.TokenStore` and its turn, as the token file of a server: it outlives processes."""
@@ -168,8 +165,6 @@ class Machine:
                 return 1.0
             case BrokerUnavailable():
                 return HOLD_OUT
-            case NeedsOperator() if "cannot be adopted yet" in str(error):
-                return OPERATOR
             case JournalFailed() if self._mix.struck[Fault.DISK_FULL]:
                 return HOLD_OUT
             case _:

@@ -3,9 +3,10 @@
 Each judges one promise and says in words how it was broken.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 
+from daemon.core.books import CASH, position_subject
 from daemon.core.events import (
     DiscrepancyCleared,
     DiscrepancyFound,
@@ -49,12 +50,15 @@ class RiskWatch:
         code = code_of(leaving.instrument)
         if any(exchange.orders[each].request.code == code for each in self._venue.by_hand):
             return
-        shares = 0
+        shares, price = 0, leaving.limit
         for each in exchange.orders.values():
             if each.request.code == code and each.action is not Action.CANCEL:
                 shares += each.request.side.sign * each.filled
-                shares += each.remaining if each.is_open and each.request.side is Side.BUY else 0
-        value = shares * leaving.limit
+                if each.is_open and each.request.side is Side.BUY:
+                    shares += each.remaining
+                    # A batch arrives in any order: the last one judged may be the cheapest.
+                    price = min(price, each.request.price or price)
+        value = shares * price
         if value > self._limits.max_position_notional:
             self._witness.violate(
                 f"{leaving.order}: {shares} shares of {code} worth {value} if all fill, "
@@ -85,17 +89,19 @@ def conserved(exchange: Exchange, before: tuple[Decimal, dict[str, int]]) -> Ite
         yield f"the exchange's sums moved from {before} to {(cash, dict(shares))}"
 
 
-def same_books(portfolio: Portfolio, venue: Venue, account: str) -> Iterator[str]:
-    """The exchange's cash, holdings and open orders are ours."""
+def same_books(
+    portfolio: Portfolio, venue: Venue, account: str, excused: Collection[str] = ()
+) -> Iterator[str]:
+    """The exchange's cash, holdings and open orders are ours, but for `excused` subjects."""
     exchange = venue.broker.market.exchange
     theirs = exchange.accounts[account]
-    if theirs.cash != portfolio.cash:
+    if theirs.cash != portfolio.cash and CASH not in excused:
         yield f"cash: ours {portfolio.cash}, the exchange's {theirs.cash}"
     codes = {code_of(each) for each in portfolio.positions} | set(theirs.holdings)
     for code in sorted(codes):
         ours = portfolio.position(_instrument(code)).quantity
         held = theirs.holdings[code].quantity if code in theirs.holdings else 0
-        if ours != held:
+        if ours != held and position_subject(_instrument(code)) not in excused:
             yield f"position {code}: ours {ours}, the exchange's {held}"
     by_hand = set(venue.by_hand)
     open_there = {
@@ -154,8 +160,13 @@ def nothing_pending(portfolio: Portfolio) -> Iterator[str]:
     for order in portfolio.open_orders():
         if order.state in PENDING:
             yield f"order {order.id} is left {order.state}: {order.cause}"
+
+
+def nothing_differs(portfolio: Portfolio, excused: Collection[str]) -> Iterator[str]:
+    """No discrepancy is left, but for those that trading by hand has caused."""
     for subject in portfolio.discrepancies:
-        yield f"a discrepancy is left: {subject}"
+        if subject not in excused:
+            yield f"a discrepancy is left: {subject}"
 
 
 def strangers_told(facts: Iterable[Event], venue: Venue) -> Iterator[str]:

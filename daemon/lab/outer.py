@@ -34,7 +34,7 @@ from pydantic import SecretStr
 
 from daemon.app import App
 from daemon.config import Mode, RiskSettings, Settings, StrategySettings
-from daemon.core.errors import NeedsOperator
+from daemon.core.errors import BrokerUnavailable
 from daemon.core.events import CancelSent, Event, ModifySent, OrderEvent, OrderFilled, OrderSent
 from daemon.lab.audit import audit
 from daemon.lab.loop import Process, VirtualClock
@@ -115,7 +115,6 @@ class OuterWorld:
         self.plan = plan
         self.outcome = outcome
         self._minutes = minutes
-        self._folder = folder
         self._random = Random(f"{plan.seed}:world")  # noqa: S311  a play, not a secret
         self._loop: NetworkLoop
         self._server: SimulatorServer
@@ -203,7 +202,7 @@ class OuterWorld:
     def _ended(self, process: Process, work: asyncio.Task[int]) -> None:
         error = work.exception()
         self._note(f"{process.name} ends: {error!r}")
-        if isinstance(error, NeedsOperator):
+        if isinstance(error, BrokerUnavailable):
             self.outcome.figures["gave_up"] += 1
         elif error is not None:
             text = "".join(traceback.format_exception(error))

@@ -72,13 +72,16 @@ class Venue:
         self._tick()
         self.later(self.options.ping_interval, self._ping)
 
+    def knock(self) -> None:
+        """A request has come to the door, whatever becomes of it."""
+        self.arrivals.append(self.clock.monotonic())
+
     def answer(self, request: WireRequest, *, lag: float) -> tuple[WireReply, float]:
         """Answer a request arriving now, and when the reply may leave.
 
         With a `lag` the list of orders or the balance is told as it was that many seconds ago.
         """
         now, monotonic = self.clock.now(), self.clock.monotonic()
-        self.arrivals.append(monotonic)
         if lag <= 0.0:
             reply, due = self.broker.handle(request, now, monotonic)
         else:

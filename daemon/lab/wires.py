@@ -94,6 +94,7 @@ class LabHttp:
         asked: float,
     ) -> None:
         """The request is at the broker's door."""
+        self._venue.knock()
         reply, due = self._treated(request, tag)
         delay = due - self._venue.clock.monotonic() + self._delay()
         if self._strikes(Fault.REPLY_LOST):
@@ -153,7 +154,8 @@ class LabHttp:
         before = self._delivered.get(request.path)
         if before is not None and self._strikes(Fault.REPLY_TWICE):
             response = before
-        if mischief.is_order_list(request) and mischief.is_last_page(response.headers):
+        good = response.status == 200 and mischief.is_success(response.body)
+        if good and mischief.is_order_list(request) and mischief.is_last_page(response.headers):
             self._witness.list_told(self._process, asked)
         # A refusal told again for another order could be known for what it is by nobody, and an
         # old token told again is waited out on purpose, longer than a world has patience.

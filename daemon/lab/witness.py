@@ -17,6 +17,10 @@ from daemon.sim.replies import WireRequest
 STALE = 30.0
 """Seconds after which the prices an order was decided on are not true any more."""
 
+BLIND = 110.0
+"""Seconds since the last list was asked for: a minute for the gate to shut, and the time a pass
+over orders and account may take."""
+
 KEPT = 5_000
 """Lines of a trace that are kept for a person; its hash covers all of them."""
 
@@ -92,6 +96,9 @@ class Witness:
             self.violate(f"{leaving.kind} {leaving.order} left while the order stream was down")
         elif stream.checked_at < stream.up_at:
             self.violate(f"{leaving.kind} {leaving.order} left before the stream's gap was checked")
+        elif now - stream.checked_at > BLIND:
+            blind = now - stream.checked_at
+            self.violate(f"{leaving.kind} {leaving.order} left {blind:.0f} s after the last list")
 
     def not_sent(self, leaving: Leaving | None) -> None:
         """A request could not leave."""

@@ -43,7 +43,16 @@ def is_token(request: WireRequest) -> bool:
 
 def is_confirmed(reply: WireReply) -> bool:
     """Whether a reply says that what was asked for was done."""
-    return reply.status == 200 and orjson.loads(reply.body).get("rt_cd") == "0"
+    return reply.status == 200 and is_success(reply.body)
+
+
+def is_success(body: bytes) -> bool:
+    """Whether a body can be read and says that all went well."""
+    try:
+        told = orjson.loads(body)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and told.get("rt_cd") == "0"
 
 
 def is_last_page(headers: Mapping[str, str]) -> bool:

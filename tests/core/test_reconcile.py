@@ -31,6 +31,7 @@ from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 from tests.builders import (
     ACCOUNT,
     DAY,
+    NINE,
     accepted,
     after,
     created,
@@ -1045,3 +1046,72 @@ def test_one_new_number_in_two_rows_is_given_once() -> None:
 
     assert [len(desk.portfolio.orders[OrderId(name)].refs) for name in "ab"] == [2, 1]
     assert [each.subject for each in desk.discrepancies] == ["order b"]
+
+
+def test_an_order_in_doubt_is_known_although_its_price_was_changed_by_hand() -> None:
+    desk = Desk()
+    desk.doubted()
+    desk.ask(replace(row("7", "8", limit=69_000), first_limit=Decimal(70_000)))
+
+    assert desk.state() is OrderState.WORKING
+    assert [ref.number for ref in desk.portfolio.orders[A].refs] == ["7", "8"]
+    assert desk.portfolio.orders[A].limit == 69_000
+
+
+def test_another_order_under_our_number_is_told_and_nothing_of_it_is_taken() -> None:
+    desk = Desk()
+    desk.working()
+    desk.now = SETTLE
+    told = desk.ask(row("1", quantity=20, filled=10))
+
+    assert [type(each) for each in told] == [Discrepancy]
+    assert (desk.state(), desk.filled()) == (OrderState.WORKING, 0)
+    assert not desk.reconciler.list_was_whole
+
+
+def test_an_order_whose_first_row_is_missing_tells_its_numbers_alone() -> None:
+    desk = Desk()
+    desk.working()
+    desk.now = SETTLE
+    desk.ask(replace(row("1", "2", quantity=4, remaining=0, limit=69_000), rooted=False))
+
+    assert desk.state() is OrderState.WORKING
+    assert [ref.number for ref in desk.portfolio.orders[A].refs] == ["1", "2"]
+
+
+def test_a_row_that_leaves_shares_out_does_not_close_an_order() -> None:
+    desk = Desk()
+    desk.working()
+    desk.now = 2 * SETTLE
+    desk.ask(row("1", remaining=0, cancelled=0))
+    assert desk.state() is OrderState.WORKING
+
+    desk.ask(row("1", remaining=0, cancelled=10))
+    assert desk.state() is OrderState.CANCELLED
+
+
+def test_a_notice_of_a_new_number_waits_for_the_modify_that_brings_it() -> None:
+    desk = Desk()
+    desk.working()
+    desk.record(ModifySent(order=A, limit=Decimal(69_000), at=after(0)))
+    desk.hear(notice(NoticeKind.FILLED, "2", 4, price=69_000))
+    desk.now = SETTLE - 1
+    desk.settle()
+    assert not desk.portfolio.external
+
+    desk.ask(row("1", "2", filled=4, notional=276_000, limit=69_000))
+    assert (desk.state(), desk.filled()) == (OrderState.WORKING, 4)
+
+
+def test_a_row_like_a_doubt_but_older_blocks_it_only_until_the_day_is_over() -> None:
+    desk = Desk()
+    desk.doubted()
+    early = row("7", ordered_at=NINE - timedelta(minutes=5))
+    desk.now = SETTLE
+    assert [type(each) for each in desk.ask(early)] == [Discrepancy]
+
+    for _ in range(2):
+        desk.now += SETTLE
+        desk.ask(early, dead=1)
+        desk.ask_account()
+    assert desk.state() is OrderState.REJECTED

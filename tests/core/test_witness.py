@@ -33,6 +33,8 @@ def test_an_order_stays_with_the_day_of_its_first_number() -> None:
         side=listed.side,
         quantity=listed.quantity,
         limit=listed.limit,
+        first_limit=listed.limit,
+        rooted=True,
         filled=0,
         notional=listed.notional,
         remaining=10,

@@ -143,6 +143,8 @@ class PaperBroker:
                 side=kept.side,
                 quantity=kept.quantity,
                 limit=kept.limit,
+                first_limit=kept.limit,
+                rooted=True,
                 filled=kept.filled,
                 notional=kept.notional,
                 remaining=kept.remaining,

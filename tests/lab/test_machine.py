@@ -17,7 +17,7 @@ from daemon.engine.desk import START_LIMIT
 from daemon.engine.reconciliation import ADOPT_LIMIT
 from daemon.lab.day import World
 from daemon.lab.loop import run_virtual
-from daemon.lab.machine import HOLD_OUT, OPERATOR, Machine, SharedToken
+from daemon.lab.machine import HOLD_OUT, Machine, SharedToken
 from daemon.lab.mix import Fault
 from daemon.ports import AccessToken
 from daemon.sim.facts import OrderRequest
@@ -180,13 +180,13 @@ async def _not_adopted(world: World) -> None:
     await asyncio.sleep(300.0)
     machine.weather.outage_until = 300.0 + ADOPT_LIMIT + 200.0
     machine.accept()
-    await ended(machine, "NeedsOperator", ADOPT_LIMIT + 100.0)
-    await comes_back(machine, OPERATOR)
+    await ended(machine, "BrokerUnavailable", ADOPT_LIMIT + 100.0)
+    await comes_back(machine, HOLD_OUT)
     await stopped(world, running)
 
 
 @pytest.mark.parametrize("script", [_cut_off, _not_adopted])
-def test_a_daemon_that_could_not_start_is_started_again_or_waits_for_a_person(
+def test_a_daemon_that_could_not_start_is_started_again(
     script: Script,
 ) -> None:
     assert live(script) == []

@@ -111,9 +111,9 @@ def test_what_was_arranged_happens_even_if_who_asked_for_it_is_dead() -> None:
 def test_every_request_at_the_door_is_counted_when_it_comes() -> None:
     async def script(scene: Scene) -> None:
         await asyncio.sleep(1.5)
-        listed(scene)
+        scene.venue.knock()
         await asyncio.sleep(1.0)
-        listed(scene)
+        scene.venue.knock()
         assert scene.venue.arrivals == pytest.approx([1.5, 2.5])
 
     play(script)
