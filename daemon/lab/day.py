@@ -15,6 +15,7 @@ from typing import Any
 from daemon.config import RiskSettings, Settings, SimSettings, StrategySettings
 from daemon.core.books import CASH, position_subject
 from daemon.core.calendar import KST
+from daemon.core.errors import InvariantBroken
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import Market, Side, instrument_id
@@ -310,9 +311,14 @@ class World:
             facts = list(journal.replay())
         replayed = Portfolio()
         for fact in facts:
-            replayed.apply(fact)
             self.witness.note(repr(fact))
             self.witness.counts[type(fact).__name__] += 1
+        try:
+            for fact in facts:
+                replayed.apply(fact)
+        except InvariantBroken as error:
+            self.witness.violate(f"the journal does not replay: {error}")
+            return
         found = [
             *oracles.nothing_doubled(self.witness),
             *oracles.same_orders(replayed, self.venue, self.witness),
