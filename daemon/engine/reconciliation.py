@@ -314,15 +314,17 @@ class Reconciliation:
     async def _books_at_rest(self, looks: Looks) -> AccountReported | None:
         """The broker's books if they were the same before and nothing of ours moved since.
 
-        An account of nothing at all is looked at once more: so does a broken answer look.
+        An account of nothing at all must last, as a difference must: so does a broken answer look,
+        and it may come more than once.
         """
         asked = self._clock.monotonic()
         report = await self._broker.account()
+        nothing = is_nothing(report)
         believed = looks.see(
             {BOOKS: (report.cash, frozenset(report.holdings), self._last_change)},
             asked=asked,
-            calm_since=self._calm_since(),
-            least=3 if is_nothing(report) else 2,
+            calm_since=None if nothing else self._calm_since(),
+            least=3 if nothing else 2,
         )
         return report if BOOKS in believed else None
 

@@ -19,6 +19,7 @@ from daemon.core.events import (
     OrderRejected,
 )
 from daemon.core.orders import Order, OrderState
+from daemon.core.reconcile import SETTLE
 from daemon.core.risk import Denied, Rule
 from daemon.core.values import LinkDown, LinkUp, Side
 from daemon.core.witness import BrokerOrder, NoticeKind
@@ -262,10 +263,10 @@ def test_a_balance_of_nothing_neither_raises_nor_clears_nor_proves() -> None:
         ([None, None], 2),
         ([NOTHING, None, None], 3),
         ([NOTHING, NOTHING, None, None], 4),
-        ([NOTHING, NOTHING, NOTHING], 3),
+        ([*[NOTHING] * 5, None, None], 7),
     ],
 )
-def test_the_books_open_on_two_equal_looks_and_on_three_at_nothing(
+def test_the_books_open_on_two_equal_looks_at_something(
     answers: list[AccountReported | None], looks: int
 ) -> None:
     async def scenario() -> None:
@@ -273,7 +274,18 @@ def test_the_books_open_on_two_equal_looks_and_on_three_at_nothing(
         async with world(broker=broker) as w:
             [opened] = w.facts(AccountReported)
             assert broker.balances_asked == looks
-            assert opened.cash == (0 if answers[-1] is NOTHING else 100_000_000)
+            assert opened.cash == 100_000_000
+
+    run(scenario())
+
+
+def test_an_account_of_nothing_opens_the_books_once_it_lasted_longer_than_any_lag() -> None:
+    async def scenario() -> None:
+        clock = VirtualClock()
+        async with world(broker=LaggingBroker(clock, reports=[NOTHING] * 1_000)) as w:
+            [opened] = w.facts(AccountReported)
+            assert opened.cash == 0
+            assert clock.monotonic() >= SETTLE
 
     run(scenario())
 
