@@ -3,12 +3,12 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from random import SystemRandom
+from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -24,11 +24,12 @@ from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.values import AccountId, code_of
 from daemon.kis.codec import Credentials
+from daemon.kis.link import HttpTransport, WsTransport
 from daemon.kis.rest import KisRest
 from daemon.kis.spec import PROFILES, Profile
 from daemon.kis.stream import KisFeed
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
-from daemon.ports import AccessToken, Clock, TokenStore
+from daemon.ports import AccessToken, Clock, RequestBudget, TokenStore
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.server import SimulatorServer
 from daemon.store.locks import FileTokenStore, SharedBudget, SingleInstanceLock
@@ -151,14 +152,45 @@ async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> S
     budget = SharedBudget(place.folder / "budget", profile.requests_per_second)
     stack.callback(budget.close)
     transport = await stack.enter_async_context(AiohttpTransport(profile.rest_url))
+    session = assemble(
+        settings,
+        profile,
+        transport=transport,
+        streams=WebsocketsTransport(),
+        budget=budget,
+        tokens=tokens,
+        clock=clock,
+        random=SystemRandom(),
+        on_secret=log.add_secrets,
+    )
+    url = profile.rest_url if settings.mode == "sim" else None
+    return replace(session, simulator_url=url, simulator=place.simulator)
+
+
+def assemble(
+    settings: Settings,
+    profile: Profile,
+    *,
+    transport: HttpTransport,
+    streams: WsTransport,
+    budget: RequestBudget,
+    tokens: TokenStore,
+    clock: Clock,
+    random: Random,
+    client: type[KisRest] = KisRest,
+    on_secret: Callable[[str], None] = lambda secret: None,
+) -> Session:
+    """A session of the settings' account over these transports, asked by inquiry at its end.
+
+    The parts are the caller's to open and close. A `MarketClock` is set by the heartbeats.
+    """
     credentials = Credentials(
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),
         account=AccountId(settings.account),
         hts_id=settings.hts_id,
     )
-    random = SystemRandom()
-    broker = KisRest(
+    broker = client(
         profile=profile,
         credentials=credentials,
         transport=transport,
@@ -166,12 +198,12 @@ async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> S
         tokens=tokens,
         clock=clock,
         random=random,
-        on_secret=log.add_secrets,
+        on_secret=on_secret,
     )
     feed = KisFeed(
         profile=profile,
         credentials=credentials,
-        transport=WebsocketsTransport(),
+        transport=streams,
         keys=broker,
         clock=clock,
         random=random,
@@ -183,8 +215,7 @@ async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> S
         clock=clock,
         calendar=MarketCalendar.with_holidays(settings.holidays),
         tokens=tokens,
-        simulator_url=profile.rest_url if settings.mode == "sim" else None,
-        simulator=place.simulator,
+        simulator_url=None,
     )
 
 

@@ -5,21 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.core.events import ExternalOrderSeen
-from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import OrderId, code_of
+from daemon.lab.oracles import PENDING
 from daemon.sim.broker import Broker
 from daemon.sim.exchange import Exchange
 from daemon.sim.facts import Action
 from daemon.store.journal import SqliteJournal
-
-UNSETTLED = (
-    OrderState.CREATED,
-    OrderState.SENT,
-    OrderState.IN_DOUBT,
-    OrderState.CANCELLING,
-    OrderState.MODIFYING,
-)
 
 
 def audit(journal: Path, broker: Broker) -> Iterator[str]:
@@ -76,7 +68,7 @@ def _owners(portfolio: Portfolio, exchange: Exchange, account: str) -> Iterator[
 def _orders(portfolio: Portfolio, exchange: Exchange) -> Iterator[str]:
     """States are settled, and what traded and what is open is the same on both sides."""
     for order in portfolio.orders.values():
-        if order.state in UNSETTLED:
+        if order.state in PENDING:
             yield f"{order.id} is left {order.state}"
         theirs = [exchange.orders[int(ref.number)] for ref in order.refs]
         filled, notional = sum(each.filled for each in theirs), sum(e.notional for e in theirs)

@@ -9,14 +9,10 @@ from random import Random
 from daemon.app import App
 from daemon.clock import MarketClock
 from daemon.config import Settings
-from daemon.core.calendar import MarketCalendar
 from daemon.core.errors import BrokerUnavailable, JournalFailed, NeedsOperator
 from daemon.core.ratelimit import TokenBucket
-from daemon.core.values import AccountId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
-from daemon.kis.codec import Credentials
-from daemon.kis.stream import KisFeed
 from daemon.lab.disk import Disk, LabJournal
 from daemon.lab.loop import Killed, Process, VirtualClock
 from daemon.lab.mix import Fault, FaultMix
@@ -24,7 +20,7 @@ from daemon.lab.venue import Venue
 from daemon.lab.wires import LabHttp, LabStream, Weather
 from daemon.lab.witness import Witness, WitnessedRest
 from daemon.ports import AccessToken
-from daemon.wiring import Session
+from daemon.wiring import Session, assemble
 
 HOLD_OUT = 5.0
 """Seconds systemd waits before it starts the daemon again."""
@@ -192,46 +188,25 @@ class Machine:
 
     def _session(self, settings: Settings, process: Process) -> Session:
         profile = settings.profile
-        credentials = Credentials(
-            app_key=settings.app_key.get_secret_value(),
-            app_secret=settings.app_secret.get_secret_value(),
-            account=AccountId(settings.account),
-            hts_id=settings.hts_id,
-        )
         # One stream of chance a life: what one life draws must not depend on when another died.
         random = Random(f"{self._seed}:{process.name}")  # noqa: S311  a play, not a secret
         wire = (self._venue, self._mix, self.weather, process, self._witness, random)
-        clock = MarketClock(self.clock)
         transport = LabHttp(*wire, base_url=profile.rest_url, latency=self._latency)
-        broker = WitnessedRest(
-            profile=profile,
-            credentials=credentials,
+        stream = self.stream = LabStream(*wire, latency=self._latency)
+        session = assemble(
+            settings,
+            profile,
             transport=transport,
+            streams=stream,
             budget=self._budget,
             tokens=self._tokens,
-            clock=clock,
+            clock=MarketClock(self.clock),
             random=random,
+            client=WitnessedRest,
         )
-        broker.tag = lambda leaving: setattr(transport, "tag", leaving)
-        stream = LabStream(*wire, latency=self._latency)
-        self.stream = stream
-        feed = KisFeed(
-            profile=profile,
-            credentials=credentials,
-            transport=stream,
-            keys=broker,
-            clock=clock,
-            random=random,
-            on_server_time=clock.heard,
-        )
-        return Session(
-            broker=broker,
-            feed=feed,
-            clock=clock,
-            calendar=MarketCalendar.with_holidays(settings.holidays),
-            tokens=self._tokens,
-            simulator_url=None,
-        )
+        assert isinstance(session.broker, WitnessedRest), "that is what was asked for"
+        session.broker.tag = lambda leaving: setattr(transport, "tag", leaving)
+        return session
 
 
 def _root(error: BaseException | None) -> BaseException | None:

@@ -17,19 +17,14 @@ from typing import Any, cast
 from aiohttp import TCPConnector
 
 from daemon.config import Settings
-from daemon.core.calendar import MarketCalendar
 from daemon.core.events import Event
-from daemon.core.values import AccountId
-from daemon.kis.codec import Credentials
-from daemon.kis.rest import KisRest
-from daemon.kis.stream import KisFeed
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
 from daemon.lab.loop import Killed, Process, current_process
 from daemon.lab.network import NetworkLoop
 from daemon.ports import Clock
 from daemon.store.journal import SqliteJournal
 from daemon.store.locks import FileTokenStore, FileTurn, SharedBudget, SingleInstanceLock
-from daemon.wiring import Session
+from daemon.wiring import Session, assemble
 
 MOST_AWAITS = 100
 """How often a killed coroutine may wait for something more on its way out."""
@@ -152,34 +147,13 @@ class RealParts:
             transport = AiohttpTransport(profile.rest_url, socket_factory=self._loop.open_socket)
             on_death(partial(disown, transport))
             await stack.enter_async_context(transport)
-            credentials = Credentials(
-                app_key=settings.app_key.get_secret_value(),
-                app_secret=settings.app_secret.get_secret_value(),
-                account=AccountId(settings.account),
-                hts_id=settings.hts_id,
-            )
-            broker = KisRest(
-                profile=profile,
-                credentials=credentials,
+            yield assemble(
+                settings,
+                profile,
                 transport=transport,
+                streams=WebsocketsTransport(),
                 budget=budget,
                 tokens=tokens,
                 clock=clock,
                 random=random,
-            )
-            feed = KisFeed(
-                profile=profile,
-                credentials=credentials,
-                transport=WebsocketsTransport(),
-                keys=broker,
-                clock=clock,
-                random=random,
-            )
-            yield Session(
-                broker=broker,
-                feed=feed,
-                clock=clock,
-                calendar=MarketCalendar.with_holidays(settings.holidays),
-                tokens=tokens,
-                simulator_url=None,
             )
