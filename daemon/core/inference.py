@@ -195,19 +195,24 @@ def mixed_up(order: Order, row: BrokerOrder) -> Discrepancy:
     )
 
 
+def tells_all(order: Order, row: BrokerOrder) -> bool:
+    """Whether the list shows what became of every share of the order.
+
+    Shares that it does not show may live on, or have traded, under a number that it leaves out:
+    that proves nothing. Orders for the moment have no such number.
+    """
+    return row.accounted or order.intent.time_in_force is not TimeInForce.DAY
+
+
 def closing(
     order: Order, row: BrokerOrder, *, dead_before: date, at: datetime
 ) -> OrderEvent | None:
-    """What ended the order, if the list shows nothing open or its day is over.
-
-    Where nothing is open and shares are missing, they may live on under a number that the list
-    leaves out: that proves nothing. Orders for the moment have no such number.
-    """
+    """What ended the order, if the list shows nothing open or its day is over."""
     if row.remaining == 0:
         if row.rejected and row.filled == 0 == order.filled:
             reason = "the broker's list shows the order as refused"
             return OrderRejected(order=order.id, code="REFUSED_LATER", reason=reason, at=at)
-        if row.accounted or order.intent.time_in_force is not TimeInForce.DAY:
+        if tells_all(order, row):
             return OrderCancelled(order=order.id, at=at)
     if row.day < dead_before:
         return OrderExpired(order=order.id, at=at)

@@ -363,8 +363,9 @@ class Reconciler:
             return outcomes
         settled = self._is_settled(order, asked)
         if row.filled < order.filled:
-            # The list may lag behind the stream: only an old difference means anything.
-            if not settled:
+            # The list may lag behind the stream, or lack the row that traded: only an old
+            # difference in a row that tells of every share means anything.
+            if not (settled and inference.tells_all(order, row)):
                 return outcomes
             outcomes.append(inference.contradiction(order, row))
         elif row.filled > order.filled:

@@ -71,7 +71,7 @@ class RequestPump:
 
     A slot is taken before a request leaves and given back when its reply has arrived. One whose
     reply never came in time frees itself `LONGEST_TIMEOUT` and a little later, one whose connection
-    broke is given back `FLIGHT` seconds after. A caller that goes away
+    broke, or was given up by a stop, is given back `FLIGHT` seconds after. A caller that goes away
     does not abort what has already left.
     """
 
@@ -233,6 +233,7 @@ class RequestPump:
         try:
             response = await self._exchange(job)
         except asyncio.CancelledError:
+            broke = job.left
             job.fail(
                 OutcomeUnknown("stopped while the reply was awaited")
                 if job.left

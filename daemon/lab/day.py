@@ -15,14 +15,15 @@ from typing import Any
 from daemon.config import RiskSettings, Settings, SimSettings, StrategySettings
 from daemon.core.books import CASH, position_subject
 from daemon.core.calendar import KST
-from daemon.core.errors import InvariantBroken
+from daemon.core.errors import Fatal, InvariantBroken, TradingError
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import Market, Side, instrument_id
+from daemon.core.values import Market, OrderId, Side, instrument_id
+from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState
-from daemon.lab import oracles
-from daemon.lab.loop import Killed, run_virtual
+from daemon.lab import oracles, traders
+from daemon.lab.loop import Killed, current_process, run_virtual
 from daemon.lab.machine import Machine
 from daemon.lab.mix import Fault, FaultMix, Range
 from daemon.lab.venue import Venue
@@ -70,6 +71,8 @@ class World:
         )
         codes = LISTINGS[: random.randint(1, 3)]
         pace = random.uniform(0.01, 0.05)
+        # Thin ones fill orders in many parts.
+        crowd = Range(0.003, 0.5).draw(random)
         self.settings = _settings(self.mix, random, [each.code for each in codes], seed, folder)
         full = random.random() < 0.75
         # Of the full days some have their faults over the close, until every order has ended.
@@ -79,7 +82,7 @@ class World:
         options = SimulatorOptions(
             seed=seed,
             start=OPEN,
-            listings=tuple(replace(each, pace=pace) for each in codes),
+            listings=tuple(replace(each, pace=pace, crowd=crowd) for each in codes),
             early_notices=self.mix.level(Fault.NOTICE_EARLY),
             refused_later=self.mix.level(Fault.REFUSED_LATER),
         )
@@ -88,6 +91,7 @@ class World:
         limits = self.settings.risk_limits
         watch = oracles.RiskWatch(self.venue, self.witness, limits)
         self.witness.on_accepted = watch.on_accepted
+        self.witness.on_written = oracles.FillWatch(self.venue, self.witness).on_written
         latency = random.choice((0.003, 0.02, 0.1, 0.4))
         self.machine = Machine(
             self.settings, self.venue, self.mix, self.witness, seed, latency=latency
@@ -98,10 +102,11 @@ class World:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._unhandled)
         self.venue.start()
+        traders.cancel_wanted.set(self._cancel_wanted)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(self.machine.run(), name="machine")
             weather = [tasks.create_task(each) for each in self._weather()]
-            operator = tasks.create_task(self._operate(), name="operator")
+            people = [tasks.create_task(each) for each in (self._operate(), self._take_back())]
             await asyncio.sleep(self._faults_end)
             for task in weather:
                 task.cancel()
@@ -109,7 +114,8 @@ class World:
             await asyncio.sleep(LIVENESS)
             self._judge_liveness()
             await asyncio.sleep(self._end - self._faults_end - LIVENESS)
-            operator.cancel()
+            for task in people:
+                task.cancel()
             self.machine.stop()
             async with asyncio.timeout(60.0):
                 await running
@@ -121,6 +127,11 @@ class World:
         # What is found when memory is cleared was left by the dead, and at no certain time.
         if not isinstance(error, Killed) and "never retrieved" not in message:
             self.witness.violate(f"unhandled: {message}: {error!r}")
+
+    def _cancel_wanted(self, order: OrderId) -> None:
+        process = current_process()
+        assert process is not None, "only a running daemon has strategies"
+        self.witness.cancel_asked(process, order)
 
     # Weather
 
@@ -270,6 +281,28 @@ class World:
                 self.witness.note(f"operator accepts: {self.machine.discrepancy()}")
                 self.machine.accept()
 
+    async def _take_back(self) -> None:
+        """Cancel something now and then while the gate is shut, as a worried person would."""
+        random = Random(f"{self.seed}:taking back")  # noqa: S311  a play, not a secret
+        while True:
+            await asyncio.sleep(random.uniform(10.0, 60.0))
+            desk, process = self.machine.desk, self.machine.process
+            if desk is None or not process.alive or desk.gate.is_open:
+                continue
+            if desk.gate.reasons.keys() & {Shutter.STARTING, Shutter.STOPPING}:
+                continue
+            orders = desk.ledger.portfolio.open_orders()
+            working = [each.id for each in orders if each.state is OrderState.WORKING]
+            if working:
+                self.witness.note("a person cancels something at a shut gate")
+                process.spawn(self._cancel_by_hand(desk, random.choice(working)))
+
+    async def _cancel_by_hand(self, desk: TradingDesk, order: OrderId) -> None:
+        if desk.ledger.portfolio.orders[order].state is OrderState.WORKING:
+            self._cancel_wanted(order)
+        with suppress(TradingError, Fatal):
+            await desk.executor.cancel([order])
+
     # Peace and judgement
 
     def _heal(self) -> None:
@@ -295,6 +328,13 @@ class World:
         for slot, status in desk.host.status.items():
             if slot != "broken" and status.state is not RunState.RUNNING:
                 self.witness.violate(f"strategy {slot} is {status.state}: {status.cause}")
+        fallen = [slot for slot, each in desk.host.status.items() if each.state is RunState.FAULTED]
+        left = oracles.nothing_of_the_fallen(
+            desk.ledger.portfolio, fallen, self.venue.clock.now(), LIVENESS / 2
+        )
+        for each in left:
+            self.witness.violate(each)
+        self.witness.look_for_cancels()
         for order in desk.ledger.portfolio.open_orders():
             age = (self.venue.clock.now() - order.updated_at).total_seconds()
             if order.state in oracles.PENDING and age > LIVENESS / 2:
@@ -344,16 +384,16 @@ def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder
     """Settings as files would give them, with what the seed chose."""
     slow = mix.reach(Fault.STRATEGY_SLOW, random) if Fault.STRATEGY_SLOW in mix else 0.0
     fails = int(mix.reach(Fault.STRATEGY_CRASH, random)) if Fault.STRATEGY_CRASH in mix else 0
-    size = random.choice((1, 5, 20))
+    size = random.choice((1, 5, 20, 60))
     pause = Range(90.0, 1800.0).draw(random)
     common = {"seed": seed, "pause": 4 * pause, "size": size}
-    traders: list[tuple[str, dict[str, Any]]] = [
+    cast: list[tuple[str, dict[str, Any]]] = [
         ("Busy", {"seed": seed, "pause": pause, "size": size})
     ]
     if slow:
-        traders.append(("Slow", {**common, "slowness": slow}))
+        cast.append(("Slow", {**common, "slowness": slow}))
     if fails:
-        traders.append(("Broken", {**common, "breaks_after": fails}))
+        cast.append(("Broken", {**common, "breaks_after": fails}))
     strategies = [
         StrategySettings.model_validate(
             {
@@ -363,7 +403,7 @@ def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder
                 "parameters": parameters,
             }
         )
-        for name, parameters in traders
+        for name, parameters in cast
     ]
     return Settings.model_validate(
         {

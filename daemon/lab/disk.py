@@ -1,7 +1,7 @@
 """A world's journal: the real one on a real file; its disk fills, its machine dies."""
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +22,27 @@ class Disk:
 
 
 class LabJournal:
-    """`ports.Journal`: dies before or after a write as the mix has it."""
+    """`ports.Journal`: dies before or after a write as the mix has it.
+
+    `written` is told of what is in the file.
+    """
 
     def __init__(
-        self, path: Path, owner: str, *, mix: FaultMix, disk: Disk, process: Process, random: Random
+        self,
+        path: Path,
+        owner: str,
+        *,
+        mix: FaultMix,
+        disk: Disk,
+        process: Process,
+        random: Random,
+        written: Callable[[Sequence[Event]], None] = lambda events: None,
     ) -> None:
         self._mix = mix
         self._disk = disk
         self._process = process
         self._random = random
+        self._written = written
         self._inner = SqliteJournal(path, owner=owner)
         process.on_death.append(self._let_go)
 
@@ -45,6 +57,7 @@ class LabJournal:
         if dies and self._random.random() < 0.5:
             self._die()
         self._inner.append(events)
+        self._written(events)
         if dies:
             self._die()
 

@@ -141,6 +141,7 @@ class Machine:
         work = process.spawn(self.app.run(self._stop))
         self._venue.later(0.0, work.add_done_callback, lambda task: over.set())
         await over.wait()
+        self._witness.over(process)
         if not process.alive:
             self.kills += 1
             self._witness.note(f"{process.name} is killed")
@@ -174,7 +175,13 @@ class Machine:
 
     def _journal(self, process: Process, path: Path, owner: str) -> LabJournal:
         return LabJournal(
-            path, owner, mix=self._mix, disk=self.disk, process=process, random=self._random
+            path,
+            owner,
+            mix=self._mix,
+            disk=self.disk,
+            process=process,
+            random=self._random,
+            written=self._witness.on_written,
         )
 
     def _session_of(
@@ -205,6 +212,7 @@ class Machine:
             client=WitnessedRest,
         )
         assert isinstance(session.broker, WitnessedRest), "that is what was asked for"
+        session.broker.witness = self._witness
         session.broker.tag = lambda leaving: setattr(transport, "tag", leaving)
         return session
 

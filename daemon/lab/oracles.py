@@ -3,7 +3,9 @@
 Each judges one promise and says in words how it was broken.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from daemon.core.books import CASH, position_subject
@@ -12,14 +14,24 @@ from daemon.core.events import (
     DiscrepancyFound,
     Event,
     ExternalOrderSeen,
+    OrderAccepted,
     OrderCreated,
+    OrderFilled,
     OrderSent,
 )
 from daemon.core.orders import Order as PortfolioOrder
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.risk import RiskLimits
-from daemon.core.values import InstrumentId, Market, Side, code_of, instrument_id
+from daemon.core.values import (
+    InstrumentId,
+    Market,
+    OrderId,
+    Side,
+    StrategyId,
+    code_of,
+    instrument_id,
+)
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Leaving, Witness
 from daemon.sim.exchange import Exchange
@@ -63,6 +75,41 @@ class RiskWatch:
             self._witness.violate(
                 f"{leaving.order}: {shares} shares of {code} worth {value} if all fill, "
                 f"{self._limits.max_position_notional} allowed"
+            )
+
+
+class FillWatch:
+    """At no instant does the journal hold more fills of an order than the exchange has made."""
+
+    def __init__(self, venue: Venue, witness: Witness) -> None:
+        self._venue = venue
+        self._witness = witness
+        self._numbers: dict[OrderId, int] = {}
+        self._filled: Counter[OrderId] = Counter()
+
+    def on_written(self, events: Sequence[Event]) -> None:
+        """The journal has been given facts."""
+        for event in events:
+            match event:
+                case OrderAccepted():
+                    self._numbers[event.order] = int(event.ref.number)
+                case OrderFilled():
+                    self._filled[event.order] += event.fill.quantity
+                    self._compare(event.order)
+                case _:
+                    pass
+
+    def _compare(self, order: OrderId) -> None:
+        exchange, number = self._venue.broker.market.exchange, self._numbers.get(order)
+        made = sum(
+            each.filled
+            for each in exchange.orders.values()
+            if each.filled and _root(exchange, each).number == number
+        )
+        if self._filled[order] > made:
+            self._witness.violate(
+                f"{self._filled[order]} shares of {order}, number {number}, are in the journal "
+                f"and the exchange has traded {made}"
             )
 
 
@@ -160,6 +207,16 @@ def nothing_pending(portfolio: Portfolio) -> Iterator[str]:
     for order in portfolio.open_orders():
         if order.state in PENDING:
             yield f"order {order.id} is left {order.state}: {order.cause}"
+
+
+def nothing_of_the_fallen(
+    portfolio: Portfolio, fallen: Collection[StrategyId], now: datetime, patience: float
+) -> Iterator[str]:
+    """What a faulted strategy left open is cancelled, once nothing prevents it any more."""
+    for order in portfolio.open_orders():
+        age = (now - order.updated_at).total_seconds()
+        if order.intent.strategy in fallen and age > patience:
+            yield f"order {order.id} of the faulted {order.intent.strategy} is still {order.state}"
 
 
 def nothing_differs(portfolio: Portfolio, excused: Collection[str]) -> Iterator[str]:

@@ -2,14 +2,21 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from contextvars import ContextVar
 from decimal import Decimal
 from random import Random
 
 from daemon.core.calendar import RoundingWay, round_to_step, shift_steps
 from daemon.core.events import OrderIntent, TimeInForce
 from daemon.core.orders import Order, OrderState
-from daemon.core.values import InstrumentId, Side, Tick
+from daemon.core.values import InstrumentId, OrderId, Side, Tick
 from daemon.strategy import Parameters, Strategy, StrategyContext
+
+cancel_wanted: ContextVar[Callable[[OrderId], None]] = ContextVar(
+    "cancel_wanted", default=lambda order: None
+)
+"""Who is told that a trader is about to cancel a working order."""
 
 
 class TraderParameters(Parameters):
@@ -66,10 +73,12 @@ class Busy(Strategy):
         luck = random.random()
         moved = order.limit and shift_steps(order.limit, random.choice((-2, -1, 1, 2, 5)))
         if luck < 0.35:
+            cancel_wanted.get()(order.id)
             await context.cancel(order.id)
         elif luck < 0.75 and moved:
             await context.modify(order.id, moved)
         elif luck < 0.85 and moved:
+            cancel_wanted.get()(order.id)
             await asyncio.gather(context.modify(order.id, moved), context.cancel(order.id))
 
     def _wishes(

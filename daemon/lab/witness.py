@@ -1,13 +1,15 @@
 """What a world saw on the wire, with every order request traced to the order it was about."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
+from daemon.core.errors import TradingError
+from daemon.core.events import Event
 from daemon.core.orders import Order
 from daemon.core.values import BrokerRef, InstrumentId, OrderId, Side
 from daemon.kis.rest import KisRest
@@ -20,6 +22,13 @@ STALE = 30.0
 BLIND = 110.0
 """Seconds since the last list was asked for: a minute for the gate to shut, and the time a pass
 over orders and account may take."""
+
+TAKE_UP = 200
+"""Steps of a process within which a cancel that was asked for has reached the broker's client: it
+is the next thing to happen, but for what was ready to run already."""
+
+EXCUSES = frozenset({"NOTHING_LEFT", "EXPIRED", "NO_TOKEN", "STOPPED", "QUEUE_FULL"})
+"""Why a cancel may not leave: nothing is open any more, or requests as such cannot leave."""
 
 KEPT = 5_000
 """Lines of a trace that are kept for a person; its hash covers all of them."""
@@ -44,7 +53,11 @@ class _Stream:
 
 @dataclass
 class Witness:
-    """Collects; `oracles` judge. `on_accepted` is told of every order the exchange took."""
+    """Collects; `oracles` judge.
+
+    `on_accepted` is told of every order the exchange took, `on_written` of the facts the journal
+    has just been given.
+    """
 
     clock: Callable[[], float]
     market_time: Callable[[], datetime]
@@ -55,8 +68,10 @@ class Witness:
     counts: Counter[str] = field(default_factory=Counter)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
     on_accepted: Callable[[Leaving, int], None] = lambda leaving, number: None
+    on_written: Callable[[Sequence[Event]], None] = lambda events: None
     _hash: Any = field(default_factory=sha256)
     _streams: dict[Process, _Stream] = field(default_factory=dict)
+    _asked: dict[OrderId, tuple[Process, int]] = field(default_factory=dict)
 
     def note(self, what: str) -> None:
         """Add a line to the trace."""
@@ -121,6 +136,35 @@ class Witness:
         """The last page of a list of orders asked for at `asked` has reached the daemon."""
         stream = self._streams.setdefault(process, _Stream())
         stream.checked_at = max(stream.checked_at, asked)
+        self.look_for_cancels()
+
+    def cancel_asked(self, process: Process, order: OrderId) -> None:
+        """A strategy wants a working order cancelled: whatever the gate says, it must go out."""
+        self.look_for_cancels()
+        self._asked.setdefault(order, (process, process.steps))
+
+    def cancel_taken(self, order: OrderId) -> None:
+        """The broker's client was told to cancel."""
+        self._asked.pop(order, None)
+
+    def cancel_held_back(self, order: OrderId, error: TradingError) -> None:
+        """The broker's client did not let a cancel out."""
+        code = getattr(error, "code", type(error).__name__)
+        if code not in EXCUSES:
+            self.violate(f"the cancel of {order} was held back: {error}")
+
+    def look_for_cancels(self) -> None:
+        """Miss every cancel that was asked for and went nowhere."""
+        for order, (process, asked) in list(self._asked.items()):
+            if process.steps - asked > TAKE_UP:
+                self.cancel_taken(order)
+                self.violate(f"a cancel of {order} was asked for and went nowhere")
+
+    def over(self, process: Process) -> None:
+        """A process has ended: what it was asked for just now ends with it."""
+        self._asked = {
+            order: asked for order, asked in self._asked.items() if asked[0] is not process
+        }
 
     # The broker's side
 
@@ -142,6 +186,7 @@ class WitnessedRest(KisRest):
     """The daemon's own client; the witness is told which order each request is about."""
 
     tag: Callable[[Leaving], None] = staticmethod(lambda leaving: None)
+    witness: Witness | None = None
 
     async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef:
         """See `KisRest.place`."""
@@ -158,7 +203,22 @@ class WitnessedRest(KisRest):
 
     async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None:
         """See `KisRest.cancel`."""
-        await super().cancel(order, leaving=self._tagged("cancel", order, None, leaving))
+        left = False
+        tagged = self._tagged("cancel", order, None, leaving)
+
+        def noted() -> None:
+            nonlocal left
+            tagged()
+            left = True
+
+        if self.witness is not None:
+            self.witness.cancel_taken(order.id)
+        try:
+            await super().cancel(order, leaving=noted)
+        except TradingError as error:
+            if self.witness is not None and not left:
+                self.witness.cancel_held_back(order.id, error)
+            raise
 
     def _tagged(
         self,

@@ -81,8 +81,8 @@ class Crowd:
         self._floats = [float(price) for price in self._grid]
         base = float(self._stock.base)
         self._fair = FairPrice(base, self._wish)
-        self._level = max(5.0, _LEVEL_WORTH / base)
-        self._lot = max(1.0, _TRADE_WORTH / base)
+        self._level = max(5.0, listing.crowd * _LEVEL_WORTH / base)
+        self._lot = max(1.0, listing.crowd * _TRADE_WORTH / base)
         self._standing: dict[tuple[Side, int], Resting] = {}
         self._offers: list[Resting] = []
         self._bid = self._index(base)

@@ -9,7 +9,8 @@ class Listing:
     """One listed stock.
 
     `base` is the base price in KRW of the first simulated day, `shares` the number listed,
-    `pace` how often a second the crowd does something with it.
+    `pace` how often a second the crowd does something with it, `crowd` how much it trades and
+    offers at a time, against a usual one.
     """
 
     code: str
@@ -19,6 +20,7 @@ class Listing:
     shares: int
     pace: float
     industry: str = "기타"
+    crowd: float = 1.0
 
 
 def _listing(

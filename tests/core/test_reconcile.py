@@ -309,6 +309,20 @@ def test_a_stale_list_is_no_discrepancy_and_an_old_difference_is() -> None:
     assert [each.subject for each in desk.discrepancies] == ["order a"]
 
 
+def test_a_list_without_the_row_that_traded_contradicts_nothing() -> None:
+    """The shares traded under a later number, whose row is missing from the page."""
+    desk = Desk()
+    desk.working()
+    desk.hear(notice(NoticeKind.MODIFIED, "1", 10, new_number="2", price=70_500))
+    desk.hear(notice(NoticeKind.FILLED, "2", 10, price=70_500))
+    desk.now = 2 * SETTLE
+
+    desk.ask(row("1", filled=0, remaining=0, cancelled=0))
+    assert desk.discrepancies == []
+    desk.ask(row("1", "2", filled=4, remaining=0, cancelled=6))
+    assert [each.subject for each in desk.discrepancies] == ["order a"]
+
+
 def test_a_list_that_lags_changes_no_amount() -> None:
     desk = Desk()
     desk.working()

@@ -254,6 +254,31 @@ def test_stopping_waits_for_what_is_protected() -> None:
     with_pump(_Slow(lambda _: OK), main, capacity=2)
 
 
+def test_a_request_given_up_on_its_way_keeps_its_slot_from_the_next_start() -> None:
+    """It may reach the door long after a restarted daemon has sent its first requests."""
+    door = _Slow(lambda _: OK)
+
+    async def scenario() -> None:
+        budget, clock, loop = TokenBucket(1), VirtualClock(), asyncio.get_running_loop()
+        first = RequestPump(transport=door, budget=budget, clock=clock)
+        serving = loop.create_task(first.run())
+        await asyncio.sleep(0)
+        query = loop.create_task(_wait_for(send(first, "/4")))
+        await asyncio.sleep(0.1)
+        serving.cancel()
+        with pytest.raises(OutcomeUnknown):
+            await query
+        stopped = loop.time()
+        second = RequestPump(transport=door, budget=budget, clock=clock)
+        serving = loop.create_task(second.run())
+        await send(second, "/0")
+        assert door.arrivals == [stopped + RequestPump.FLIGHT + 1.0]
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    run_virtual(scenario())
+
+
 def test_what_prepare_raises_reaches_the_caller_and_frees_the_slot() -> None:
     door = MemoryDoor(lambda _: OK)
 

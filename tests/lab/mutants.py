@@ -411,10 +411,11 @@ def a_late_cancel_counts_again() -> None:
 
 
 def repeated_notices_count_again() -> None:
-    """A notice counts although one like it has been counted, even beyond what was ordered."""
+    """A notice counts although one like it has been counted."""
 
     def new_fill(order: Order, notice: BrokerNotice) -> Fill | None:
-        if order.counted_by_list or notice.price is None:
+        left = order.intent.quantity - order.filled
+        if order.counted_by_list or notice.price is None or notice.quantity > left:
             return None
         return Fill(
             instrument=order.intent.instrument,
@@ -609,6 +610,26 @@ def open_orders_bind_nothing() -> None:
         return found
 
     _around(risk, "_exposure", exposure)
+
+
+def a_shut_gate_stops_cancels() -> None:
+    """Whatever shuts the gate for new orders holds cancels back, too."""
+
+    async def cancel(former: Any, executor: Executor, order_ids: Sequence[Any]) -> Any:
+        if set(executor._gate.reasons) <= {Shutter.STOPPING}:
+            return await former(executor, order_ids)
+        return tuple(executor._ledger.portfolio.orders[each] for each in order_ids)
+
+    _around(Executor, "cancel", cancel)
+
+
+def the_orders_of_the_fallen_stay() -> None:
+    """Nobody looks after what a faulted strategy left open."""
+
+    async def cancel_orders(host: StrategyHost, strategy: Any) -> None:
+        """Leave them."""
+
+    _put(StrategyHost, "_cancel_orders", cancel_orders)
 
 
 def fills_are_not_written() -> None:
@@ -877,14 +898,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "the time is the broker's",
         (Fault.CLOCK_JUMP, Fault.REPLY_LOST),
         the_machines_clock_is_right,
-        range(16, 19),
+        range(21, 24),
     ),
     Mutant(
         "a full disk is ignored",
         "a fact that cannot be written ends the daemon",
         (Fault.DISK_FULL,),
         a_full_disk_is_ignored,
-        range(6, 9),
+        range(9, 12),
     ),
     Mutant(
         "sending is written after the answer",
@@ -898,7 +919,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "an order without an answer at a crash is in doubt",
         (Fault.CRASH, Fault.REPLY_LATE),
         unanswered_orders_never_left,
-        range(17, 20),
+        range(20, 23),
     ),
     Mutant(
         "a late heartbeat sets the clock back",
@@ -926,7 +947,21 @@ MUTANTS: tuple[Mutant, ...] = (
         "risk counts what is open as if it filled",
         (),
         open_orders_bind_nothing,
-        range(11, 14),
+        range(10, 13),
+    ),
+    Mutant(
+        "a shut gate stops cancels",
+        "cancels pass a shut gate",
+        (Fault.LIST_SHORT,),
+        a_shut_gate_stops_cancels,
+        range(38, 41),
+    ),
+    Mutant(
+        "the orders of the fallen stay",
+        "a faulted strategy's orders are cancelled",
+        (Fault.STRATEGY_CRASH,),
+        the_orders_of_the_fallen_stay,
+        range(4, 7),
     ),
     Mutant(
         "fills are not written",

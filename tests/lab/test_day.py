@@ -18,6 +18,9 @@ PEACEFUL = 5
 FOUL = 1195
 """Suffers every kind of weather often enough to meet each within the day."""
 
+HAND_TRADED = 7
+"""Orders by hand fill, and the gate is shut while others of ours rest."""
+
 WEATHER = (
     Fault.TOKEN_EXPIRED,
     Fault.TOKEN_UNKNOWN,
@@ -84,6 +87,14 @@ def hear_nothing() -> None:
         """Read nothing."""
 
     KisFeed._on_frame = deaf  # type: ignore[method-assign]
+
+
+def test_people_may_cancel_while_the_gate_is_shut() -> None:
+    day = day_of(HAND_TRADED, (Fault.HAND_ORDER,))
+    assert day.violations == []
+    at = [each for each, line in enumerate(day.trace) if "at a shut gate" in line]
+    assert at
+    assert any("cancel" in line and "leaves" in line for line in day.trace[at[0] : at[0] + 20])
 
 
 @pytest.mark.parametrize(

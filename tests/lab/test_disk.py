@@ -89,3 +89,27 @@ def test_the_dead_write_nothing_and_hold_no_file(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         journal.append([halted("b")])
     assert facts_in(path) == [halted("a")], "nobody locks it any more"
+
+
+def test_who_watches_is_told_of_what_is_in_the_file_and_of_nothing_else(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    disk, process, mix = Disk(), Process("daemon"), harsh(Fault.CRASH_AT_WRITE)
+    journal = LabJournal(
+        tmp_path / "journal.db",
+        OWNER,
+        mix=mix,
+        disk=disk,
+        process=process,
+        random=Random(1),
+        written=heard.extend,
+    )
+    with journal:
+        disk.full = True
+        with suppress(OSError):
+            journal.append([halted("lost")])
+        disk.full = False
+        with suppress(Killed):
+            for number in range(10_000):
+                journal.append([halted(str(number))])
+    assert not process.alive
+    assert heard == facts_in(tmp_path / "journal.db")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -17,7 +18,7 @@ from daemon.core.events import (
     OrderRejected,
 )
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import InstrumentId, OrderId, Side
+from daemon.core.values import InstrumentId, OrderId, Side, StrategyId
 from daemon.lab import oracles
 from daemon.lab.mix import FaultMix
 from daemon.lab.venue import Venue
@@ -29,6 +30,7 @@ from tests.builders import (
     LIMITS,
     NINE,
     SAMSUNG,
+    STRATEGY,
     accepted,
     created,
     filled,
@@ -371,3 +373,41 @@ def test_where_a_hand_trades_nobody_can_keep_a_limit() -> None:
     books.by_hand(400, 60_000)
     number = books.order("a", 1)
     assert accept(books, number, 60_000) == []
+
+
+def test_no_fill_may_be_written_before_the_exchange_has_made_it(books: Books) -> None:
+    watch = oracles.FillWatch(books.venue, books.witness)
+    watch.on_written(books.facts)
+    watch.on_written([filled("b", 0)])
+    assert books.witness.violations == []
+    watch.on_written([filled("b", 1)])
+    [found] = books.witness.violations
+    assert found.endswith(
+        "6 shares of b, number 2, are in the journal and the exchange has traded 5"
+    )
+
+
+def test_a_fill_of_an_order_without_a_number_is_found(books: Books) -> None:
+    watch = oracles.FillWatch(books.venue, books.witness)
+    watch.on_written([created("z"), sent("z"), filled("z", 1)])
+    assert len(books.witness.violations) == 1
+
+
+def test_shares_of_a_modified_order_count_for_its_first_number(books: Books) -> None:
+    watch = oracles.FillWatch(books.venue, books.witness)
+    moved = next(each for each in books.exchange.orders.values() if each.original == 3)
+    moved.filled += 2
+    watch.on_written([accepted("c", "3"), filled("c", 2)])
+    assert books.witness.violations == []
+
+
+def test_what_a_faulted_strategy_left_open_must_go(books: Books) -> None:
+    def found(seconds: float, *fallen: StrategyId) -> list[str]:
+        now = NINE + timedelta(seconds=seconds)
+        return list(oracles.nothing_of_the_fallen(books.portfolio, fallen, now, 150.0))
+
+    assert found(1_000.0) == []
+    assert found(150.0, STRATEGY) == []
+    assert found(150.1, STRATEGY) == [
+        f"order {name} of the faulted {STRATEGY} is still working" for name in ("a", "c")
+    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
@@ -9,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from daemon.core.errors import BadData, Refused, TradingError, TryLater
 from daemon.core.ratelimit import TokenBucket
-from daemon.core.values import Side
+from daemon.core.values import OrderId, Side
 from daemon.kis.link import HttpRequest, HttpResponse
 from daemon.kis.spec import SIM
 from daemon.lab.loop import Process
-from daemon.lab.witness import KEPT, STALE, Witness, WitnessedRest
+from daemon.lab.witness import KEPT, STALE, TAKE_UP, Witness, WitnessedRest
 from daemon.sim.replies import WireRequest
 from tests.kis.fakes import (
     CREDENTIALS,
@@ -198,3 +200,65 @@ def test_what_is_kept_from_leaving_is_not_announced() -> None:
             assert said == []
 
     run_virtual(scenario())
+
+
+def step(process: Process, times: int) -> None:
+    process.steps += times
+
+
+def test_a_cancel_that_goes_nowhere_is_missed_and_one_that_is_taken_up_is_not() -> None:
+    seen, process = witness(), Process("daemon-1")
+    seen.cancel_asked(process, OrderId("a"))
+    seen.cancel_asked(process, OrderId("b"))
+    seen.cancel_taken(OrderId("b"))
+    step(process, TAKE_UP)
+    seen.look_for_cancels()
+    assert seen.violations == []
+    step(process, 1)
+    seen.list_told(process, 0.0)
+    [found] = seen.violations
+    assert found.endswith("a cancel of a was asked for and went nowhere")
+    seen.look_for_cancels()
+    assert len(seen.violations) == 1, "told once"
+
+
+def test_what_a_process_was_asked_for_just_before_its_end_is_not_missed() -> None:
+    seen, process = witness(), Process("daemon-1")
+    seen.cancel_asked(process, OrderId("a"))
+    seen.over(process)
+    step(process, TAKE_UP + 1)
+    seen.look_for_cancels()
+    assert seen.violations == []
+
+
+@pytest.mark.parametrize(
+    ("held", "broken"),
+    [
+        (None, 0),
+        (Refused("NOTHING_LEFT", "it traded meanwhile"), 0),
+        (TryLater("GATE_CLOSED", "the books differ", delay=0.0), 1),
+        (BadData("no price", field="price"), 1),
+    ],
+)
+def test_a_cancel_may_be_held_back_only_for_want_of_anything_to_cancel(
+    held: TradingError | None, broken: int
+) -> None:
+    seen = witness()
+
+    def leave() -> None:
+        if held is not None:
+            raise held
+
+    async def scenario() -> None:
+        async with running(client(MemoryDoor(lambda request: reply("order_cash_ok")))) as rest:
+            assert isinstance(rest, WitnessedRest)
+            rest.witness = seen
+            with suppress(TradingError):
+                await rest.cancel(LIVE, leaving=leave)
+
+    seen.cancel_asked(DAEMON, LIVE.id)
+    run_virtual(scenario())
+    assert len(seen.violations) == broken
+    step(DAEMON, TAKE_UP + 1)
+    seen.look_for_cancels()
+    assert len(seen.violations) == broken, "the client was told"

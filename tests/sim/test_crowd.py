@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
@@ -67,3 +68,16 @@ def test_the_grid_holds_every_price_between_the_limits() -> None:
     grid = price_grid(Decimal(49_900), Decimal(50_200))
     assert grid == tuple(map(Decimal, (49_900, 49_950, 50_000, 50_100, 50_200)))
     assert date(2026, 10, 12).weekday() == 0
+
+
+def test_a_thin_crowd_trades_and_offers_less_at_a_time() -> None:
+    def most(crowd: float) -> tuple[int, int]:
+        listing = replace(FEW[0], crowd=crowd)
+        market = Rig(listings=(listing,)).broker.market
+        market.advance(OPEN + timedelta(minutes=10))
+        view = market.view(listing.code)
+        return max(trade.quantity for trade in market.drain()[1]), view.bids[0].quantity
+
+    usual, thin = most(1.0), most(0.01)
+    assert thin[0] < usual[0] / 5
+    assert thin[1] <= 9 < usual[1]
