@@ -961,7 +961,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a faulted strategy's orders are cancelled",
         (Fault.STRATEGY_CRASH,),
         the_orders_of_the_fallen_stay,
-        range(4, 7),
+        range(13, 16),
     ),
     Mutant(
         "fills are not written",
