@@ -11,15 +11,21 @@ from daemon.core.values import (
     AccountId,
     Bar,
     BrokerRef,
+    ExpectedPrice,
     InstrumentId,
     LinkDown,
     LinkUp,
+    MarketStatus,
     OrderBook,
+    Record,
     Tick,
 )
 from daemon.core.witness import BrokerNotice, BrokerOrder
 
-FeedEvent = Tick | OrderBook | BrokerNotice | LinkUp | LinkDown
+MarketEvent = Tick | OrderBook | ExpectedPrice | MarketStatus | Record
+"""What the stream tells of the market; the first two are by far the most."""
+
+FeedEvent = MarketEvent | BrokerNotice | LinkUp | LinkDown
 
 
 class Clock(Protocol):

@@ -28,6 +28,22 @@ class Market(StrEnum):
     NASDAQ = "nasdaq"
     NYSE = "nyse"
     AMEX = "amex"
+    TOKYO = "tokyo"
+    HONGKONG = "hongkong"
+    SHANGHAI = "shanghai"
+    SHENZHEN = "shenzhen"
+    HANOI = "hanoi"
+    HOCHIMINH = "hochiminh"
+    INDEX = "index"
+    """Not traded: the indices of the KRX, such as `index:0001` (KOSPI)."""
+
+
+class Venue(StrEnum):
+    """Where a Korean stock trades, and whose prices a feed tells: one listing, two venues."""
+
+    KRX = "krx"
+    NXT = "nxt"
+    COMBINED = "combined"
 
 
 class Side(StrEnum):
@@ -97,7 +113,8 @@ class Tick(NamedTuple):
 
     `aggressor` is the side that took liquidity, `None` when the feed does not say (auctions).
     `day_volume` counts shares since the open. `exchange_time` is the exchange's own stamp,
-    `received_at` ours. A named tuple because it is built for every trade of every symbol.
+    `received_at` ours. `venue` says which feed of the instrument told it; a market with one venue
+    only has the default. A named tuple because it is built for every trade of every symbol.
     """
 
     instrument: InstrumentId
@@ -107,6 +124,7 @@ class Tick(NamedTuple):
     day_volume: int
     exchange_time: datetime
     received_at: datetime
+    venue: Venue = Venue.KRX
 
 
 class OrderBook(NamedTuple):
@@ -117,6 +135,7 @@ class OrderBook(NamedTuple):
     asks: tuple[Level, ...]
     exchange_time: datetime
     received_at: datetime
+    venue: Venue = Venue.KRX
 
     @property
     def bid(self) -> Level | None:
@@ -127,6 +146,102 @@ class OrderBook(NamedTuple):
     def ask(self) -> Level | None:
         """The best ask, or `None` when nobody offers."""
         return self.asks[0] if self.asks else None
+
+
+class Quote(NamedTuple):
+    """What an inquiry told of an instrument the stream has no room for, or has gone silent on.
+
+    Not a trade: `price` is the last trade's, `day_volume` counts the shares of the day so far.
+    `asked_at` is when the inquiry left and `received_at` when its answer was here, so the price
+    is at least `received_at - asked_at` and at most `now - asked_at` old when it is read.
+    """
+
+    instrument: InstrumentId
+    price: Decimal
+    day_volume: int
+    asked_at: datetime
+    received_at: datetime
+
+
+class ExpectedPrice(NamedTuple):
+    """What an auction would trade at if it ended now: nothing has traded.
+
+    `quantity` counts the shares that would trade.
+    """
+
+    instrument: InstrumentId
+    price: Decimal
+    quantity: int
+    exchange_time: datetime
+    received_at: datetime
+    venue: Venue = Venue.KRX
+
+
+class MarketPhase(StrEnum):
+    """What a venue does with orders, as far as its status messages tell."""
+
+    OPENING_AUCTION = "opening_auction"
+    OPEN = "open"
+    CLOSING_AUCTION = "closing_auction"
+    CLOSED = "closed"
+    AFTER_HOURS = "after_hours"
+    HALTED = "halted"
+    UNKNOWN = "unknown"
+
+
+class MarketStatus(NamedTuple):
+    """A message about an instrument's market: opening, closing, halts, circuit breakers.
+
+    `code` is the broker's own, kept because new ones appear without notice; `phase` what it means,
+    `UNKNOWN` for those nobody has explained. `halted` tells whether this instrument may not trade,
+    `reason` why, in the broker's words.
+    """
+
+    instrument: InstrumentId
+    phase: MarketPhase
+    code: str
+    halted: bool
+    reason: str
+    received_at: datetime
+    venue: Venue = Venue.KRX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One row of a channel that has no type of its own, read by the names of its columns.
+
+    `channel` is the catalogue's name of it, `key` what the row is about in the broker's words and
+    `instrument` the same in ours, where there is one. Values are the broker's texts; columns
+    beyond the known ones are left out.
+    """
+
+    channel: str
+    instrument: InstrumentId | None
+    key: str
+    columns: tuple[str, ...]
+    values: tuple[str, ...]
+    received_at: datetime
+
+    def __getitem__(self, column: str) -> str:
+        """The text under a column's name; raises `KeyError` for one the channel does not have."""
+        try:
+            return self.values[self.columns.index(column)]
+        except ValueError:
+            raise KeyError(column) from None
+
+
+class Interest(NamedTuple):
+    """Something to be told of: a kind of news about an instrument.
+
+    `channel` is a broker-neutral name such as `"trades"` or `"book"`, or the broker's own.
+    """
+
+    channel: str
+    instrument: InstrumentId
+
+
+TRADES = "trades"
+BOOK = "book"
 
 
 class Bar(NamedTuple):

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from daemon.core.calendar import KST
 from daemon.core.errors import BadData
-from daemon.core.values import AccountId, InstrumentId, Level, OrderBook, Side, Tick
+from daemon.core.values import AccountId, InstrumentId, Level, OrderBook, Side, Tick, Venue
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.fields import (
     day_of,
@@ -199,6 +199,7 @@ class FrameDecoder:
                         day_volume,
                         seconds.get(second) or self._second(second, received_at),
                         received_at,
+                        Venue.KRX,
                     ),
                 )
             )

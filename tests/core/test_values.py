@@ -45,7 +45,7 @@ def test_instruments_are_read_with_krx_as_the_default(text: str, expected: str) 
         ("krx:005930:1", "must be letters and digits"),
         ("krx:삼성", "must be letters and digits"),
         ("krx:００５９３０", "must be letters and digits"),
-        ("tokyo:7203", "'tokyo' of 'tokyo:7203' is not one of krx, nasdaq, nyse, amex"),
+        ("london:VOD", "'london' of 'london:VOD' is not one of krx, nasdaq, nyse, amex"),
         (":005930", "is not one of krx"),
     ],
 )
