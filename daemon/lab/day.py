@@ -307,6 +307,8 @@ class World:
 
     def _heal(self) -> None:
         self.mix.healed = True
+        # A hand that went on trading would keep moving what the books are compared with.
+        self.venue.take_back_by_hand()
         self.machine.process.dies_at = None
         self.machine.weather.outage_until = 0.0
         self.machine.weather.token_refused_until = 0.0

@@ -235,8 +235,10 @@ def strangers_told(facts: Iterable[Event], venue: Venue) -> Iterator[str]:
         yield f"number {number} is ours and was taken for a stranger's"
     for number in sorted(by_hand - seen):
         yield f"number {number} was placed by hand and nobody noticed"
-    for each in exchange.orders.values():
-        if each.action is not Action.NEW and _root(exchange, each).number in by_hand:
+    changes = [each for each in exchange.orders.values() if each.action is not Action.NEW]
+    for each in changes:
+        ours = each.number not in venue.taken_back
+        if ours and _root(exchange, each).number in by_hand:
             yield f"number {each.number} touches {_root(exchange, each).number}, placed by hand"
 
 

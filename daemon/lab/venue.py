@@ -6,6 +6,7 @@ Everything here runs outside the daemon's process: killing that changes nothing 
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from daemon.lab.loop import VirtualClock
 from daemon.lab.mix import Fault, FaultMix
 from daemon.sim import mischief
 from daemon.sim.broker import Broker
-from daemon.sim.facts import Order
+from daemon.sim.facts import Order, Refusal
 from daemon.sim.ledgers import Account
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.replies import WireReply, WireRequest
@@ -50,6 +51,7 @@ class Venue:
         self.options = options
         self.broker = Broker(options, options.start)
         self.by_hand: list[int] = []
+        self.taken_back: list[int] = []
         self.arrivals: list[float] = []
         self._mix = mix
         self._random = Random(f"{seed}:venue")  # noqa: S311  a play, not a secret
@@ -121,6 +123,18 @@ class Venue:
             line.open = False
             self._lines.remove(line)
             self.broker.stream.leave(line.session)
+
+    def take_back_by_hand(self) -> None:
+        """The account holder cancels in the app whatever is open of the orders placed there."""
+        exchange, now = self.broker.market.exchange, self.clock.now()
+        self.broker.advance(now, self.clock.monotonic())
+        for number in self.by_hand:
+            order = exchange.orders[number]
+            if order.is_open:
+                with suppress(Refusal):
+                    cancel = exchange.cancel(number, order.request, now, everything=True)
+                    self.taken_back.append(cancel.number)
+        self.wake()
 
     def expire_tokens(self, *, forget: bool) -> None:
         """End the access token of the day, or forget that it ever was."""

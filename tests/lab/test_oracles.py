@@ -266,6 +266,9 @@ def test_a_strangers_order_must_be_known_as_one_and_left_alone(books: Books) -> 
     number = books.venue.by_hand[0]
     cancel = books.exchange.cancel(number, books.request(1, 55_000), OPEN, everything=False)
     assert strangers(books) == [f"number {cancel.number} touches {number}, placed by hand"]
+    books.venue.taken_back.append(cancel.number)
+    assert strangers(books) == [], "the hand that placed it took it back"
+    books.venue.taken_back.clear()
     del books.exchange.orders[cancel.number]
     books.record(stranger(1))
     assert strangers(books) == ["number 1 is ours and was taken for a stranger's"]

@@ -62,6 +62,19 @@ def test_a_list_that_lags_tells_what_was_true_then_and_changes_nothing() -> None
     play(script, Fault.LIST_LAGS)
 
 
+def test_the_account_holder_takes_back_what_is_open() -> None:
+    async def script(scene: Scene) -> None:
+        await asyncio.sleep(1.0)
+        resting, traded = scene.by_hand(), scene.by_hand(3, None)
+        scene.venue.take_back_by_hand()
+        orders = scene.exchange.orders
+        assert [orders[number].is_open for number in (resting, traded)] == [False, False]
+        [cancel] = scene.venue.taken_back
+        assert orders[cancel].original == resting
+
+    play(script)
+
+
 def test_a_balance_that_lags_tells_the_cash_of_then_beside_a_list_of_now() -> None:
     async def script(scene: Scene) -> None:
         await asyncio.sleep(10.0)
