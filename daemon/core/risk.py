@@ -79,15 +79,23 @@ class PriceView(Protocol):
 class _Exposure:
     """What the account would owe and own if everything open, and all approved so far, filled.
 
-    `unpriced` is an open buy whose cost nobody can tell.
+    `dearest` is the most that any of the buys may cost a share: trading there makes all of the
+    position worth as much. `unpriced` is an open buy whose cost nobody can tell.
     """
 
     cash: Decimal
     bought: dict[InstrumentId, int]
     sellable: dict[InstrumentId, int]
     sends: int
+    dearest: dict[InstrumentId, Decimal] = field(default_factory=dict)
     own_sales: dict[tuple[StrategyId, InstrumentId], int] = field(default_factory=dict)
     unpriced: OrderId | None = None
+
+    def add_purchase(self, instrument: InstrumentId, quantity: int, price: Decimal) -> None:
+        """Count shares that may be bought at up to `price`."""
+        self.cash -= price * quantity
+        self.bought[instrument] = self.bought.get(instrument, 0) + quantity
+        self.dearest[instrument] = max(price, self.dearest.get(instrument, price))
 
     def add_sale(self, intent: OrderIntent, quantity: int) -> None:
         """Count shares a strategy has on sale."""
@@ -121,9 +129,7 @@ def check(
         if intent.side is Side.BUY:
             price = _worst_price(intent, quotes)
             assert price is not None, "a buy without any price was approved"
-            exposure.cash -= price * intent.quantity
-            bought = exposure.bought.get(intent.instrument, 0)
-            exposure.bought[intent.instrument] = bought + intent.quantity
+            exposure.add_purchase(intent.instrument, intent.quantity, price)
         else:
             held = _sellable(exposure, portfolio, intent.instrument)
             exposure.sellable[intent.instrument] = held - intent.quantity
@@ -147,8 +153,7 @@ def _exposure(portfolio: PortfolioView, quotes: PriceView, now: datetime) -> _Ex
             if price is None:
                 exposure.unpriced = order.id
                 continue
-            exposure.cash -= price * order.remaining
-            exposure.bought[instrument] = exposure.bought.get(instrument, 0) + order.remaining
+            exposure.add_purchase(instrument, order.remaining, price)
         else:
             held = _sellable(exposure, portfolio, instrument)
             exposure.sellable[instrument] = held - order.remaining
@@ -221,7 +226,8 @@ def _first_denial(
     if intent.limit is not None:
         problem = _price_problem(intent.limit, intent.instrument, last, quotes, limits)
     if problem is None and intent.side is Side.BUY:
-        problem = _purchase_problem(intent, max(price, last), price, portfolio, exposure, limits)
+        value = max(price, last, exposure.dearest.get(intent.instrument, price))
+        problem = _purchase_problem(intent, value, price, portfolio, exposure, limits)
     elif problem is None:
         problem = _sale_problem(intent, price, portfolio, exposure, limits)
     return deny(*problem) if problem is not None else None
@@ -344,5 +350,6 @@ def modification_problem(
             problem = (Rule.CASH, f"{more} more to pay, {exposure.cash} free")
         else:
             shares = exposure.shares(portfolio, intent.instrument)
-            problem = _position_problem(shares * max(limit, last), limits)
+            dearest = exposure.dearest.get(intent.instrument, limit)
+            problem = _position_problem(shares * max(limit, last, dearest), limits)
     return deny(*problem) if problem else None

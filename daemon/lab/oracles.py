@@ -62,15 +62,13 @@ class RiskWatch:
         code = code_of(leaving.instrument)
         if any(exchange.orders[each].request.code == code for each in self._venue.by_hand):
             return
-        shares, price = 0, leaving.limit
+        shares = 0
         for each in exchange.orders.values():
             if each.request.code == code and each.action is not Action.CANCEL:
                 shares += each.request.side.sign * each.filled
                 if each.is_open and each.request.side is Side.BUY:
                     shares += each.remaining
-                    # A batch arrives in any order: the last one judged may be the cheapest.
-                    price = min(price, each.request.price or price)
-        value = shares * price
+        value = shares * leaving.limit
         if value > self._limits.max_position_notional:
             self._witness.violate(
                 f"{leaving.order}: {shares} shares of {code} worth {value} if all fill, "

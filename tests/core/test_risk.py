@@ -263,11 +263,19 @@ def test_what_a_purchase_at_market_may_cost_must_be_known() -> None:
 
 def test_a_position_is_worth_its_last_price_when_a_bid_is_lower() -> None:
     high, low = intent(quantity=95, limit=73_500), intent(quantity=95, limit=66_500)
-    tight = replace(LIMITS, max_position_notional=Decimal(191 * 70_000))
+    tight = replace(LIMITS, max_position_notional=Decimal(95 * 70_000))
+    assert judge(funded(), low, limits=tight) == [OK]
+    tight = replace(LIMITS, max_position_notional=Decimal(95 * 70_000 - 1))
+    assert judge(funded(), low, limits=tight) == [Rule.POSITION_NOTIONAL]
 
+    # What is being paid for some of it is what all of it may be worth.
+    tight = replace(LIMITS, max_position_notional=Decimal(190 * 73_500))
     assert judge(funded(), high, low, limits=tight) == [OK, OK]
-    tight = replace(LIMITS, max_position_notional=Decimal(190 * 70_000 - 1))
+    tight = replace(LIMITS, max_position_notional=Decimal(190 * 73_500 - 1))
     assert judge(funded(), high, low, limits=tight) == [OK, Rule.POSITION_NOTIONAL]
+    waiting = funded()
+    waiting.apply(created("a", high))
+    assert judge(waiting, low, limits=tight) == [Rule.POSITION_NOTIONAL]
 
 
 @pytest.mark.parametrize("limit", [70_000, None])
@@ -644,8 +652,8 @@ def test_no_approved_batch_breaks_a_limit_even_if_all_of_it_fills(
     if bought:
         assert portfolio.cash >= 0
     for instrument in {wish.instrument for wish in bought}:
-        cheapest = min(worst_price(wish) for wish in bought if wish.instrument == instrument)
-        worth = portfolio.position(instrument).quantity * min(cheapest, LAST[instrument])
+        dearest = max(worst_price(wish) for wish in bought if wish.instrument == instrument)
+        worth = portfolio.position(instrument).quantity * max(dearest, LAST[instrument])
         assert worth <= limits.max_position_notional
 
 
