@@ -173,8 +173,10 @@ class Executor:
 
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         self._look()
-        if not self._gate.is_open:
-            return risk.denied_by_gate([order.intent], self._gate.why())[0]
+        # An order whose price is asked for anew all the time would never be seen to have expired.
+        closed = self._gate.why() or self._market_closed()
+        if closed:
+            return risk.denied_by_gate([order.intent], closed)[0]
         return risk.modification_problem(
             order,
             limit,
@@ -186,25 +188,27 @@ class Executor:
 
     def _judge(self, intents: Sequence[OrderIntent]) -> Sequence[Approved | Denied]:
         self._look()
-        closed = self._gate.why() or self._broker.unready()
+        closed = self._gate.why() or self._broker.unready() or self._market_closed()
         if closed:
             return risk.denied_by_gate(intents, closed)
-        now = self._clock.now()
-        if self._calendar.phase(now) is Phase.CLOSED:
-            opens = self._calendar.open_at(
-                self._calendar.trading_day_on_or_after(self._calendar.local_date(now))
-            )
-            if opens <= now:
-                day = self._calendar.next_trading_day(self._calendar.local_date(now))
-                opens = self._calendar.open_at(day)
-            return risk.denied_by_gate(intents, f"the market is closed, it opens at {opens}")
         return risk.check(
             intents,
             self._ledger.portfolio,
             quotes=self._quotes,
             limits=self._limits,
-            now=now,
+            now=self._clock.now(),
         )
+
+    def _market_closed(self) -> str:
+        """Why the venue takes nothing now, and when it does again; empty when it takes orders."""
+        now = self._clock.now()
+        if self._calendar.phase(now) is not Phase.CLOSED:
+            return ""
+        today = self._calendar.local_date(now)
+        opens = self._calendar.open_at(self._calendar.trading_day_on_or_after(today))
+        if opens <= now:
+            opens = self._calendar.open_at(self._calendar.next_trading_day(today))
+        return f"the market is closed, it opens at {opens}"
 
     def _create(self, intents: Sequence[OrderIntent]) -> list[OrderId]:
         """Give a batch its identities in one commit."""

@@ -385,6 +385,25 @@ def test_a_modify_against_the_rules_never_leaves() -> None:
     run(scenario())
 
 
+def test_a_closed_market_takes_no_order_and_no_new_price_and_says_when_it_opens() -> None:
+    async def scenario() -> None:
+        closing = MONDAY_NINE + timedelta(hours=6, minutes=29)
+        async with world(start=closing) as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            await asyncio.sleep(90.0)
+            for result in (
+                *await w.submit(wish()),
+                await w.desk.executor.modify(w.order().id, Decimal(69_900)),
+            ):
+                assert isinstance(result, Denied)
+                assert result.rule is Rule.GATE_CLOSED
+                assert "the market is closed, it opens at 2026-11-24" in result.detail
+            assert w.facts(ModifySent) == []
+
+    run(scenario())
+
+
 def test_what_is_closed_is_not_modified() -> None:
     async def scenario() -> None:
         async with world() as w:
