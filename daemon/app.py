@@ -97,6 +97,7 @@ class App:
                 limits=settings.risk_limits,
                 calendar=session.calendar,
                 clock=session.clock,
+                inquiry_rate=settings.inquiry_rate,
             )
             try:
                 await self._serve(session, desk, stop)
@@ -121,6 +122,7 @@ class App:
             if await self._start(desk, services, stop):
                 tasks.append(services.create_task(desk.reconciliation.run(), name="inquiries"))
                 tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
+                tasks.append(services.create_task(desk.watch.run(), name="market data"))
                 if self._console:
                     summary = self._summarise(session, desk, tally)
                     tasks.append(services.create_task(summary, name="summary"))

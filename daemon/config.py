@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -20,22 +19,27 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
-    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from daemon.core.errors import NeedsOperator
 from daemon.core.risk import RiskLimits
-from daemon.core.values import InstrumentId, Market, StrategyId, market_of, parse_instrument
+from daemon.core.values import InstrumentId, StrategyId
 from daemon.engine.host import StrategySlot
 from daemon.kis.spec import PROFILES, Profile
+from daemon.sections import (
+    CLASS,
+    FeedSettings,
+    LogSettings,
+    RiskSettings,
+    SimSettings,
+    StrategySettings,
+)
 from daemon.sim import options as simulator
 from daemon.sources import (
     FLAGS,
@@ -49,7 +53,6 @@ from daemon.sources import (
 from daemon.strategy import Parameters, Strategy
 
 _ACCOUNT = re.compile(r"(\d{8})-?(\d{2})")
-_CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 class Mode(StrEnum):
@@ -103,13 +106,6 @@ def _loopback(value: str, scheme: str) -> str:
     return value.rstrip("/")
 
 
-def _instrument(value: str) -> InstrumentId:
-    instrument = parse_instrument(value)
-    if market_of(instrument) is not Market.KRX:
-        raise ValueError("only KRX instruments are traded in this version")
-    return instrument
-
-
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
@@ -119,57 +115,6 @@ Account = Annotated[str, AfterValidator(_account)]
 HtsId = Annotated[str, Field(max_length=40)]
 HttpUrl = Annotated[str, AfterValidator(partial(_loopback, scheme="http"))]
 WsUrl = Annotated[str, AfterValidator(partial(_loopback, scheme="ws"))]
-Instrument = Annotated[str, AfterValidator(_instrument)]
-Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
-
-
-class StrategySettings(_Section):
-    """One strategy to run: its id, its class as `module:Class`, what it trades, its parameters."""
-
-    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    class_: str = Field(alias="class", pattern=f"^{_CLASS.pattern}$")
-    instruments: tuple[Instrument, ...] = Field(min_length=1)
-    parameters: dict[str, Any] = {}
-
-    @model_validator(mode="after")
-    def _no_repetition(self) -> "StrategySettings":
-        if len(set(self.instruments)) != len(self.instruments):
-            raise ValueError("an instrument is listed twice")
-        return self
-
-
-class RiskSettings(_Section):
-    """The limits of `core.risk`; amounts in KRW, `price_collar` a fraction of the last price."""
-
-    max_order_quantity: int = Field(ge=1)
-    max_order_notional: Amount
-    max_position_notional: Amount
-    price_collar: Decimal = Field(gt=0, le=Decimal("0.3"))
-    max_orders_per_minute: int = Field(ge=1)
-
-    def limits(self) -> RiskLimits:
-        """As the core knows them."""
-        return RiskLimits(**dict(self))
-
-
-class SimSettings(_Section):
-    """The simulator: `start` is simulated time, `speed` simulated seconds a second, cash KRW."""
-
-    seed: int = 20260102
-    start: AwareDatetime | None = None
-    speed: float = Field(default=60.0, ge=simulator.SLOWEST, le=simulator.FASTEST)
-    cash: Amount = Decimal(100_000_000)
-
-
-class LogSettings(_Section):
-    """How much is logged, and in which form."""
-
-    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
-    format: Literal["auto", "json", "console"] = "auto"
 
 
 class Settings(BaseSettings):
@@ -192,6 +137,7 @@ class Settings(BaseSettings):
     risk: RiskSettings | None = None
     on_stop: Literal["cancel", "leave"] = "cancel"
     armed: bool = False
+    feed: FeedSettings = FeedSettings()
     sim: SimSettings = SimSettings()
     log: LogSettings = LogSettings()
     holidays: Annotated[frozenset[date], BeforeValidator(_split)] = frozenset()
@@ -219,7 +165,13 @@ class Settings(BaseSettings):
             rest_url=self.rest_url or base.rest_url,
             ws_url=self.ws_url or base.ws_url,
             requests_per_second=self.requests_per_second or base.requests_per_second,
+            registrations=self.feed.registrations or base.registrations,
         )
+
+    @property
+    def inquiry_rate(self) -> float:
+        """Requests a second that the watch over market data may make."""
+        return self.feed.inquiry_share * self.profile.requests_per_second
 
     @property
     def shared_dir(self) -> Path:
@@ -354,7 +306,7 @@ def _strategy_faults(layers: Layers) -> Iterator[Fault]:
     """What is wrong with the strategies themselves, whatever else is wrong."""
     for index, item in enumerate(layers.items("strategies")):
         class_, parameters = item.get("class"), item.get("parameters", {})
-        if not (isinstance(class_, str) and _CLASS.fullmatch(class_)):
+        if not (isinstance(class_, str) and CLASS.fullmatch(class_)):
             continue  # its outer shape was judged with all other settings
         try:
             kind = _strategy_class(class_)
@@ -388,7 +340,7 @@ def _choose_strategies(layers: Layers, subset: list[str]) -> None:
     kept: list[dict[str, Any]] = []
     for name in dict.fromkeys(subset):
         known = by_id.get(name)
-        if known is None and not _CLASS.fullmatch(name):
+        if known is None and not CLASS.fullmatch(name):
             problem = f"no such strategy{did_you_mean(name, by_id)}"
             layers.fault(name, flag, problem, f"correct it in {flag}")
             continue
@@ -406,8 +358,13 @@ def load_strategy(item: StrategySettings) -> StrategySlot:
     """Import a strategy's class and build it with its parameters; raises `SettingsError`."""
     kind = _strategy_class(item.class_)
     strategy = kind(_strategy_parameters(kind, item.parameters))
-    instruments = tuple(InstrumentId(each) for each in item.instruments)
-    return StrategySlot(id=StrategyId(item.id), strategy=strategy, instruments=instruments)
+    return StrategySlot(
+        id=StrategyId(item.id),
+        strategy=strategy,
+        instruments=tuple(InstrumentId(each) for each in item.instruments),
+        channels=item.channels,
+        priority=item.priority,
+    )
 
 
 def _strategy_class(text: str) -> type[Strategy]:

@@ -1,6 +1,6 @@
 """The seams: what the engine needs of the world, as Protocols. No behaviour lives here."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -13,6 +13,7 @@ from daemon.core.values import (
     BrokerRef,
     ExpectedPrice,
     InstrumentId,
+    Interest,
     LinkDown,
     LinkUp,
     MarketStatus,
@@ -62,7 +63,8 @@ class RequestBudget(Protocol):
 class InstrumentInfo(NamedTuple):
     """What the venue says of an instrument today. Prices in the instrument's currency.
 
-    `step` is the price step at the last price.
+    `step` is the price step at the last price, `day_volume` the shares traded today,
+    `None` where the venue does not say.
     """
 
     instrument: InstrumentId
@@ -71,6 +73,7 @@ class InstrumentInfo(NamedTuple):
     upper_limit: Decimal
     lower_limit: Decimal
     step: Decimal
+    day_volume: int | None
 
 
 class Broker(Protocol):
@@ -123,8 +126,26 @@ class MarketData(Protocol):
 class Feed(Protocol):
     """The broker's stream, across all reconnects."""
 
-    def want(self, instruments: Sequence[InstrumentId]) -> None:
-        """Set the whole desired set of instruments, most important first."""
+    def want(self, interests: Sequence[Interest]) -> None:
+        """Set the whole desired set, most important first; what does not fit is left out.
+
+        Raises `ValueError` for an interest the broker's stream has no channel for.
+        """
+
+    @property
+    def confirmed(self) -> Collection[Interest]:
+        """What the broker said it sends; the rest of the desired set comes late or not at all."""
+
+    def canonical(self, interest: Interest) -> Interest:
+        """The same interest by the one name that its news goes by: the broker's own names for a
+        channel are aliases. Raises `ValueError` for what the stream does not bring.
+        """
+
+    def renew(self, interest: Interest) -> None:
+        """Register for it anew: nothing comes although something should."""
+
+    def reconnect(self, cause: str) -> None:
+        """Give the connection up and open another: it is alive and brings nothing."""
 
     async def run(self, emit: Callable[[FeedEvent], None]) -> None:
         """Connect and stay connected for ever; raises only `NeedsOperator` or a bug."""

@@ -6,7 +6,7 @@ An exception stops that strategy alone. It never reads a clock or opens a socket
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -17,20 +17,59 @@ from daemon.core.events import OrderEvent, OrderIntent, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.portfolio import Position
 from daemon.core.risk import Denied
-from daemon.core.values import Bar, InstrumentId, OrderBook, OrderId, StrategyId, Tick
+from daemon.core.values import (
+    Bar,
+    ExpectedPrice,
+    InstrumentId,
+    Interest,
+    MarketStatus,
+    OrderBook,
+    OrderId,
+    Quote,
+    Record,
+    StrategyId,
+    Tick,
+)
 
 
 class MarketGap(NamedTuple):
-    """Market data is missing since `down_since`; `up` tells whether it flows again."""
+    """Market data is missing since `down_since`; `up` tells whether it flows again.
+
+    Of one `instrument`, or of all for `None`. What is known of its prices meanwhile is old, but for
+    a `Quote` that comes by inquiry; `MissedBars` follow once it flows again, if there are any.
+    """
 
     at: datetime
     down_since: datetime
     up: bool
+    instrument: InstrumentId | None = None
+    cause: str = ""
 
 
-StrategyEvent = Tick | OrderBook | OrderEvent | MarketGap
-"""What `StrategyContext.events` yields. Order facts are the strategy's own and never dropped;
-when a strategy falls behind, only the newest tick and book of an instrument are kept."""
+class MissedBars(NamedTuple):
+    """One-minute bars of a gap, by inquiry, oldest first; the first and last are whole minutes.
+
+    They may overlap ticks that came before and after the gap.
+    """
+
+    instrument: InstrumentId
+    since: datetime
+    bars: tuple[Bar, ...]
+
+
+StrategyEvent = (
+    Tick
+    | OrderBook
+    | Quote
+    | ExpectedPrice
+    | MarketStatus
+    | Record
+    | OrderEvent
+    | MarketGap
+    | MissedBars
+)
+"""What `StrategyContext.events` yields. Order facts, gaps and missed bars are never dropped; when a
+strategy falls behind, only the newest event of each other kind and instrument is kept."""
 
 
 class Parameters(BaseModel):
@@ -55,6 +94,15 @@ class StrategyContext(Protocol):
     def events(self) -> AsyncIterator[StrategyEvent]:
         """Everything that happens to the strategy's instruments and orders, in order."""
 
+    def watch(self, *interests: Interest) -> None:
+        """Be told of more, such as `Interest("program", instrument)`, from now on.
+
+        Raises `ValueError` for news that the broker's stream does not bring.
+        """
+
+    def unwatch(self, *interests: Interest) -> None:
+        """Do not be told of these any more; others may still be."""
+
     def position(self, instrument: InstrumentId) -> Position:
         """What this strategy itself holds, over restarts."""
 
@@ -66,6 +114,14 @@ class StrategyContext(Protocol):
 
     def last_price(self, instrument: InstrumentId) -> Decimal | None:
         """The last trade's price, `None` before the first."""
+
+    def age(self, instrument: InstrumentId) -> timedelta | None:
+        """How old what is known of its last price may be; `None` before any is known.
+
+        Counts from the receipt of the last tick, or from when the inquiry of a `Quote` was asked.
+        An instrument that does not trade grows old, too: only a `MarketGap` says that news is
+        missing.
+        """
 
     async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
         """Daily bars by inquiry, oldest first, today's last; raises `TradingError`."""

@@ -153,14 +153,16 @@ class Quote(NamedTuple):
 
     Not a trade: `price` is the last trade's, `day_volume` counts the shares of the day so far.
     `asked_at` is when the inquiry left and `received_at` when its answer was here, so the price
-    is at least `received_at - asked_at` and at most `now - asked_at` old when it is read.
+    is at least `received_at - asked_at` and at most `now - asked_at` old when it is read. `book` is
+    the depth by the same means, where the book was wanted and has no room either.
     """
 
     instrument: InstrumentId
     price: Decimal
-    day_volume: int
+    day_volume: int | None
     asked_at: datetime
     received_at: datetime
+    book: OrderBook | None = None
 
 
 class ExpectedPrice(NamedTuple):
@@ -242,6 +244,10 @@ class Interest(NamedTuple):
 
 TRADES = "trades"
 BOOK = "book"
+EXPECTED = "expected"
+STATUS = "status"
+"""The kinds of news that have a type of their own: `Tick`, `OrderBook`, `ExpectedPrice` and
+`MarketStatus`. A venue may follow, as in `"trades@nxt"`; without one it is the KRX."""
 
 
 class Bar(NamedTuple):

@@ -12,7 +12,16 @@ from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
 from daemon.core.risk import RiskLimits
-from daemon.core.values import InstrumentId, LinkDown, LinkUp, OrderBook, Tick
+from daemon.core.values import (
+    ExpectedPrice,
+    InstrumentId,
+    LinkDown,
+    LinkUp,
+    MarketStatus,
+    OrderBook,
+    Record,
+    Tick,
+)
 from daemon.core.witness import BrokerNotice
 from daemon.engine.chronicle import Chronicle
 from daemon.engine.executor import Executor
@@ -22,8 +31,8 @@ from daemon.engine.hub import Hub
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.reconciliation import Reconciliation
+from daemon.engine.watch import MarketWatch
 from daemon.ports import Broker, Clock, Feed, FeedEvent, MarketData
-from daemon.strategy import MarketGap
 
 START_LIMIT = 90.0
 JUDGE_LIMIT = 300.0
@@ -39,7 +48,10 @@ DECIDE_PAUSE = 1.0
 
 
 class TradingDesk:
-    """Everything that trades one account. The caller owns the tasks; see `daemon.app`."""
+    """Everything that trades one account. The caller owns the tasks; see `daemon.app`.
+
+    `inquiry_rate` is how many requests a second the watch over market data may make.
+    """
 
     def __init__(
         self,
@@ -52,6 +64,7 @@ class TradingDesk:
         limits: RiskLimits,
         calendar: MarketCalendar,
         clock: Clock,
+        inquiry_rate: float = 1.0,
     ) -> None:
         self.ledger = ledger
         self.gate = Gate()
@@ -79,10 +92,21 @@ class TradingDesk:
             accepted=self.reconciliation.settle,
             look=self.reconciliation.look_blind,
         )
+        self.watch = MarketWatch(
+            feed=feed,
+            hub=self.hub,
+            quotes=self.quotes,
+            market_data=market_data,
+            portfolio=ledger.portfolio,
+            calendar=calendar,
+            clock=clock,
+            rate=inquiry_rate,
+        )
         self.host = StrategyHost(
             slots,
             account=broker.account_id,
             hub=self.hub,
+            watch=self.watch,
             executor=self.executor,
             ledger=ledger,
             quotes=self.quotes,
@@ -92,7 +116,6 @@ class TradingDesk:
         )
         self._broker = broker
         self._market_data = market_data
-        self._feed = feed
         self._calendar = calendar
         self._clock = clock
         self._log = structlog.get_logger("desk")
@@ -138,7 +161,8 @@ class TradingDesk:
         Raises `BrokerUnavailable` when the broker is not reached within `START_LIMIT` seconds, or
         its books not judged within `JUDGE_LIMIT` more, or cannot be adopted.
         """
-        self._feed.want(self.instruments)
+        for slot in self.host.slots:
+            self.watch.want(slot.id, slot.interests, priority=slot.priority)
         if accept_broker_books:
             try:
                 await self.reconciliation.adopt()
@@ -184,22 +208,26 @@ class TradingDesk:
         match event:
             case Tick():
                 self.quotes.on_tick(event)
+                self.watch.on_tick(event)
                 self.hub.publish_market(event)
             case OrderBook():
                 self.quotes.on_book(event)
                 self.hub.publish_market(event)
+            case ExpectedPrice() | MarketStatus():
+                self.hub.publish_market(event)
+            case Record():
+                self.hub.publish_record(event)
             case BrokerNotice():
                 self.reconciliation.on_notice(event)
             case LinkDown():
                 self._log.warning("stream_down", cause=event.cause)
                 self.reconciliation.on_link(event)
-                self.hub.publish_gap(MarketGap(event.at, event.at, up=False))
+                self.watch.on_link(event)
             case LinkUp():
                 self._log.info("stream_up", down_since=event.down_since)
                 self._stream_up.set()
                 self.reconciliation.on_link(event)
-                if event.down_since is not None:
-                    self.hub.publish_gap(MarketGap(event.at, event.down_since, up=True))
+                self.watch.on_link(event)
 
     async def learn_prices(self) -> None:
         """Ask for the last price and the limits of the day of every instrument not asked today.

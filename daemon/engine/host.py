@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -17,11 +17,22 @@ from daemon.core.events import Event, OrderEvent, OrderIntent, OrderKind, TimeIn
 from daemon.core.orders import Order
 from daemon.core.portfolio import Portfolio, Position
 from daemon.core.risk import Denied
-from daemon.core.values import AccountId, Bar, InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import (
+    BOOK,
+    TRADES,
+    AccountId,
+    Bar,
+    InstrumentId,
+    Interest,
+    OrderId,
+    Side,
+    StrategyId,
+)
 from daemon.engine.executor import Executor
 from daemon.engine.hub import Hub, Subscription
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
+from daemon.engine.watch import MarketWatch
 from daemon.ports import Clock, MarketData
 from daemon.strategy import Strategy, StrategyEvent
 
@@ -47,11 +58,22 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategySlot:
-    """One strategy to run, with its settings already validated."""
+    """One strategy to run, with its settings already validated.
+
+    `channels` is the news it wants of every instrument; of two strategies, the one with the lower
+    `priority` gets what the stream has no room for both.
+    """
 
     id: StrategyId
     strategy: Strategy
     instruments: tuple[InstrumentId, ...]
+    channels: tuple[str, ...] = (TRADES, BOOK)
+    priority: int = 0
+
+    @property
+    def interests(self) -> list[Interest]:
+        """What it wants to be told of from the start."""
+        return [Interest(channel, each) for channel in self.channels for each in self.instruments]
 
 
 @dataclass(slots=True)
@@ -99,6 +121,7 @@ class StrategyHost:
         *,
         account: AccountId,
         hub: Hub,
+        watch: MarketWatch,
         executor: Executor,
         ledger: Ledger,
         quotes: QuoteBoard,
@@ -110,6 +133,7 @@ class StrategyHost:
         self.status = {slot.id: StrategyStatus() for slot in slots}
         self._account = account
         self._hub = hub
+        self._watch = watch
         self._executor = executor
         self._ledger = ledger
         self._quotes = quotes
@@ -151,11 +175,13 @@ class StrategyHost:
     async def _run_one(self, slot: StrategySlot) -> None:
         status = self.status[slot.id]
         log = self._log.bind(strategy=slot.id)
-        subscription = self._hub.subscribe(slot.id, slot.instruments)
+        subscription = self._hub.subscribe(slot.id, self._watch.wanted_by(slot.id))
         context = Context(
             slot,
             account=self._account,
             subscription=subscription,
+            hub=self._hub,
+            watch=self._watch,
             executor=self._executor,
             portfolio=self._ledger.portfolio,
             quotes=self._quotes,
@@ -184,6 +210,7 @@ class StrategyHost:
                 await self._cancel_orders(slot.id)
         finally:
             self._hub.unsubscribe(slot.id)
+            self._watch.forget(slot.id)
 
     async def _cancel_orders(self, strategy: StrategyId) -> None:
         """Cancel what a faulted strategy left open, as often as it takes."""
@@ -213,6 +240,8 @@ class Context:
         *,
         account: AccountId,
         subscription: Subscription,
+        hub: Hub,
+        watch: MarketWatch,
         executor: Executor,
         portfolio: Portfolio,
         quotes: QuoteBoard,
@@ -222,10 +251,13 @@ class Context:
     ) -> None:
         self.id = slot.id
         self.instruments = slot.instruments
+        self._priority = slot.priority
         self.calendar = calendar
         self.now = now
         self._account = account
         self._subscription = subscription
+        self._hub = hub
+        self._watch = watch
         self._executor = executor
         self._portfolio = portfolio
         self._quotes = quotes
@@ -233,6 +265,14 @@ class Context:
 
     def events(self) -> AsyncIterator[StrategyEvent]:
         return self._subscription.events()
+
+    def watch(self, *interests: Interest) -> None:
+        self._watch.want(self.id, interests, priority=self._priority)
+        self._hub.watch(self.id, self._watch.wanted_by(self.id))
+
+    def unwatch(self, *interests: Interest) -> None:
+        self._watch.drop(self.id, interests)
+        self._hub.watch(self.id, self._watch.wanted_by(self.id))
 
     def position(self, instrument: InstrumentId) -> Position:
         return self._portfolio.strategy_position(self.id, instrument)
@@ -248,6 +288,10 @@ class Context:
 
     def last_price(self, instrument: InstrumentId) -> Decimal | None:
         return self._quotes.last_price(instrument)
+
+    def age(self, instrument: InstrumentId) -> timedelta | None:
+        known = self._quotes.known_at(instrument)
+        return None if known is None else max(self.now() - known, timedelta(0))
 
     async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
         return await self._market_data.daily_bars(instrument, count)

@@ -4,11 +4,28 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from daemon.core.errors import TradingError
-from daemon.core.values import InstrumentId, OrderBook, StrategyId, Tick
-from daemon.strategy import MarketGap, StrategyEvent
+from daemon.core.values import (
+    BOOK,
+    EXPECTED,
+    STATUS,
+    TRADES,
+    ExpectedPrice,
+    InstrumentId,
+    Interest,
+    Market,
+    MarketStatus,
+    OrderBook,
+    Quote,
+    Record,
+    StrategyId,
+    Tick,
+    Venue,
+    market_of,
+)
+from daemon.strategy import MarketGap, MissedBars, StrategyEvent
 
 MARKET_BACKLOG = 256
 FACT_BACKLOG = 10_000
@@ -27,34 +44,59 @@ class HubStats:
     conflated: int = 0
 
 
-MarketKey = tuple[InstrumentId, type[Tick | OrderBook]]
+MarketNews = Tick | OrderBook | ExpectedPrice | MarketStatus | Quote | Record
+"""What gives way to newer news of its kind when a subscriber falls behind."""
+
+_NEWS = frozenset(get_args(MarketNews))
+
+Route = tuple[InstrumentId | None, type[MarketNews], Venue | str | None]
+"""By what news finds its subscribers, and the newest of it what it replaces."""
+
+_KINDS: dict[str, type[MarketNews]] = {
+    TRADES: Tick,
+    BOOK: OrderBook,
+    EXPECTED: ExpectedPrice,
+    STATUS: MarketStatus,
+}
+_VENUES: dict[str, Venue] = {venue.value: venue for venue in Venue}
+
+
+def routes_of(interest: Interest) -> tuple[Route, ...]:
+    """Where news comes by that an interest asks for. Quotes stand in for trades.
+
+    Records of an instrument come all by one: which channel they are of, they say themselves.
+    """
+    instrument = interest.instrument
+    name, _, venue = interest.channel.partition("@")
+    kind = _KINDS.get(name, Record)
+    if kind is Record or market_of(instrument) is Market.INDEX:
+        return ((instrument, Record, None),)
+    route: Route = (instrument, kind, _VENUES.get(venue, Venue.KRX))
+    return (route, (instrument, Quote, None)) if kind is Tick else (route,)
 
 
 class _Late(NamedTuple):
     """Holds the place of the newest market event of a kind, which is read when its turn comes."""
 
-    key: MarketKey
+    route: Route
 
 
 class Subscription:
     """One subscriber's queue.
 
-    Up to `MARKET_BACKLOG` market events wait in order; beyond that, the newest tick and the
-    newest book of an instrument replace the one that waits, which is counted. Order facts and
-    gaps are never dropped.
+    Up to `MARKET_BACKLOG` market events wait in order; beyond that, the newest of a kind and an
+    instrument replaces the one that waits, which is counted. Order facts and gaps are never
+    dropped.
     """
 
-    def __init__(
-        self, owner: StrategyId, instruments: Iterable[InstrumentId], stats: HubStats
-    ) -> None:
+    def __init__(self, owner: StrategyId, stats: HubStats) -> None:
         self.owner = owner
-        self.instruments = frozenset(instruments)
         self.conflated = 0
         self.overflowed = False
         self._closed = False
         self._stats = stats
         self._queue: deque[StrategyEvent | _Late] = deque()
-        self._latest: dict[MarketKey, Tick | OrderBook] = {}
+        self._latest: dict[Route, MarketNews] = {}
         self._market_waiting = 0
         self._facts_waiting = 0
         self._wakeup = asyncio.Event()
@@ -62,19 +104,18 @@ class Subscription:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def put_market(self, event: Tick | OrderBook) -> None:
-        """Queue a tick or a book, or let it replace one that waits."""
-        key = (event.instrument, type(event))
-        if key in self._latest:
-            self._latest[key] = event
+    def put_market(self, route: Route, event: MarketNews) -> None:
+        """Queue market news, or let it replace what waits of the same route."""
+        if route in self._latest:
+            self._latest[route] = event
             self.conflated += 1
             self._stats.conflated += 1
         elif self._market_waiting < MARKET_BACKLOG:
             self._market_waiting += 1
             self._queue.append(event)
         else:
-            self._latest[key] = event
-            self._queue.append(_Late(key))
+            self._latest[route] = event
+            self._queue.append(_Late(route))
         self._wakeup.set()
 
     def close(self) -> None:
@@ -105,8 +146,8 @@ class Subscription:
         event = self._queue.popleft()
         self._stats.delivered += 1
         if isinstance(event, _Late):
-            return self._latest.pop(event.key)
-        if isinstance(event, (Tick, OrderBook)):
+            return self._latest.pop(event.route)
+        if type(event) in _NEWS:
             self._market_waiting -= 1
         else:
             self._facts_waiting -= 1
@@ -119,15 +160,14 @@ class Hub:
     def __init__(self) -> None:
         self.stats = HubStats()
         self._subscriptions: dict[StrategyId, Subscription] = {}
-        self._watchers: dict[InstrumentId, list[Subscription]] = {}
+        self._interests: dict[StrategyId, dict[Interest, None]] = {}
+        self._watchers: dict[Route, list[Subscription]] = {}
 
-    def subscribe(self, owner: StrategyId, instruments: Iterable[InstrumentId]) -> Subscription:
+    def subscribe(self, owner: StrategyId, interests: Iterable[Interest]) -> Subscription:
         """Open a queue for `owner`; a former one of the same owner is closed."""
         self.unsubscribe(owner)
-        subscription = Subscription(owner, instruments, self.stats)
-        self._subscriptions[owner] = subscription
-        for instrument in sorted(subscription.instruments):
-            self._watchers.setdefault(instrument, []).append(subscription)
+        subscription = self._subscriptions[owner] = Subscription(owner, self.stats)
+        self.watch(owner, interests)
         return subscription
 
     def unsubscribe(self, owner: StrategyId) -> None:
@@ -136,19 +176,60 @@ class Hub:
         if subscription is None:
             return
         subscription.close()
-        for instrument in subscription.instruments:
-            self._watchers[instrument].remove(subscription)
+        del self._interests[owner]
+        for watchers in self._watchers.values():
+            if subscription in watchers:
+                watchers.remove(subscription)
 
-    def publish_market(self, event: Tick | OrderBook) -> None:
-        """Give a tick or book to every watcher of its instrument. Never waits."""
+    def watch(self, owner: StrategyId, interests: Iterable[Interest]) -> None:
+        """Set everything that `owner`, who has a queue, is handed from now on."""
+        self._interests[owner] = dict.fromkeys(interests)
+        self._route(self._subscriptions[owner], self._interests[owner])
+
+    def _route(self, subscription: Subscription, wanted: Iterable[Interest]) -> None:
+        routes = dict.fromkeys(route for interest in wanted for route in routes_of(interest))
+        for route, watchers in self._watchers.items():
+            if subscription in watchers and route not in routes:
+                watchers.remove(subscription)
+        for route in routes:
+            watchers = self._watchers.setdefault(route, [])
+            if subscription not in watchers:
+                watchers.append(subscription)
+
+    def publish_market(self, event: Tick | OrderBook | ExpectedPrice | MarketStatus) -> None:
+        """Give news of a kind and a venue to everybody who watches it. Never waits."""
         self.stats.published += 1
-        for subscription in self._watchers.get(event.instrument, ()):
-            subscription.put_market(event)
+        route = (event.instrument, type(event), event.venue)
+        for subscription in self._watchers.get(route, ()):
+            subscription.put_market(route, event)
+
+    def publish_quote(self, quote: Quote) -> None:
+        """Give what an inquiry told to everybody who watches the instrument's trades."""
+        self.stats.published += 1
+        route = (quote.instrument, Quote, None)
+        for subscription in self._watchers.get(route, ()):
+            subscription.put_market(route, quote)
+
+    def publish_record(self, record: Record) -> None:
+        """Give a row of another channel to everybody who watches one of the instrument's."""
+        self.stats.published += 1
+        route = (record.instrument, Record, f"{record.channel} {record.key}")
+        for subscription in self._watchers.get((record.instrument, Record, None), ()):
+            subscription.put_market(route, record)
 
     def publish_gap(self, gap: MarketGap) -> None:
-        """Tell everybody that market data is missing, or flows again."""
-        for subscription in self._subscriptions.values():
-            subscription.put_fact(gap)
+        """Say that market data is missing, or flows again: to all, or to an instrument's own."""
+        self._tell(gap.instrument, gap)
+
+    def publish_missed(self, missed: MissedBars) -> None:
+        """Give what a gap hid to everybody who watches the instrument."""
+        self._tell(missed.instrument, missed)
+
+    def _tell(self, instrument: InstrumentId | None, event: MarketGap | MissedBars) -> None:
+        for owner, subscription in self._subscriptions.items():
+            wanted = self._interests[owner]
+            if instrument is None or any(each.instrument == instrument for each in wanted):
+                subscription.put_fact(event)
 
     def publish_fact(self, owner: StrategyId, event: StrategyEvent) -> None:
         """Give an order fact to the strategy that owns the order."""

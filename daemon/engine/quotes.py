@@ -1,9 +1,10 @@
 """The last price of every instrument and the limits of its day."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from daemon.core.calendar import price_step
-from daemon.core.values import InstrumentId, OrderBook, Tick
+from daemon.core.values import InstrumentId, OrderBook, Quote, Tick
 from daemon.ports import InstrumentInfo
 
 
@@ -12,6 +13,8 @@ class QuoteBoard:
 
     def __init__(self) -> None:
         self._last: dict[InstrumentId, Decimal] = {}
+        self._ticks: dict[InstrumentId, Tick] = {}
+        self._quotes: dict[InstrumentId, Quote] = {}
         self._info: dict[InstrumentId, InstrumentInfo] = {}
         self._books: dict[InstrumentId, OrderBook] = {}
 
@@ -24,6 +27,14 @@ class QuoteBoard:
     def on_tick(self, tick: Tick) -> None:
         """A trade sets the last price."""
         self._last[tick.instrument] = tick.price
+        self._ticks[tick.instrument] = tick
+
+    def on_quote(self, quote: Quote) -> None:
+        """So does an inquiry, unless a trade has come since it was asked."""
+        self._quotes[quote.instrument] = quote
+        tick = self._ticks.get(quote.instrument)
+        if tick is None or tick.received_at < quote.asked_at:
+            self._last[quote.instrument] = quote.price
 
     def on_book(self, book: OrderBook) -> None:
         """Keep the newest depth."""
@@ -32,6 +43,16 @@ class QuoteBoard:
     def last_price(self, instrument: InstrumentId) -> Decimal | None:
         """The last trade's price, `None` before any is known."""
         return self._last.get(instrument)
+
+    def known_at(self, instrument: InstrumentId) -> datetime | None:
+        """Since when the last price is known at the latest: a tick came, or a quote was asked."""
+        tick, quote = self._ticks.get(instrument), self._quotes.get(instrument)
+        known = [at for at in (tick and tick.received_at, quote and quote.asked_at) if at]
+        return max(known, default=None)
+
+    def tick(self, instrument: InstrumentId) -> Tick | None:
+        """The newest trade the stream told, `None` before the first."""
+        return self._ticks.get(instrument)
 
     def upper_limit(self, instrument: InstrumentId) -> Decimal | None:
         """The highest price of the day, `None` before it is known."""

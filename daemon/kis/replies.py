@@ -22,7 +22,7 @@ from daemon.core.errors import (
     TryLater,
 )
 from daemon.core.events import AccountReported, Holding
-from daemon.core.values import AccountId, Bar, BrokerRef, InstrumentId, Level, OrderBook
+from daemon.core.values import AccountId, Bar, BrokerRef, InstrumentId, Level, OrderBook, code_of
 from daemon.kis.fields import (
     day_of,
     decimal_at,
@@ -358,30 +358,43 @@ def orderable_cash(reply: Reply) -> Decimal:
 
 
 class PriceReport(NamedTuple):
-    """Last, base and limit prices and the price step at the last price, in KRW."""
+    """Last, base and limit prices and the price step at the last price, in KRW; shares today."""
 
     last: Decimal
     base: Decimal
     upper_limit: Decimal
     lower_limit: Decimal
     step: Decimal
+    day_volume: int | None
 
 
-def price_report(reply: Reply) -> PriceReport:
+def _about(output: Row, instrument: InstrumentId) -> None:
+    """Refuse an answer about another instrument, where it says which: answers get mixed up."""
+    code = text_of(output, "stck_shrn_iscd")
+    if code and code != code_of(instrument):
+        raise BadData(f"an answer about another instrument than {instrument}", raw=code)
+
+
+def price_report(reply: Reply, instrument: InstrumentId) -> PriceReport:
     """The price inquiry."""
     output = _object(reply.body, "output")
+    _about(output, instrument)
     return PriceReport(
         last=price_at(output, "stck_prpr"),
         base=price_at(output, "stck_sdpr"),
         upper_limit=price_at(output, "stck_mxpr"),
         lower_limit=price_at(output, "stck_llam"),
         step=price_at(output, "aspr_unit"),
+        day_volume=shares_or_none(text_of(output, "acml_vol"), "acml_vol"),
     )
 
 
 def order_book(reply: Reply, instrument: InstrumentId, received_at: datetime) -> OrderBook:
     """Ten levels a side; empty ones are left out. The stamp is the KST day of receipt."""
     output = _object(reply.body, "output1")
+    more = reply.body.get("output2")
+    if isinstance(more, dict):
+        _about(more, instrument)
     day = received_at.astimezone(KST).date()
     stamp = text_of(output, "aspr_acpt_hour")
     return OrderBook(
@@ -406,6 +419,9 @@ def _levels(output: Row, side: str) -> tuple[Level, ...]:
 
 def daily_bars(reply: Reply, instrument: InstrumentId) -> list[Bar]:
     """Daily bars, oldest first. The broker pads short answers with empty rows."""
+    head = reply.body.get("output1")
+    if isinstance(head, dict):
+        _about(head, instrument)
     bars = []
     for row in rows(reply, "output2"):
         day = text_of(row, "stck_bsop_date")

@@ -263,7 +263,8 @@ class KisRest:
 
     async def info(self, instrument: InstrumentId) -> InstrumentInfo:
         """Last, base and limit prices of today."""
-        report = replies.price_report(await self._query(codec.price_call(instrument)))
+        reply = await self._query(codec.price_call(instrument))
+        report = replies.price_report(reply, instrument)
         return InstrumentInfo(instrument, *report)
 
     async def order_book(self, instrument: InstrumentId) -> OrderBook:

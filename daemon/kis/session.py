@@ -5,14 +5,14 @@ Pure: they are told the time and what arrived, and answer what to do. Instants a
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import islice
 from random import Random
 from typing import NamedTuple, Protocol
 
 from daemon.core.errors import BadData
-from daemon.core.values import InstrumentId, code_of
 from daemon.kis.codec import subscription
 from daemon.kis.frames import (
     Ack,
@@ -23,7 +23,7 @@ from daemon.kis.frames import (
     Refusal,
     decode_control,
 )
-from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL, WsCode
+from daemon.kis.spec import WsCode
 
 RENEWAL_MARGIN = timedelta(minutes=10)
 STUBBORN_INTERVALS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30))
@@ -235,19 +235,18 @@ class FeedSession:
         notice_channel: str,
         hts_id: str,
         budget: int,
-        channels: Sequence[str] = (TRADES_CHANNEL, BOOK_CHANNEL),
     ) -> None:
         if budget < 1:
             raise ValueError("the notice channel alone needs one registration")
         self._decoder = decoder
         self._notices = Registration(notice_channel, hts_id)
-        self._channels = tuple(channels)
-        self._known_channels = frozenset((*channels, notice_channel))
+        self._known_channels = {notice_channel}
         self._budget = budget
         self._room = budget
         self._room_until = _FOREVER
         self._wanted: tuple[Registration, ...] = ()
         self._entries: dict[Registration, _Entry] = {}
+        self._renewed: set[Registration] = set()
         self._cipher: NoticeCipher | None = None
         self._held: deque[tuple[str, datetime]] = deque(maxlen=self.HELD_FRAMES)
         self._approval_key = ""
@@ -273,26 +272,33 @@ class FeedSession:
 
     @property
     def overflow(self) -> tuple[Registration, ...]:
-        """Wanted registrations beyond what the broker allows, least important last."""
-        return self._wanted[max(self._room - 1, 0) :]
+        """Wanted registrations that the broker has no room for or refuses, least important last."""
+        desired = frozenset(self._desired)
+        return tuple(each for each in self._wanted if each not in desired)
 
-    def want(self, instruments: Sequence[InstrumentId]) -> None:
-        """Replace the desired set, most important first.
+    @property
+    def _desired(self) -> Sequence[Registration]:
+        """What there is room for beside the notices; one the broker refused leaves its place."""
+        willing = (each for each in self._wanted if not self._is(each, _State.WAITING))
+        return tuple(islice(willing, max(self._room - 1, 0)))
 
-        Trades of every instrument come before books: without room for all, each still ticks.
-        """
-        codes = dict.fromkeys(code_of(instrument) for instrument in instruments)
-        self._wanted = tuple(
-            Registration(channel, code) for channel in self._channels for code in codes
-        )
+    def want(self, registrations: Iterable[Registration]) -> None:
+        """Replace the desired set, most important first; repetitions count once."""
+        self._wanted = tuple(dict.fromkeys(registrations))
+        self._known_channels.update(each.channel for each in self._wanted)
+        self._renewed.intersection_update(self._wanted)
         for registration, entry in list(self._entries.items()):
             if entry.state is _State.WAITING and registration not in self._wanted:
                 del self._entries[registration]
 
+    def renew(self, registration: Registration) -> None:
+        """Give a confirmed registration up and ask for it anew: nothing comes from it any more."""
+        if self._is(registration, _State.ACTIVE):
+            self._renewed.add(registration)
+
     def opened(self, approval_key: str, now: float) -> None:
         """A new connection: whatever was confirmed before is not on this one."""
-        self._entries.clear()
-        self._held.clear()
+        self._forget()
         self._room, self._room_until = self._budget, _FOREVER
         self._approval_key = approval_key
         self._next_send = now
@@ -301,7 +307,11 @@ class FeedSession:
 
     def closed(self) -> None:
         """The connection is gone."""
+        self._forget()
+
+    def _forget(self) -> None:
         self._entries.clear()
+        self._renewed.clear()
         self._held.clear()
 
     def next_request(self, now: float) -> str | None:
@@ -313,6 +323,7 @@ class FeedSession:
             return None
         registration, active = step
         state = _State.SUBSCRIBING if active else _State.RELEASING
+        self._renewed.discard(registration)
         self._entries[registration] = _Entry(state, now + self.ANSWER_TIMEOUT)
         self._next_send = now + self.SPACING
         return subscription(
@@ -341,8 +352,8 @@ class FeedSession:
             return self._notices, not self._is(self._notices, _State.KEYLESS)
         if now >= self._room_until:
             self._room, self._room_until = self._budget, _FOREVER
-        desired = self._wanted[: max(self._room - 1, 0)]
-        keep = {self._notices, *desired}
+        desired = self._desired
+        keep = {self._notices, *desired} - self._renewed
         for registration, entry in self._entries.items():
             unsure = entry.state in (_State.SUBSCRIBING, _State.RELEASING) and entry.until <= now
             if registration not in keep and (unsure or entry.state is _State.ACTIVE):

@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from daemon.core.errors import BadData, NeedsOperator, TradingError
-from daemon.core.values import InstrumentId, LinkDown, LinkUp
+from daemon.core.values import BOOK, TRADES, Interest, LinkDown, LinkUp, code_of
 from daemon.kis.codec import Credentials
 from daemon.kis.frames import FrameDecoder, FrameStats
 from daemon.kis.link import ConnectionLost, WsConnection, WsTransport, lone_error
@@ -57,13 +57,16 @@ class KisFeed:
     instant of receipt, `on_server_time` with the broker's time of each heartbeat. A connection
     silent for `silence` seconds is given up: the heartbeat comes every 10 to 110 s, depending on
     whom one asks. Once its rhythm is known, three missed beats are enough, at least
-    `LEAST_SILENCE` seconds.
+    `LEAST_SILENCE` seconds. Of more than `RECONNECTS` connections an hour, the further ones come no
+    closer than `CALM_PAUSE` seconds: brokers are said to block who knocks too often.
     """
 
     CONTROL_PAYLOAD = 125
     LEAST_SILENCE = 30.0
     BEATS = 3
     LOG_INTERVAL = 10.0
+    RECONNECTS = 30
+    CALM_PAUSE = 60.0
 
     def __init__(
         self,
@@ -74,7 +77,6 @@ class KisFeed:
         keys: ApprovalKeys,
         clock: Clock,
         random: Random,
-        channels: Sequence[str] = (TRADES_CHANNEL, BOOK_CHANNEL),
         silence: float = 130.0,
         on_raw: Callable[[str | bytes, datetime], None] | None = None,
         on_server_time: Callable[[datetime], None] = lambda at: None,
@@ -94,8 +96,10 @@ class KisFeed:
             notice_channel=profile.notice_channel,
             hts_id=credentials.hts_id,
             budget=profile.registrations,
-            channels=channels,
         )
+        self._wanted: dict[Registration, Interest] = {}
+        self._given_up = ""
+        self._connected_at: deque[float] = deque(maxlen=self.RECONNECTS)
         self._backoff = Backoff(random)
         self._in_use_backoff = Backoff(random, steps=Backoff.IN_USE_STEPS)
         self._emit: Callable[[FeedEvent], None] = lambda event: None
@@ -124,15 +128,40 @@ class KisFeed:
         return self._heard_at
 
     @property
-    def overflow(self) -> tuple[Registration, ...]:
-        """Wanted registrations the broker has no room for."""
-        return self._session.overflow
+    def overflow(self) -> tuple[Interest, ...]:
+        """What is wanted and the broker has no room for, or refuses."""
+        return tuple(self._wanted[each] for each in self._session.overflow)
 
-    def want(self, instruments: Sequence[InstrumentId]) -> None:
-        """Set the whole desired set, most important first; may be called at any time."""
-        self._session.want(instruments)
+    @property
+    def confirmed(self) -> frozenset[Interest]:
+        """What is wanted and the broker confirmed on this connection."""
+        active = self._session.active
+        return frozenset(self._wanted[each] for each in self._wanted.keys() & active)
+
+    def want(self, interests: Sequence[Interest]) -> None:
+        """Set the whole desired set, most important first; may be called at any time.
+
+        Raises `ValueError` for an interest that no channel serves; the former set is kept then.
+        """
+        self._wanted = {_registration(each): each for each in reversed(interests)}
+        self._session.want(reversed(self._wanted))
         if self._session.overflow:
             log.warning("feed_overflow", registrations=len(self._session.overflow))
+        self._wake.set()
+
+    def canonical(self, interest: Interest) -> Interest:
+        """The interest by the name its news goes by; raises `ValueError` if there is no channel."""
+        _registration(interest)
+        return interest
+
+    def renew(self, interest: Interest) -> None:
+        """Release a confirmed registration and ask for it again."""
+        self._session.renew(_registration(interest))
+        self._wake.set()
+
+    def reconnect(self, cause: str) -> None:
+        """Give up the connection, if there is one; it is opened again after a pause."""
+        self._given_up = cause
         self._wake.set()
 
     async def run(self, emit: Callable[[FeedEvent], None]) -> None:
@@ -158,9 +187,16 @@ class KisFeed:
                 self._backoff.succeeded()
                 self._in_use_backoff.succeeded()
             backoff = self._in_use_backoff if drop.kind is DropKind.IN_USE else self._backoff
-            delay = backoff.failed()
+            delay = max(backoff.failed(), self._calm_pause())
             log.warning("feed_lost", cause=drop.cause, kind=drop.kind.value, wait=round(delay, 1))
             await asyncio.sleep(delay)
+
+    def _calm_pause(self) -> float:
+        """Seconds to wait in any case, because there were many connections within an hour."""
+        now, latest = self._clock.monotonic(), self._connected_at
+        if len(latest) < self.RECONNECTS or now - latest[0] > 3600.0:
+            return 0.0
+        return max(self.CALM_PAUSE - (now - latest[-1]), 0.0)
 
     def _went_down(self) -> float:
         up_at, self._up_at = self._up_at, None
@@ -181,6 +217,8 @@ class KisFeed:
             async with self._transport.connect(self._url) as connection:
                 self.stats.connections += 1
                 self._heard_at = self._clock.monotonic()
+                self._connected_at.append(self._heard_at)
+                self._given_up = ""
                 self._session.opened(key, self._heard_at)
                 self._pongs.clear()
                 self._beats.clear()
@@ -211,6 +249,8 @@ class KisFeed:
             overdue = session.overdue(now)
             if overdue is not None:
                 raise _Dropped(overdue)
+            if self._given_up:
+                raise _Dropped(Drop(DropKind.RECONNECT, self._given_up))
             silence = self._longest_silence()
             if now - self._heard_at >= silence:
                 raise _Dropped(Drop(DropKind.RECONNECT, f"silent for {silence:g} s"))
@@ -294,6 +334,16 @@ class KisFeed:
             )
         if self._session.is_deaf:
             raise _Dropped(Drop(DropKind.RECONNECT, "order notices cannot be read"))
+
+
+_CHANNELS = {TRADES: TRADES_CHANNEL, BOOK: BOOK_CHANNEL}
+
+
+def _registration(interest: Interest) -> Registration:
+    channel = _CHANNELS.get(interest.channel)
+    if channel is None:
+        raise ValueError(f"no channel {interest.channel!r}; there are {', '.join(_CHANNELS)}")
+    return Registration(channel, code_of(interest.instrument))
 
 
 def _excerpt(message: str | bytes) -> str:

@@ -12,7 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from daemon.config import RiskSettings, Settings, SimSettings, StrategySettings
+from daemon.config import Settings
 from daemon.core.books import CASH, position_subject
 from daemon.core.calendar import KST
 from daemon.core.errors import Fatal, InvariantBroken, TradingError
@@ -23,11 +23,13 @@ from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState
 from daemon.lab import oracles, traders
+from daemon.lab.freshness import Freshness
 from daemon.lab.loop import Killed, current_process, run_virtual
 from daemon.lab.machine import Machine
 from daemon.lab.mix import Fault, FaultMix, Range
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Witness
+from daemon.sections import RiskSettings, SimSettings, StrategySettings
 from daemon.sim.facts import OrderRequest, Refusal
 from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
 from daemon.sim.universe import LISTINGS
@@ -103,10 +105,13 @@ class World:
         loop.set_exception_handler(self._unhandled)
         self.venue.start()
         traders.cancel_wanted.set(self._cancel_wanted)
+        freshness = Freshness(self.venue, self.machine, self.witness)
+        traders.market_told.set(freshness.on_told)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(self.machine.run(), name="machine")
             weather = [tasks.create_task(each) for each in self._weather()]
-            people = [tasks.create_task(each) for each in (self._operate(), self._take_back())]
+            watchers = (self._operate(), self._take_back(), freshness.watch())
+            people = [tasks.create_task(each) for each in watchers]
             await asyncio.sleep(self._faults_end)
             for task in weather:
                 task.cancel()
@@ -150,6 +155,7 @@ class World:
             Fault.CRASH: self._crash,
             Fault.FREEZE: self._freeze,
             Fault.HAND_ORDER: self._hand_order,
+            Fault.QUOTES_SILENT: self._quotes_fall_silent,
         }
         return [
             self._by_the_hour(fault, stroke)
@@ -205,6 +211,14 @@ class World:
                 await asyncio.sleep(self._reach(Fault.STREAM_SILENT))
             finally:
                 connection.speak_again()
+
+    async def _quotes_fall_silent(self) -> None:
+        """Registrations are lost, and everything else goes on."""
+        stream, part = self.machine.stream, self._reach(Fault.QUOTES_SILENT)
+        if stream is not None and stream.connection is not None:
+            for code in sorted(self.venue.broker.market.listings):
+                if self._random.random() < part:
+                    stream.connection.lose_registrations(code)
 
     async def _clock_jumps(self) -> None:
         clock = self.machine.clock
@@ -390,7 +404,8 @@ def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder
     pause = Range(90.0, 1800.0).draw(random)
     common = {"seed": seed, "pause": 4 * pause, "size": size}
     cast: list[tuple[str, dict[str, Any]]] = [
-        ("Busy", {"seed": seed, "pause": pause, "size": size})
+        ("Busy", {"seed": seed, "pause": pause, "size": size}),
+        ("Spectator", {}),
     ]
     if slow:
         cast.append(("Slow", {**common, "slowness": slow}))

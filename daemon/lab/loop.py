@@ -35,6 +35,7 @@ class Process:
         self.dies_at: int | None = None
         self.on_death: list[Callable[[], None]] = []
         self._frozen: list[asyncio.Handle] | None = None
+        self._thawed_at = float("-inf")
         self._world = copy_context()
         self._context = copy_context()
         self._context.run(_PROCESS.set, self)
@@ -78,8 +79,13 @@ class Process:
         """Let it go on with everything that came meanwhile."""
         parked, self._frozen = self._frozen or [], None
         loop = asyncio.get_running_loop()
+        self._thawed_at = loop.time()
         for step in parked:
             loop.call_soon(_go_on, step, context=self._world)
+
+    def slept_since(self, second: float) -> bool:
+        """Whether it is frozen, or was at that second of the loop or later."""
+        return self._frozen is not None or self._thawed_at >= second
 
     def kill(self) -> None:
         """End it between two instructions."""

@@ -57,6 +57,7 @@ class Fault(StrEnum):
     FREEZE = "freeze"
     STRATEGY_SLOW = "strategy-slow"
     STRATEGY_CRASH = "strategy-crash"
+    QUOTES_SILENT = "quotes-silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,11 @@ RANGES: Mapping[Fault, tuple[Range, Range]] = {
     Fault.FREEZE: (_PER_HOUR, Range(0.2, 90.0)),
     Fault.STRATEGY_SLOW: (Range(0.1, 1.0), Range(0.5, 60.0)),
     Fault.STRATEGY_CRASH: (Range(0.1, 1.0), Range(1.0, 200.0)),
+    Fault.QUOTES_SILENT: (_PER_HOUR, Range(0.1, 1.0)),
 }
 """Of each fault, how likely (an occasion) or frequent (an hour) it is, and how far it reaches:
-seconds as a rule, steps for a crash, events for a strategy's."""
+seconds as a rule, steps for a crash, events for a strategy's, the part of all registrations that
+goes silent."""
 
 PRESENT = 0.4
 """How likely each fault is part of a seed's mix."""

@@ -33,7 +33,7 @@ import structlog
 from pydantic import SecretStr
 
 from daemon.app import App
-from daemon.config import Mode, RiskSettings, Settings, StrategySettings
+from daemon.config import Mode, Settings
 from daemon.core.errors import BrokerUnavailable
 from daemon.core.events import CancelSent, Event, ModifySent, OrderEvent, OrderFilled, OrderSent
 from daemon.lab.audit import audit
@@ -41,6 +41,7 @@ from daemon.lab.loop import Process, VirtualClock
 from daemon.lab.network import ANY_ADDRESS, NetworkLoop, Route, run_networked
 from daemon.lab.realparts import RealParts, bury
 from daemon.lab.sockets import Way
+from daemon.sections import RiskSettings, StrategySettings
 from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
 from daemon.sim.server import SimulatorServer
 from daemon.sim.universe import LISTINGS

@@ -11,12 +11,18 @@ from daemon.core.calendar import RoundingWay, round_to_step, shift_steps
 from daemon.core.events import OrderIntent, TimeInForce
 from daemon.core.orders import Order, OrderState
 from daemon.core.values import InstrumentId, OrderId, Side, Tick
-from daemon.strategy import Parameters, Strategy, StrategyContext
+from daemon.strategy import Parameters, Strategy, StrategyContext, StrategyEvent
 
 cancel_wanted: ContextVar[Callable[[OrderId], None]] = ContextVar(
     "cancel_wanted", default=lambda order: None
 )
 """Who is told that a trader is about to cancel a working order."""
+
+
+market_told: ContextVar[Callable[[StrategyEvent | None], None]] = ContextVar(
+    "market_told", default=lambda event: None
+)
+"""Who is told of everything that a spectator is told; of `None` when a spectator begins."""
 
 
 class TraderParameters(Parameters):
@@ -113,3 +119,14 @@ class Slow(Busy):
 
 class Broken(Busy):
     """Fails after a while and leaves its orders to others."""
+
+
+class Spectator(Strategy):
+    """Only listens."""
+
+    async def run(self, context: StrategyContext) -> None:
+        """Never stops."""
+        tell = market_told.get()
+        tell(None)
+        async for event in context.events():
+            tell(event)

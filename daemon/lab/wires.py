@@ -259,6 +259,7 @@ class LabConnection:
         self._news = asyncio.Event()
         self._lost = ""
         self._silent = False
+        self._dead: set[str] = set()
         self._down_free = 0.0
         self._up_free = 0.0
         self._line = Line(self._from_broker, self.drop)
@@ -278,6 +279,7 @@ class LabConnection:
     async def send(self, text: str) -> None:
         """See `WsConnection.send`."""
         self._check()
+        self._dead -= {code for code in self._dead if mischief.releases(text, code)}
         if not self._silent:
             self._venue.later(self._upward(), self._venue.hear, self._line, text)
 
@@ -302,6 +304,10 @@ class LabConnection:
         """From now on nothing arrives, in either direction, and nobody is told."""
         self._silent = True
 
+    def lose_registrations(self, code: str) -> None:
+        """Nothing comes about an instrument any more until it is registered anew."""
+        self._dead.add(code)
+
     def speak_again(self) -> None:
         """The way is open again; what was sent meanwhile is lost."""
         self._silent = False
@@ -314,6 +320,8 @@ class LabConnection:
     def _from_broker(self, frame: str) -> None:
         """A text leaves the broker."""
         random, mix = self._random, self._mix
+        if self._dead and mischief.market_code(frame) in self._dead:
+            return
         if mischief.is_notice(frame):
             if mix.strikes(Fault.NOTICE_LOST, random):
                 return

@@ -140,6 +140,20 @@ def confirms_notices(frame: str) -> bool:
     return confirmed and any(channel in frame for channel in NOTICE_CHANNELS.values())
 
 
+def market_code(frame: str) -> str:
+    """The instrument a frame of market data is about; empty for any other message."""
+    if frame[:2] != "0|":
+        return ""
+    return frame.split("|", 3)[3].partition("^")[0]
+
+
+def releases(text: str, code: str) -> bool:
+    """Whether a client's message gives a registration of the instrument up."""
+    message = orjson.loads(text)
+    given = message.get("body", {}).get("input", {})
+    return bool(message["header"].get("tr_type") == "2" and given.get("tr_key") == code)
+
+
 def refused_subscription(frame: str) -> str:
     """A confirmation turned into an internal error."""
     answer = orjson.loads(frame)

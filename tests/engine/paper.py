@@ -17,6 +17,7 @@ from daemon.core.values import (
     Bar,
     BrokerRef,
     InstrumentId,
+    Interest,
     Level,
     LinkUp,
     OrderBook,
@@ -71,6 +72,9 @@ class PaperBroker:
     fill_at_once: bool = True
     latency: float = 0.05
     inquiry_fails: int = 0
+    market_fails: int = 0
+    volumes: dict[InstrumentId, int] = field(default_factory=dict)
+    asked: list[InstrumentId] = field(default_factory=list)
     account_id: AccountId = ACCOUNT
     answers: list[Answer] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
@@ -175,12 +179,14 @@ class PaperBroker:
         return self.cash
 
     async def info(self, instrument: InstrumentId) -> InstrumentInfo:
-        await self._inquired()
+        await self._asked_about(instrument)
+        volume = self.volumes.get(instrument, 0)
         return InstrumentInfo(
-            instrument, PRICE, PRICE, PRICE * 13 / 10, PRICE * 7 / 10, price_step(PRICE)
+            instrument, PRICE, PRICE, PRICE * 13 / 10, PRICE * 7 / 10, price_step(PRICE), volume
         )
 
     async def order_book(self, instrument: InstrumentId) -> OrderBook:
+        await self._asked_about(instrument)
         now = self.clock.now()
         return OrderBook(instrument, (Level(PRICE - 100, 10),), (Level(PRICE, 10),), now, now)
 
@@ -188,7 +194,12 @@ class PaperBroker:
         return []
 
     async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
-        return []
+        await self._asked_about(instrument)
+        minute = self.clock.now().replace(second=0, microsecond=0)
+        return [
+            Bar(instrument, minute - timedelta(minutes=back), PRICE, PRICE, PRICE, PRICE, 10)
+            for back in reversed(range(count))
+        ]
 
     def fill(self, kept: Kept, quantity: int, price: Decimal | None = None) -> None:
         """Trade some of an order, and say so unless `mute`."""
@@ -271,6 +282,13 @@ class PaperBroker:
             self.inquiry_fails -= 1
             raise TryLater("BUSY", "try again", delay=1.0)
 
+    async def _asked_about(self, instrument: InstrumentId) -> None:
+        await asyncio.sleep(self.latency)
+        self.asked.append(instrument)
+        if self.market_fails:
+            self.market_fails -= 1
+            raise TryLater("BUSY", "try again", delay=1.0)
+
     def _number(self) -> str:
         self.numbers += 1
         return str(self.numbers)
@@ -336,23 +354,44 @@ class PaperFeed:
     """`ports.Feed`: comes up at once, and says whatever a test gives it."""
 
     def __init__(self, broker: PaperBroker, clock: Clock) -> None:
-        self.wanted: list[InstrumentId] = []
+        self.wanted: list[Interest] = []
+        self.refused: set[Interest] = set()
+        self.renewed: list[Interest] = []
+        self.given_up: list[str] = []
         self._broker = broker
         self._clock = clock
         self.emit: Callable[[FeedEvent], None] = lambda event: None
 
-    def want(self, instruments: Sequence[InstrumentId]) -> None:
-        self.wanted = list(instruments)
+    def want(self, interests: Sequence[Interest]) -> None:
+        self.wanted = list(interests)
+
+    @property
+    def confirmed(self) -> set[Interest]:
+        return set(self.wanted) - self.refused
+
+    def canonical(self, interest: Interest) -> Interest:
+        if not interest.channel.isalpha():
+            raise ValueError(f"no channel {interest.channel!r}")
+        return interest
+
+    def renew(self, interest: Interest) -> None:
+        self.renewed.append(interest)
+
+    def reconnect(self, cause: str) -> None:
+        self.given_up.append(cause)
 
     async def run(self, emit: Callable[[FeedEvent], None]) -> None:
         self.emit = self._broker.emit = emit
         emit(LinkUp(self._clock.now(), None))
         await asyncio.Event().wait()
 
-    def trade(self, instrument: InstrumentId, price: Decimal = PRICE) -> None:
-        """A trade on the market, as the stream tells it."""
+    def trade(self, instrument: InstrumentId, price: Decimal = PRICE, *, told: bool = True) -> None:
+        """A trade on the market, as the stream tells it, or keeps to itself."""
         now = self._clock.now()
-        self.emit(Tick(instrument, price, 1, Side.BUY, 1, now - timedelta(milliseconds=5), now))
+        volume = self._broker.volumes[instrument] = self._broker.volumes.get(instrument, 0) + 1
+        if told:
+            at = now - timedelta(milliseconds=5)
+            self.emit(Tick(instrument, price, 1, Side.BUY, volume, at, now))
 
 
 class MemoryJournal:

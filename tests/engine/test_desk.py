@@ -20,7 +20,7 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied, Rule
-from daemon.core.values import InstrumentId
+from daemon.core.values import InstrumentId, Interest
 from daemon.engine.gate import Shutter
 from daemon.ports import InstrumentInfo
 from tests.builders import HYNIX, NINE, SAMSUNG, after, created, filled
@@ -249,9 +249,14 @@ def test_prices_are_learnt_from_the_stream_and_anew_every_trading_day() -> None:
         async with world(broker=Counting(VirtualClock()), start=saturday) as w:
             w.feed.trade(SAMSUNG, PRICE + 100)
             assert w.desk.quotes.last_price(SAMSUNG) == PRICE + 100
-            assert w.feed.wanted == [SAMSUNG, HYNIX]
+            assert w.feed.wanted == [
+                Interest(channel, each)
+                for channel in ("trades", "book")
+                for each in w.desk.instruments
+            ]
             await asyncio.sleep(34 * 3600)
-            assert asked == ["Sat 14"] * 2 + ["Sun 23"] * 2
+            assert asked[:4] == ["Sat 14"] * 2 + ["Sun 23"] * 2
+            assert "Mon 00" in asked[4:], "silent since the open"
             assert w.desk.quotes.last_price(SAMSUNG) == PRICE
             assert w.desk.quotes.upper_limit(SAMSUNG) == Decimal(91_000)
 

@@ -21,7 +21,7 @@ from daemon.core.risk import Denied
 from daemon.core.values import AccountId, InstrumentId, LinkDown, LinkUp, Side, StrategyId, Tick
 from daemon.engine.host import RunState
 from daemon.engine.hub import FACT_BACKLOG
-from daemon.strategy import MarketGap, StrategyContext, StrategyEvent
+from daemon.strategy import MarketGap, MissedBars, StrategyContext, StrategyEvent
 from tests.builders import ACCOUNT, HYNIX, SAMSUNG, STRATEGY
 from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, idle, run, wish, world
@@ -177,7 +177,8 @@ def test_order_facts_come_in_order_to_their_owner_alone_and_gaps_to_all() -> Non
             assert facts == [OrderCreated, OrderSent, OrderAccepted, OrderFilled]
             others = [each for each in heard["test"] if not isinstance(each, OrderEvent)]
             assert heard["test1"] == others
-            tick, lost, found = others
+            tick, lost, found, *missed = others
+            assert {type(each) for each in missed} <= {MissedBars}
             assert isinstance(tick, Tick)
             assert isinstance(lost, MarketGap)
             assert isinstance(found, MarketGap)
@@ -204,7 +205,7 @@ def test_words_become_intents_of_the_strategy_that_speaks() -> None:
         assert context.calendar == MarketCalendar()
         assert context.instruments == (SAMSUNG, HYNIX)
         assert await context.daily_bars(SAMSUNG, 5) == []
-        assert await context.minute_bars(SAMSUNG, 5) == []
+        assert len(await context.minute_bars(SAMSUNG, 5)) == 5
 
     async def scenario() -> None:
         async with world(speak) as w:

@@ -3,19 +3,42 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.core.values import InstrumentId, OrderBook, StrategyId, Tick
+from daemon.core.values import (
+    BOOK,
+    TRADES,
+    ExpectedPrice,
+    InstrumentId,
+    Interest,
+    MarketPhase,
+    MarketStatus,
+    OrderBook,
+    Quote,
+    Record,
+    StrategyId,
+    Tick,
+    Venue,
+)
 from daemon.engine import hub as hub_module
 from daemon.engine.hub import FACT_BACKLOG, MARKET_BACKLOG, Hub, Subscription, TooSlow
-from daemon.strategy import MarketGap, StrategyEvent
+from daemon.strategy import MarketGap, MissedBars, StrategyEvent
 from tests.builders import HYNIX, NINE, SAMSUNG, after, empty_book, sent, tick
 
 FAST, SLOW = StrategyId("fast"), StrategyId("slow")
-BOTH = (SAMSUNG, HYNIX)
+
+
+def told(*instruments: InstrumentId) -> list[Interest]:
+    """An interest in the trades and the books of instruments."""
+    return [Interest(channel, each) for each in instruments for channel in (TRADES, BOOK)]
+
+
+BOTH = told(SAMSUNG, HYNIX)
 
 
 def gap(seconds: float = 0) -> MarketGap:
@@ -47,7 +70,7 @@ def run_together(*tasks: Callable[[], Coroutine[None, None, None]]) -> None:
 
 def test_a_subscriber_gets_its_instruments_in_the_order_they_were_published() -> None:
     hub = Hub()
-    both, one = hub.subscribe(FAST, BOTH), hub.subscribe(SLOW, [HYNIX])
+    both, one = hub.subscribe(FAST, BOTH), hub.subscribe(SLOW, told(HYNIX))
     published: list[Tick | OrderBook] = [
         tick(volume=1),
         tick(instrument=HYNIX, volume=2),
@@ -67,7 +90,7 @@ def test_a_subscriber_gets_its_instruments_in_the_order_they_were_published() ->
 
 def test_order_facts_go_to_their_owner_and_gaps_to_everybody() -> None:
     hub = Hub()
-    fast, slow = hub.subscribe(FAST, [SAMSUNG]), hub.subscribe(SLOW, [])
+    fast, slow = hub.subscribe(FAST, told(SAMSUNG)), hub.subscribe(SLOW, [])
     hub.publish_fact(FAST, sent("a"))
     hub.publish_gap(gap())
     hub.publish_fact(SLOW, sent("b"))
@@ -91,7 +114,7 @@ def test_facts_and_prices_keep_their_order() -> None:
 
 def test_a_waiting_subscriber_is_woken_by_prices_and_by_facts() -> None:
     hub = Hub()
-    subscription = hub.subscribe(FAST, [SAMSUNG])
+    subscription = hub.subscribe(FAST, told(SAMSUNG))
     wants_more = asyncio.Event()
     seen: list[StrategyEvent] = []
 
@@ -136,7 +159,7 @@ def test_beyond_the_backlog_the_newest_of_an_instrument_replaces_the_one_that_wa
 
 def test_who_has_caught_up_sees_every_tick_again() -> None:
     hub = Hub()
-    subscription = hub.subscribe(SLOW, [SAMSUNG])
+    subscription = hub.subscribe(SLOW, told(SAMSUNG))
     for number in range(MARKET_BACKLOG + 10):
         hub.publish_market(tick(volume=number))
     drain(subscription)
@@ -151,7 +174,7 @@ def test_who_has_caught_up_sees_every_tick_again() -> None:
 
 def test_a_slow_subscriber_holds_up_nobody() -> None:
     hub = Hub()
-    slow, fast = hub.subscribe(SLOW, [SAMSUNG]), hub.subscribe(FAST, [SAMSUNG])
+    slow, fast = hub.subscribe(SLOW, told(SAMSUNG)), hub.subscribe(FAST, told(SAMSUNG))
     total = 10 * MARKET_BACKLOG
     seen: list[StrategyEvent] = []
 
@@ -170,7 +193,7 @@ def test_a_slow_subscriber_holds_up_nobody() -> None:
 
 def test_no_fact_is_dropped_however_many_prices_come() -> None:
     hub = Hub()
-    subscription = hub.subscribe(SLOW, [SAMSUNG])
+    subscription = hub.subscribe(SLOW, told(SAMSUNG))
     facts = [sent(f"{number}") for number in range(1_000)]
     for number, fact in enumerate(facts):
         hub.publish_market(tick(volume=number))
@@ -212,7 +235,7 @@ def test_facts_may_come_for_ever_to_one_who_reads_them() -> None:
 
 def test_nothing_comes_after_unsubscribing() -> None:
     hub = Hub()
-    leaving, staying = hub.subscribe(SLOW, [SAMSUNG]), hub.subscribe(FAST, [SAMSUNG])
+    leaving, staying = hub.subscribe(SLOW, told(SAMSUNG)), hub.subscribe(FAST, told(SAMSUNG))
     hub.unsubscribe(SLOW)
     hub.unsubscribe(SLOW)
     hub.publish_market(tick())
@@ -225,8 +248,8 @@ def test_nothing_comes_after_unsubscribing() -> None:
 
 def test_a_new_subscription_takes_the_place_of_the_former() -> None:
     hub = Hub()
-    former = hub.subscribe(FAST, [SAMSUNG])
-    latter = hub.subscribe(FAST, [HYNIX])
+    former = hub.subscribe(FAST, told(SAMSUNG))
+    latter = hub.subscribe(FAST, told(HYNIX))
     for event in (tick(), tick(instrument=HYNIX)):
         hub.publish_market(event)
     hub.publish_fact(FAST, sent("a"))
@@ -237,7 +260,7 @@ def test_a_new_subscription_takes_the_place_of_the_former() -> None:
 
 def test_an_instrument_named_twice_is_delivered_once() -> None:
     hub = Hub()
-    subscription = hub.subscribe(FAST, [SAMSUNG, SAMSUNG])
+    subscription = hub.subscribe(FAST, told(SAMSUNG, SAMSUNG))
     hub.publish_market(tick())
 
     assert drain(subscription) == [tick()]
@@ -245,7 +268,9 @@ def test_an_instrument_named_twice_is_delivered_once() -> None:
 
 # --- Any interleaving ---------------------------------------------------------------------------
 
-PUBLISH = st.tuples(st.sampled_from(["tick", "book", "fact", "gap"]), st.sampled_from(BOTH))
+PUBLISH = st.tuples(
+    st.sampled_from(["tick", "book", "fact", "gap"]), st.sampled_from((SAMSUNG, HYNIX))
+)
 READ = st.tuples(st.sampled_from([FAST, SLOW]), st.integers(1, 5))
 MANY_TICKS = st.tuples(st.just("tick"), st.just(SAMSUNG))
 ACTS = st.lists(st.one_of(PUBLISH, MANY_TICKS, READ), max_size=80)
@@ -330,7 +355,7 @@ def test_each_subscriber_sees_a_subsequence_that_ends_with_the_newest(
 def test_reading_ends_when_the_subscription_is_closed() -> None:
     async def main() -> list[StrategyEvent]:
         hub = Hub()
-        subscription = hub.subscribe(FAST, [SAMSUNG])
+        subscription = hub.subscribe(FAST, told(SAMSUNG))
 
         async def read_all() -> list[StrategyEvent]:
             return [event async for event in subscription.events()]
@@ -342,3 +367,99 @@ def test_reading_ends_when_the_subscription_is_closed() -> None:
         return reading.result()
 
     assert asyncio.run(main()) == []
+
+
+def venue_tick(venue: Venue) -> Tick:
+    return tick()._replace(venue=venue)
+
+
+STATUS = MarketStatus(SAMSUNG, MarketPhase.OPEN, "112", False, "", NINE)
+EXPECTED = ExpectedPrice(SAMSUNG, Decimal(70_000), 10, NINE, NINE)
+QUOTE = Quote(SAMSUNG, Decimal(70_000), 5, NINE, NINE)
+RECORD = Record(
+    channel="domestic_stock.program_trade_krx",
+    instrument=SAMSUNG,
+    key="005930",
+    columns=("a",),
+    values=("1",),
+    received_at=NINE,
+)
+
+
+def publish_all(hub: Hub) -> None:
+    """One of everything, all about one instrument."""
+    for venue in Venue:
+        hub.publish_market(venue_tick(venue))
+    hub.publish_market(empty_book())
+    hub.publish_market(EXPECTED)
+    hub.publish_market(STATUS)
+    hub.publish_quote(QUOTE)
+    hub.publish_record(RECORD)
+
+
+@pytest.mark.parametrize(
+    ("channel", "seen"),
+    [
+        ("trades", [venue_tick(Venue.KRX), QUOTE]),
+        ("trades@nxt", [venue_tick(Venue.NXT), QUOTE]),
+        ("trades@combined", [venue_tick(Venue.COMBINED), QUOTE]),
+        ("book", [empty_book()]),
+        ("expected", [EXPECTED]),
+        ("status", [STATUS]),
+        ("program", [RECORD]),
+    ],
+)
+def test_a_subscriber_gets_the_kinds_and_venues_it_asked_for(
+    channel: str, seen: list[StrategyEvent]
+) -> None:
+    hub = Hub()
+    subscription = hub.subscribe(FAST, [Interest(channel, SAMSUNG)])
+    publish_all(hub)
+    assert drain(subscription) == seen
+    assert len(hub.subscribe(SLOW, [Interest(channel, HYNIX)])) == 0
+
+
+def test_what_is_watched_can_change_and_what_waits_stays() -> None:
+    hub = Hub()
+    subscription = hub.subscribe(FAST, [Interest("trades", SAMSUNG)])
+    hub.publish_market(tick())
+    hub.watch(FAST, [Interest("book", SAMSUNG)])
+    hub.publish_market(tick(volume=2))
+    hub.publish_market(empty_book())
+    assert drain(subscription) == [tick(), empty_book()]
+    hub.watch(FAST, [])
+    publish_all(hub)
+    assert len(subscription) == 0
+
+
+def test_records_of_two_channels_do_not_replace_each_other() -> None:
+    hub = Hub()
+    subscription = hub.subscribe(FAST, [Interest("program", SAMSUNG)])
+    other = replace(RECORD, channel="domestic_stock.member_krx")
+    newest = replace(RECORD, values=("2",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub_module, "MARKET_BACKLOG", 0)
+        for record in (RECORD, other, newest):
+            hub.publish_record(record)
+        assert drain(subscription) == [newest, other]
+
+
+def test_an_index_is_told_by_records_whatever_it_is_called() -> None:
+    index = InstrumentId("index:0001")
+    hub = Hub()
+    subscription = hub.subscribe(FAST, [Interest("trades", index)])
+    hub.publish_record(replace(RECORD, instrument=index))
+    assert len(subscription) == 1
+
+
+def test_a_gap_of_an_instrument_and_its_bars_go_to_those_who_watch_it() -> None:
+    hub = Hub()
+    mine = hub.subscribe(FAST, [Interest("book", SAMSUNG)])
+    others = hub.subscribe(SLOW, [Interest("trades", HYNIX)])
+    dark = MarketGap(NINE, NINE, up=False, instrument=SAMSUNG)
+    missed = MissedBars(SAMSUNG, NINE, ())
+    hub.publish_gap(dark)
+    hub.publish_missed(missed)
+    hub.publish_gap(gap())
+    assert drain(mine) == [dark, missed, gap()]
+    assert drain(others) == [gap()]

@@ -16,6 +16,7 @@ def info(last: int, instrument: InstrumentId = SAMSUNG, step: int = 100) -> Inst
         upper_limit=Decimal(100_400),
         lower_limit=Decimal(54_200),
         step=Decimal(step),
+        day_volume=0,
     )
 
 

@@ -120,6 +120,7 @@ async def world(
         await desk.start(accept_broker_books=accept_broker_books)
         tasks.append(services.create_task(desk.reconciliation.run()))
         tasks.append(services.create_task(desk.keep_house()))
+        tasks.append(services.create_task(desk.watch.run()))
         tasks.append(services.create_task(desk.host.run()))
         yield World(clock, broker, feed, journal, desk, services)
         for task in tasks:

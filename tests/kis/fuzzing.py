@@ -17,14 +17,14 @@ import orjson
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from daemon.core.errors import BadData, NeedsOperator, OutcomeUnknown, Refused, TryLater
-from daemon.core.values import InstrumentId, Level, OrderBook, Side, Tick
+from daemon.core.values import Level, OrderBook, Side, Tick
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis import replies
 from daemon.kis.frames import FrameDecoder, NoticeCipher
 from daemon.kis.link import HttpResponse
 from daemon.kis.orderlist import fold_orders
 from daemon.kis.replies import Reply
-from daemon.kis.session import FeedSession
+from daemon.kis.session import FeedSession, Registration
 from daemon.kis.spec import CODE_MEANINGS, CodeMeaning
 from daemon.sim.frames import book_frame, trade_frames, trade_record
 from daemon.sim.history import DailyBar
@@ -181,7 +181,11 @@ class Fuzz:
         self._session = FeedSession(
             decoder=self._decoder, notice_channel="H0STCNI0", hts_id="htsid001", budget=5
         )
-        self._session.want([SAMSUNG, InstrumentId("krx:000660")])
+        self._session.want(
+            Registration(channel, code)
+            for channel in ("H0STCNT0", "H0STASP0")
+            for code in ("005930", "000660")
+        )
         self._session.opened("key", self._now)
 
     def _pick(self, limit: int) -> int:
@@ -446,7 +450,7 @@ def bars() -> dict[str, object]:
 _READERS: tuple[tuple[str, Callable[[Reply], object]], ...] = (
     ("balance", lambda page: replies.account_report([page], account=ACCOUNT, at=RECEIVED)),
     ("daily_ccld", lambda page: fold_orders(replies.rows(page, "output1"))),
-    ("inquire_price", replies.price_report),
+    ("inquire_price", lambda page: replies.price_report(page, SAMSUNG)),
     ("inquire_asking", lambda page: replies.order_book(page, SAMSUNG, RECEIVED)),
     ("psbl_order", replies.orderable_cash),
     ("bars", lambda page: replies.daily_bars(page, SAMSUNG)),

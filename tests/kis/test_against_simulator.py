@@ -14,7 +14,7 @@ from daemon.core.calendar import KST
 from daemon.core.errors import Refused
 from daemon.core.events import OrderKind
 from daemon.core.orders import Order
-from daemon.core.values import AccountId, BrokerRef, LinkUp, OrderBook, Side, Tick
+from daemon.core.values import AccountId, BrokerRef, Interest, LinkUp, OrderBook, Side, Tick
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.codec import Credentials
 from daemon.kis.rest import KisRest
@@ -95,7 +95,7 @@ def with_world(folder: Path, main: Callable[[World], Awaitable[None]]) -> None:
                 random=Random(2),
             )
             world = World(rest, feed)
-            feed.want([SAMSUNG])
+            feed.want([Interest("trades", SAMSUNG), Interest("book", SAMSUNG)])
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(rest.run()), loop.create_task(feed.run(world.emit))]
             try:

@@ -72,7 +72,7 @@ def test_a_field_of_a_thousand_levels_is_bad_data(deep: bytes) -> None:
     for read in (
         lambda: replies.rows(page, "output"),
         lambda: replies.rows(page, "output1"),
-        lambda: replies.price_report(page),
+        lambda: replies.price_report(page, SAMSUNG),
         lambda: replies.cursors(Reply({"ctx_area_fk100": value}, "")),
     ):
         with contextlib.suppress(BadData):

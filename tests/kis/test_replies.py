@@ -210,8 +210,9 @@ def test_cursors_come_back_byte_for_byte() -> None:
 
 
 def test_prices_and_buying_power() -> None:
-    price = replies.price_report(replies.read_reply(reply("inquire_price")))
-    assert [int(value) for value in price] == [75700, 77300, 100400, 54200, 100]
+    price = replies.price_report(replies.read_reply(reply("inquire_price")), SAMSUNG)
+    assert [int(value) for value in price[:5]] == [75700, 77300, 100400, 54200, 100]
+    assert price.day_volume == 14598755
     power = replies.orderable_cash(replies.read_reply(reply("psbl_order_virtual")))
     assert power == 9998580
     at = datetime(2024, 6, 10, 8, 0, tzinfo=UTC)
@@ -282,7 +283,7 @@ def test_any_body_is_a_value_or_a_trading_error(body: bytes) -> None:
         lambda: replies.order_book(page, SAMSUNG, EPOCH),
         lambda: replies.daily_bars(page, SAMSUNG),
         lambda: replies.minute_bars(page, SAMSUNG),
-        lambda: replies.price_report(page),
+        lambda: replies.price_report(page, SAMSUNG),
         lambda: replies.orderable_cash(page),
         lambda: fold_orders(replies.rows(page, "output1")),
     ):
@@ -330,3 +331,13 @@ def test_totals_are_of_all_pages_and_need_every_row_to_tell_its_part() -> None:
     rows = [{"pdno": "000001", "hldg_qty": "1", "pchs_amt": "5"}]
     untold = replies.Reply({**blank.body, "output1": rows}, "")
     assert len(replies.account_report([untold], account=ACCOUNT, at=EPOCH).holdings) == 1
+
+
+def test_an_answer_about_another_instrument_is_no_price_of_ours() -> None:
+    hynix = InstrumentId("krx:000660")
+    for read in (
+        lambda: replies.price_report(replies.read_reply(reply("inquire_price")), hynix),
+        lambda: replies.order_book(replies.read_reply(reply("inquire_asking_price")), hynix, EPOCH),
+    ):
+        with pytest.raises(BadData, match="another instrument"):
+            read()

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.errors import BadData
-from daemon.core.values import InstrumentId
 from daemon.core.witness import BrokerNotice
 from daemon.kis.frames import FrameDecoder
 from daemon.kis.session import Backoff, DropKind, FeedSession, Registration, TokenKeeper, Turn
@@ -141,8 +140,13 @@ def make_session(budget: int = 40) -> FeedSession:
     )
 
 
-def codes(count: int) -> list[InstrumentId]:
-    return [InstrumentId(f"krx:{number:06}") for number in range(count)]
+def registrations(*codes: str) -> list[Registration]:
+    """Trades of every code before any book."""
+    return [Registration(channel, code) for channel in ("H0STCNT0", "H0STASP0") for code in codes]
+
+
+def codes(count: int) -> list[Registration]:
+    return registrations(*(f"{number:06}" for number in range(count)))
 
 
 def asked(session: FeedSession, now: float) -> tuple[str, str, str] | None:
@@ -206,6 +210,49 @@ def test_what_does_not_fit_is_visible_and_trades_come_before_books() -> None:
     assert len(session.active) == 5
 
 
+def settle(session: FeedSession, now: float) -> float:
+    """Answer everything the session asks for."""
+    for _ in range(2 * len(session.active) + 50):
+        now += 1.0
+        request = asked(session, now)
+        if request is None:
+            return now
+        session.control(
+            ack(*request[1:], code="OPSP0000" if request[0] == "1" else "OPSP0001"), now
+        )
+    raise AssertionError("it does not come to rest")
+
+
+def test_a_renewed_registration_is_released_and_asked_for_again() -> None:
+    session = make_session()
+    session.want(codes(1))
+    now = settle(session, up(session))
+    trades = Registration("H0STCNT0", "000000")
+    session.renew(trades)
+    session.renew(Registration("H0STCNT0", "999999"))
+    assert asked(session, now + 1) == ("2", *trades)
+    assert asked(session, now + 2) is None, "not before it is gone"
+    session.control(ack(*trades, code="OPSP0001"), now + 2)
+    assert trades not in session.active
+    assert asked(session, now + 3) == ("1", *trades)
+    session.control(ack(*trades), now + 3)
+    assert trades in session.active
+    assert asked(session, now + 4) is None, "once"
+
+
+def test_what_the_broker_refuses_leaves_its_place_to_the_next() -> None:
+    session = make_session(budget=3)
+    session.want(codes(3))
+    now = up(session)
+    refused = asked(session, now)
+    assert refused is not None
+    session.control(ack(*refused[1:], code="OPSP8993"), now)
+    settle(session, now)
+    assert Registration("H0STCNT0", "000001") in session.active
+    assert Registration("H0STCNT0", "000002") in session.active
+    assert Registration(*refused[1:]) in session.overflow
+
+
 def test_a_lower_limit_than_thought_is_learnt() -> None:
     session = make_session()
     session.want(codes(2))
@@ -231,7 +278,7 @@ def test_what_is_no_longer_wanted_is_released_before_anything_is_added() -> None
         request = asked(session, now)
         assert request is not None
         session.control(ack(*request[1:]), now)
-    session.want([InstrumentId("krx:999999")])
+    session.want(registrations("999999"))
     assert asked(session, now + 1) == ("2", "H0STCNT0", "000000")
     assert asked(session, now + 2) == ("2", "H0STASP0", "000000")
     assert asked(session, now + 3) is None
@@ -405,7 +452,7 @@ def test_registrations_converge_whatever_happens(
     session.opened("key", now)
     pending = iter(moods)
     for wish in wishes:
-        session.want([InstrumentId(f"krx:{number:06}") for number in wish])
+        session.want(registrations(*(f"{number:06}" for number in wish)))
         for _ in range(10):
             turn(lambda: next(pending, "ok"))
     for _ in range(150):

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.core.errors import NeedsOperator, TryLater
-from daemon.core.values import InstrumentId, LinkDown, LinkUp, OrderBook, Tick
+from daemon.core.values import InstrumentId, Interest, LinkDown, LinkUp, OrderBook, Tick
 from daemon.core.witness import BrokerNotice
 from daemon.kis.spec import SIM
 from daemon.kis.stream import KisFeed
@@ -19,6 +19,10 @@ from tests.support import EPOCH, VirtualClock, run_virtual
 NOTICE = ("H0STCNI0", "htsid001")
 TRADES = ("H0STCNT0", "005930")
 BOOK = ("H0STASP0", "005930")
+
+
+def interests(*instruments: InstrumentId) -> list[Interest]:
+    return [Interest(channel, each) for channel in ("trades", "book") for each in instruments]
 
 
 class Keys:
@@ -57,7 +61,7 @@ class Scene:
             on_raw=lambda message, at: self.raw.append(message),
             on_server_time=self.told.append,
         )
-        self.feed.want(wanted)
+        self.feed.want(interests(*wanted))
 
     def play(self, seconds: float) -> "Scene":
         async def scenario() -> None:
@@ -304,7 +308,7 @@ def test_wishes_change_while_it_runs() -> None:
 
     async def play(connection: MemoryConnection) -> None:
         await greet(connection)
-        scene.feed.want([InstrumentId("krx:000660")])
+        scene.feed.want(interests(InstrumentId("krx:000660")))
         while True:
             request = await connection.request()
             said.append(request)
@@ -363,3 +367,83 @@ def test_a_bad_message_is_logged_with_a_bounded_beginning_and_no_key() -> None:
         [line] = [each for each in lines if each["event"] == "frame_undecodable"]
         assert 0 < len(line["raw"]) <= 200
         assert secret not in str(lines)
+
+
+def test_what_is_wanted_confirmed_and_left_out_is_visible() -> None:
+    async def play(connection: MemoryConnection) -> None:
+        for expected in (NOTICE, TRADES):
+            await connection.request()
+            connection.acknowledge(*expected)
+        await connection.request()
+        connection.push(ack(*BOOK, code="OPSP0008"))
+        await for_ever()
+
+    trades, book = interests(SAMSUNG)
+    seen: list[object] = []
+
+    async def scenario() -> None:
+        scene = Scene(play)
+        task = asyncio.get_running_loop().create_task(scene.feed.run(scene.events.append))
+        await asyncio.sleep(5.0)
+        seen.extend((scene.feed.confirmed, scene.feed.overflow))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_virtual(scenario())
+    assert seen == [frozenset({trades}), (book,)]
+
+
+def test_an_interest_without_a_channel_is_refused_and_the_former_set_kept() -> None:
+    scene = Scene()
+    with pytest.raises(ValueError, match="weather"):
+        scene.feed.want([Interest("weather", SAMSUNG)])
+    with pytest.raises(ValueError, match="weather"):
+        scene.feed.canonical(Interest("weather", SAMSUNG))
+
+
+def test_a_connection_given_up_is_opened_again() -> None:
+    async def first(connection: MemoryConnection) -> None:
+        await greet(connection)
+        scene.feed.reconnect("it brings nothing")
+        await for_ever()
+
+    async def second(connection: MemoryConnection) -> None:
+        await greet(connection)
+        await for_ever()
+
+    scene = Scene(first, second)
+    scene.play(30)
+    assert scene.kinds() == [LinkUp, LinkDown, LinkUp]
+    assert isinstance(scene.events[1], LinkDown)
+    assert scene.events[1].cause == "it brings nothing"
+
+
+def test_a_renewed_interest_is_registered_anew() -> None:
+    said: list[tuple[str, str, str]] = []
+
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        await asyncio.sleep(1.0)
+        scene.feed.renew(interests(SAMSUNG)[0])
+        said.append(await connection.request())
+        connection.push(ack(*TRADES, code="OPSP0001"))
+        said.append(await connection.request())
+        await for_ever()
+
+    scene = Scene(play)
+    scene.play(10)
+    assert said == [("2", *TRADES), ("1", *TRADES)]
+
+
+def test_many_connections_in_an_hour_come_no_closer_than_a_minute() -> None:
+    async def dies_young(connection: MemoryConnection) -> None:
+        await greet(connection)
+        await asyncio.sleep(61.0)
+        connection.close()
+
+    scene = Scene(*[dies_young] * 200).play(3 * 3600)
+    times = scene.stream.opened_at
+    in_an_hour = max(sum(at <= each < at + 3600 for each in times) for at in times)
+    assert in_an_hour <= KisFeed.RECONNECTS + 60
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert min(gaps[KisFeed.RECONNECTS :]) >= KisFeed.CALM_PAUSE

@@ -51,6 +51,7 @@ from daemon.engine.host import RunState, StrategyHost
 from daemon.engine.hub import MARKET_BACKLOG, Subscription
 from daemon.engine.ledger import Ledger
 from daemon.engine.reconciliation import Reconciliation
+from daemon.engine.watch import MarketWatch
 from daemon.kis import replies
 from daemon.kis import tokens as tokens_module
 from daemon.kis.frames import Ack, FrameDecoder
@@ -612,6 +613,16 @@ def open_orders_bind_nothing() -> None:
     _around(risk, "_exposure", exposure)
 
 
+def silence_is_a_quiet_market() -> None:
+    """An instrument that does not tick does not trade."""
+
+    async def ask_nothing(watch: MarketWatch) -> None:
+        """Nobody is asked."""
+
+    _put(MarketWatch, "_ask_next", ask_nothing)
+    _put(MarketWatch, "_look_at_confirmed", lambda *args: None)
+
+
 def a_shut_gate_stops_cancels() -> None:
     """Whatever shuts the gate for new orders holds cancels back, too."""
 
@@ -948,6 +959,13 @@ MUTANTS: tuple[Mutant, ...] = (
         (),
         open_orders_bind_nothing,
         range(10, 13),
+    ),
+    Mutant(
+        "silence is a quiet market",
+        "silence is proven by inquiry or marked",
+        (Fault.QUOTES_SILENT,),
+        silence_is_a_quiet_market,
+        range(1, 4),
     ),
     Mutant(
         "a shut gate stops cancels",

@@ -1,3 +1,22 @@
 """Seeds of days that once broke a promise: lived through again with every change."""
 
-REMEMBERED = (1, 3, 6, 11, 17, 18, 34, 78, 106, 2103, 2107, 3010, 3031, 3078, 4083, 10080, 10154, 20097)
+REMEMBERED = (
+    1,
+    3,
+    6,
+    11,
+    17,
+    18,
+    34,
+    78,
+    106,
+    2103,
+    2107,
+    3010,
+    3031,
+    3078,
+    4083,
+    10080,
+    10154,
+    20097,
+)

@@ -151,6 +151,21 @@ def test_a_process_dies_before_the_step_it_is_told(fatal: int) -> None:
     run_virtual(main())
 
 
+def test_a_process_knows_when_it_last_slept() -> None:
+    async def main() -> None:
+        process = Process("sleeper")
+        assert not process.slept_since(0.0)
+        await asyncio.sleep(5.0)
+        process.freeze()
+        assert process.slept_since(100.0), "it sleeps now"
+        await asyncio.sleep(5.0)
+        process.thaw()
+        assert process.slept_since(10.0)
+        assert not process.slept_since(10.1)
+
+    run_virtual(main())
+
+
 def test_what_comes_while_a_process_is_frozen_happens_in_order_when_it_thaws() -> None:
     async def main() -> None:
         loop, ran = asyncio.get_running_loop(), list[object]()

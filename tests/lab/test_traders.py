@@ -13,7 +13,7 @@ from daemon.core.orders import Order
 from daemon.core.risk import Denied
 from daemon.core.values import OrderId, Side
 from daemon.lab.loop import run_virtual
-from daemon.lab.traders import Broken, Busy, Slow, TraderParameters
+from daemon.lab.traders import Broken, Busy, Slow, Spectator, TraderParameters, market_told
 from daemon.strategy import Strategy
 from tests.strategies.desk import HYNIX, OPEN, SAMSUNG, Answer, FakeDesk, trade
 
@@ -114,3 +114,17 @@ def test_a_broken_one_fails_after_the_events_it_survives(survives: int) -> None:
         play(desk, Broken, breaks_after=survives)
     assert desk.submitted
     play(Desk(10), Broken, breaks_after=1000)
+
+
+def test_a_spectator_passes_on_everything_and_does_nothing() -> None:
+    heard: list[object] = []
+
+    async def main() -> Desk:
+        market_told.set(heard.append)
+        desk = Desk(3)
+        await Spectator(TraderParameters()).run(desk)
+        return desk
+
+    assert run_virtual(main()).submitted == []
+    assert heard[0] is None
+    assert len(heard) == 7

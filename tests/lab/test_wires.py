@@ -14,7 +14,7 @@ from daemon.lab.mix import Fault
 from daemon.lab.wires import LabConnection
 from daemon.sim.options import HTS_ID
 from tests.lab.scene import LATENCY, NOTICES, Scene, leaving, play
-from tests.sim.rig import QUIET, unsealed
+from tests.sim.rig import QUIET, registration, unsealed
 
 ONE_WAY = 1.5 * LATENCY
 """The longest way without a fault."""
@@ -344,6 +344,31 @@ def test_a_connection_that_is_dropped_delivers_first_what_was_on_its_way() -> No
                 await ear.connection.send("x")
             with pytest.raises(ConnectionLost):
                 await ear.connection.pong(b"x")
+
+    play(script)
+
+
+def test_lost_registrations_bring_nothing_until_they_are_made_anew() -> None:
+    async def script(scene: Scene) -> None:
+        async with scene.listening() as ear:
+            for code in ("005930", "000660"):
+                await scene.register(ear.connection, "H0STCNT0", code)
+            await asyncio.sleep(4 * LATENCY)
+
+            ear.connection.lose_registrations("005930")
+            ear.forget()
+            scene.by_hand(1, None)
+            await asyncio.sleep(60.0)
+            assert not any("|005930^" in each for each in ear.frames)
+            approval = scene.venue.broker.keys.issue_approval(scene.venue.clock.now())
+            for kind in ("2", "1"):
+                text = registration(approval, "H0STCNT0", "005930", kind)
+                await ear.connection.send(text)
+                await asyncio.sleep(4 * LATENCY)
+            ear.forget()
+            scene.by_hand(1, None)
+            await asyncio.sleep(10.0)
+            assert any(each.startswith("0|H0STCNT0|001|005930") for each in ear.frames)
 
     play(script)
 

@@ -207,3 +207,22 @@ def test_a_cut_frame_is_a_part_that_is_not_the_whole(seed: int) -> None:
     part = mischief.cut(text, Random(seed))
     assert text.startswith(part)
     assert 0 < len(part) < len(text)
+
+
+def test_market_frames_say_what_they_are_about_and_others_nothing() -> None:
+    assert mischief.market_code("0|H0STCNT0|001|005930^090000") == "005930"
+    assert mischief.market_code("1|H0STCNI0|001|sealed") == ""
+    assert mischief.market_code('{"header":{}}') == ""
+
+
+def test_a_release_is_told_from_a_registration() -> None:
+    def message(kind: str) -> str:
+        return (
+            f'{{"header":{{"tr_type":"{kind}"}},"body":{{"input":{{"tr_id":"H0STCNT0",'
+            f'"tr_key":"005930"}}}}}}'
+        )
+
+    assert mischief.releases(message("2"), "005930")
+    assert not mischief.releases(message("1"), "005930")
+    assert not mischief.releases(message("2"), "000660")
+    assert not mischief.releases('{"header":{"tr_id":"PINGPONG"}}', "005930")

@@ -34,6 +34,7 @@ from daemon.core.values import (
     Bar,
     BrokerRef,
     InstrumentId,
+    Interest,
     OrderId,
     Side,
     StrategyId,
@@ -127,6 +128,15 @@ class FakeDesk:
 
     def now(self) -> datetime:
         return self._now
+
+    def watch(self, *interests: Interest) -> None:
+        """Everything of the script is told anyway."""
+
+    def unwatch(self, *interests: Interest) -> None:
+        """See `watch`."""
+
+    def age(self, instrument: InstrumentId) -> timedelta | None:
+        return timedelta(0) if instrument in self._last else None
 
     async def events(self) -> AsyncIterator[StrategyEvent]:
         while self._facts or self._script:

@@ -1,0 +1,156 @@
+"""The judge of market data misses what was neither told nor marked, and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pytest
+
+from daemon.core.values import Quote, Side, Tick
+from daemon.lab import freshness as module
+from daemon.lab.freshness import BOUND, LOOK, Freshness
+from daemon.lab.loop import Process
+from daemon.lab.mix import FaultMix
+from daemon.lab.venue import Venue
+from daemon.lab.witness import Witness
+from daemon.strategy import MarketGap, StrategyEvent
+from tests.builders import HYNIX, NINE, SAMSUNG
+from tests.lab.scene import OPTIONS
+
+
+@dataclass
+class Hands:
+    """A clock that only hands move."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class FakeMachine:
+    process: Process
+
+
+class Bench:
+    """A judge, an exchange whose volumes are set by hand, and a strategy's ear."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.venue = Venue(OPTIONS, FaultMix(1, ()), 1, step=1.0)
+        self.hands = Hands()
+        self.process = Process("daemon-1")
+        monkeypatch.setattr(self.venue, "clock", self.hands)
+        monkeypatch.setattr(module, "current_process", lambda: self.process)
+        self.witness = Witness(clock=self.hands.monotonic, market_time=lambda: NINE)
+        machine = FakeMachine(self.process)
+        self.judge = Freshness(self.venue, machine, self.witness)  # type: ignore[arg-type]
+        self.judge.on_told(None)
+        for tape in self.venue.broker.market.tapes.values():
+            tape.volume = 0
+
+    def traded(self, volume: int) -> None:
+        self.venue.broker.market.tapes["005930"].volume = volume
+
+    def told(self, event: StrategyEvent) -> None:
+        self.judge.on_told(event)
+
+    def wait(self, seconds: float) -> None:
+        end = self.hands.now + seconds
+        while self.hands.now < end:
+            self.hands.now += LOOK
+            self.judge._look()
+
+    @property
+    def missed(self) -> bool:
+        return bool(self.witness.violations)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+def tick(volume: int) -> Tick:
+    return Tick(SAMSUNG, Decimal(1), 1, Side.BUY, volume, NINE, NINE)
+
+
+def quote(volume: int) -> Quote:
+    return Quote(SAMSUNG, Decimal(1), volume, NINE, NINE)
+
+
+def gap(*, up: bool, everything: bool = False) -> MarketGap:
+    return MarketGap(NINE, NINE, up, None if everything else SAMSUNG)
+
+
+def test_a_trade_that_nobody_tells_is_missed_after_its_time(bench: Bench) -> None:
+    bench.told(tick(10))
+    bench.traded(10)
+    bench.wait(3 * BOUND)
+    assert not bench.missed
+    bench.traded(11)
+    bench.wait(BOUND - LOOK)
+    assert not bench.missed
+    bench.wait(4 * LOOK)
+    assert "of 11 shares of 005930" in bench.witness.violations[0]
+
+
+@pytest.mark.parametrize(
+    "event", [tick(11), quote(11), gap(up=False), gap(up=False, everything=True)]
+)
+def test_what_is_told_or_marked_is_not_missed(bench: Bench, event: StrategyEvent) -> None:
+    bench.told(tick(10))
+    bench.traded(11)
+    bench.wait(BOUND - 2 * LOOK)
+    bench.told(event)
+    bench.wait(3 * BOUND)
+    assert not bench.missed
+
+
+def test_a_mark_of_another_instrument_excuses_nothing(bench: Bench) -> None:
+    bench.told(MarketGap(NINE, NINE, False, HYNIX))
+    bench.traded(1)
+    bench.wait(3 * BOUND)
+    assert bench.missed
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_after_a_mark_there_is_time_to_tell(bench: Bench, everything: bool) -> None:
+    bench.traded(1)
+    bench.told(gap(up=False, everything=everything))
+    bench.wait(2 * BOUND)
+    bench.told(gap(up=True, everything=everything))
+    bench.wait(BOUND - 2 * LOOK)
+    assert not bench.missed
+    bench.wait(4 * LOOK)
+    assert bench.missed
+
+
+def excuses() -> list[Callable[[Bench], None]]:
+    def killed(bench: Bench) -> None:
+        bench.process.alive = False
+
+    def replaced(bench: Bench) -> None:
+        bench.judge._machine.process = Process("daemon-2")
+
+    def frozen(bench: Bench) -> None:
+        bench.process.freeze()
+
+    return [killed, replaced, frozen]
+
+
+@pytest.mark.parametrize("excuse", excuses())
+def test_who_does_not_run_need_not_know(bench: Bench, excuse: Callable[[Bench], None]) -> None:
+    bench.traded(1)
+    excuse(bench)
+    bench.wait(3 * BOUND)
+    assert not bench.missed
+
+
+def test_who_begins_to_listen_begins_anew(bench: Bench) -> None:
+    bench.told(gap(up=False))
+    bench.told(tick(5))
+    bench.judge.on_told(None)
+    bench.traded(5)
+    bench.wait(2 * BOUND)
+    assert bench.missed
