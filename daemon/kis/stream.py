@@ -14,7 +14,7 @@ import structlog
 from daemon.core.errors import BadData, NeedsOperator, TradingError
 from daemon.core.values import InstrumentId, LinkDown, LinkUp
 from daemon.kis.codec import Credentials
-from daemon.kis.frames import FrameDecoder, FrameStats
+from daemon.kis.frames import Drift, FrameDecoder, FrameStats
 from daemon.kis.link import ConnectionLost, WsConnection, WsTransport, lone_error
 from daemon.kis.session import Backoff, Drop, DropKind, FeedSession, Registration
 from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL, WS_PATH, Profile
@@ -88,7 +88,7 @@ class KisFeed:
         self._on_raw = on_raw
         self._on_server_time = on_server_time
         self._beats: deque[float] = deque(maxlen=self.BEATS + 1)
-        self._decoder = FrameDecoder(credentials.account)
+        self._decoder = FrameDecoder(credentials.account, on_drift=_log_drift)
         self._session = FeedSession(
             decoder=self._decoder,
             notice_channel=profile.notice_channel,
@@ -294,6 +294,11 @@ class KisFeed:
             )
         if self._session.is_deaf:
             raise _Dropped(Drop(DropKind.RECONNECT, "order notices cannot be read"))
+
+
+def _log_drift(drift: Drift) -> None:
+    """The broker has added columns to a channel. Harmless by itself, and worth a look."""
+    log.warning("feed_drift", channel=drift.channel, known=drift.known, seen=drift.widest)
 
 
 def _excerpt(message: str | bytes) -> str:

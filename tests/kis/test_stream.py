@@ -363,3 +363,22 @@ def test_a_bad_message_is_logged_with_a_bounded_beginning_and_no_key() -> None:
         [line] = [each for each in lines if each["event"] == "frame_undecodable"]
         assert 0 < len(line["raw"]) <= 200
         assert secret not in str(lines)
+
+
+def test_columns_that_were_added_are_logged_once_a_channel() -> None:
+    trade, book = frame("h0stcnt0_1_47"), frame("h0stasp0_62")
+
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        for text in (trade, f"{trade}^9", f"{trade}^9^9", book, f"{book}^9", f"{book}^9"):
+            connection.push(text)
+        await for_ever()
+
+    with capture_logs() as lines:
+        Scene(play).play(5)
+    told = [each for each in lines if each["event"] == "feed_drift"]
+    assert [(each["channel"], each["known"], each["seen"]) for each in told] == [
+        ("H0STCNT0", 47, 48),
+        ("H0STASP0", 62, 63),
+    ]
+    assert all(each["log_level"] == "warning" for each in told)
