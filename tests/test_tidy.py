@@ -13,8 +13,8 @@ MODULE_LIMIT = 500
 STRATEGY_LIMIT = 200
 
 BROKER_WORDS = re.compile(
-    r"\b(?:H0ST[A-Z0-9]+|HDFS[A-Z0-9]+|ODNO|ORGN_ODNO|CANO|ACNT_PRDT_CD|ORD_DVSN|rt_cd|msg_cd"
-    r"|EGW\d+|OPSP\d+|OPSQ\d+|(?:TTT|VTT|FHK|CTC|JTT)[A-Z]{1,3}\d+[A-Z]?)\b"
+    r"\b(?:H0(?:ST|NX|UN|UP|GS)[A-Z0-9]+|HDFS[A-Z0-9]+|ODNO|ORGN_ODNO|CANO|ACNT_PRDT_CD"
+    r"|ORD_DVSN|rt_cd|msg_cd|EGW\d+|OPSP\d+|OPSQ\d+|(?:TTT|VTT|FHK|CTC|JTT)[A-Z]{1,3}\d+[A-Z]?)\b"
 )
 LEFTOVERS = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
 

@@ -4,6 +4,7 @@ Prices and money are `Decimal`, shares are `int`, instants are aware UTC `dateti
 Nothing here knows a broker, a clock or a loop.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple, NewType
 
 InstrumentId = NewType("InstrumentId", str)
-"""`"<market>:<code>"`, for example `"krx:005930"` or `"nasdaq:AAPL"`."""
+"""`"<market>:<code>"`, for example `"krx:005930"`, `"nasdaq:AAPL"` or `"nyse:BRK/B"`."""
 
 StrategyId = NewType("StrategyId", str)
 OrderId = NewType("OrderId", str)
@@ -37,6 +38,12 @@ class Market(StrEnum):
     INDEX = "index"
     """Not traded: the indices of the KRX, such as `index:0001` (KOSPI)."""
 
+    DERIVATIVE = "derivative"
+    """Not traded: futures and options, here and abroad, such as `derivative:101W09`."""
+
+    BOND = "bond"
+    """Not traded: bonds by their standard code, such as `bond:KR103502GA34`."""
+
 
 class Venue(StrEnum):
     """Where a Korean stock trades, and whose prices a feed tells: one listing, two venues."""
@@ -58,10 +65,21 @@ class Side(StrEnum):
         return 1 if self is Side.BUY else -1
 
 
+_CODE = re.compile(r"[0-9A-Za-z]+")
+# Share classes and preferred stocks of the American exchanges: BRK/B, BF.B, BAC-L.
+_AMERICAN_CODE = re.compile(r"[0-9A-Za-z]+(?:[./-][0-9A-Za-z]+)*")
+_AMERICAN = frozenset({Market.NASDAQ, Market.NYSE, Market.AMEX})
+
+
 def instrument_id(market: Market, code: str) -> InstrumentId:
-    """Join a market and its local code; raises `ValueError` on an empty or spaced code."""
-    if not code or not code.isalnum() or not code.isascii():
-        raise ValueError(f"instrument code {code!r} must be letters and digits, such as 005930")
+    """Join a market and its local code.
+
+    Raises `ValueError` unless the code is ASCII letters and digits; on the American exchanges
+    single `.`, `/` and `-` may stand between them.
+    """
+    shape, example = (_AMERICAN_CODE, "BRK/B") if market in _AMERICAN else (_CODE, "005930")
+    if shape.fullmatch(code) is None:
+        raise ValueError(f"instrument code {code!r} must be letters and digits, such as {example}")
     return InstrumentId(f"{market.value}:{code}")
 
 

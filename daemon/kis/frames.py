@@ -1,13 +1,14 @@
-"""Stream messages in: data frames to ticks, books and notices; control messages to typed answers.
+"""Stream messages in: data frames to events; control messages to typed answers.
 
 A data frame is `enc|tr_id|count|payload`; its row width is fields ÷ count and never assumed. Any
-text gives values or one `BadData`.
+text gives values or one `BadData`. Trades and books of Korean stocks are read here, for they come
+by the thousand a second; other rows by the modules named for them.
 """
 
 import binascii
 from base64 import b64decode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -17,30 +18,27 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from daemon.core.calendar import KST
 from daemon.core.errors import BadData
-from daemon.core.values import AccountId, InstrumentId, Level, OrderBook, Side, Tick, Venue
-from daemon.core.witness import BrokerNotice, NoticeKind
-from daemon.kis.fields import (
-    day_of,
-    decimal_or_none,
-    instant_of,
-    instrument_of,
-    order_number,
-    shares_or_none,
-    side_of,
+from daemon.core.values import (
+    AccountId,
+    ExpectedPrice,
+    InstrumentId,
+    Level,
+    MarketStatus,
+    OrderBook,
+    Record,
+    Side,
+    Tick,
 )
-from daemon.kis.spec import (
-    BOOK_CHANNEL,
-    BOOK_COLUMNS,
-    NOTICE_CHANNELS,
-    NOTICE_COLUMNS,
-    NOTICE_COMMON_WIDTH,
-    NOTICE_LEAST_WIDTH,
-    TRADE_COLUMNS,
-    TRADES_CHANNEL,
-    WsCode,
-)
+from daemon.core.witness import BrokerNotice
+from daemon.kis.channels import BOOK, BY_TR_ID, TRADES, Channel, Kind, Subject
+from daemon.kis.fields import day_of, decimal_or_none, instant_of, instrument_of, shares_or_none
+from daemon.kis.notices import ACCOUNT_COLUMN, domestic_notice, overseas_notice
+from daemon.kis.overseas import overseas_book, overseas_tick
+from daemon.kis.records import own_row, record
+from daemon.kis.spec import BOOK_CHANNEL, BOOK_COLUMNS, TRADE_COLUMNS, TRADES_CHANNEL, WsCode
+from daemon.kis.status import market_status
 
-FrameEvent = Tick | OrderBook | BrokerNotice
+FrameEvent = Tick | OrderBook | ExpectedPrice | MarketStatus | Record | BrokerNotice
 
 _CODE, _TIME, _PRICE, _QUANTITY, _DAY_VOLUME, _AGGRESSOR = (
     TRADE_COLUMNS.index(name)
@@ -63,15 +61,20 @@ _TRADE_SPLITS = _AGGRESSOR + 1
 _BOOK_SPLITS = BOOK_COLUMNS.index("BIDP_RSQN10") + 1
 _LEVELS = 10
 
-_TRADE_WIDTH = len(TRADE_COLUMNS)
-_BOOK_WIDTH = len(BOOK_COLUMNS)
-_NOTICE_CHANNELS = frozenset(NOTICE_CHANNELS.values())
 _COUNTS = {f"{count:03}": count for count in range(1, 1000)}
 _CACHE_LIMIT = 4096
 _TOO_MANY = 10**30  # shares: where `fields` ends to read numbers, too
 
 _new_tick = tuple.__new__
 _DAY = timedelta(days=1)
+
+_READERS: dict[Kind, Callable[[Sequence[str], Channel, datetime], FrameEvent | None]] = {
+    Kind.STATUS: market_status,
+    Kind.OVERSEAS_TRADES: overseas_tick,
+    Kind.OVERSEAS_BOOK: overseas_book,
+    Kind.RECORD: record,
+}
+_NOTICE_READERS = {Kind.NOTICES: domestic_notice, Kind.OVERSEAS_NOTICES: overseas_notice}
 
 
 class NoticeCipher:
@@ -97,21 +100,43 @@ class NoticeCipher:
             raise BadData("cannot be decrypted", field="payload") from None
 
 
+class Drift(NamedTuple):
+    """A channel whose rows have more columns than known, and how many frames of it came so."""
+
+    channel: str
+    known: int
+    widest: int
+    frames: int
+
+
 @dataclass(slots=True)
 class FrameStats:
-    """What was read and what was noticed on the way, since the start."""
+    """What was read and what was noticed on the way, since the start.
+
+    `wider` counts frames with more columns than known, `drift` tells of them by TR id. `foreign`
+    counts rows of other accounts, `pending` requests that were taken but not yet done.
+    """
 
     frames: int = 0
     wider: int = 0
     foreign: int = 0
     pending: int = 0
+    drift: dict[str, Drift] = field(default_factory=dict)
+
+
+def _ignore(drift: Drift) -> None:
+    """Nobody asked to be told."""
 
 
 class FrameDecoder:
-    """Reads data frames for one account. Keeps small caches; holds no other state."""
+    """Reads data frames for one account. Keeps small caches; holds no other state.
 
-    def __init__(self, account: AccountId) -> None:
+    `on_drift` is called once for each channel that grew, with its first such frame.
+    """
+
+    def __init__(self, account: AccountId, *, on_drift: Callable[[Drift], None] = _ignore) -> None:
         self.stats = FrameStats()
+        self._on_drift = on_drift
         self._account = account
         self._account_digits = account.replace("-", "")
         self._instruments: dict[str, InstrumentId] = {}
@@ -124,7 +149,8 @@ class FrameDecoder:
     ) -> Sequence[FrameEvent]:
         """The events of one frame, in its order; `received_at` is aware UTC.
 
-        Raises `BadData`; nothing of such a frame is delivered.
+        `cipher` is that of the frame's own channel: each sealed one has another key. Raises
+        `BadData`; nothing of such a frame is delivered.
         """
         try:
             sealed, channel, records, payload = frame.split("|", 3)
@@ -134,76 +160,146 @@ class FrameDecoder:
         if count is None:
             raise BadData("not a record count", field="count", raw=records)
         self.stats.frames += 1
-        if sealed == "1":
-            if channel not in _NOTICE_CHANNELS or cipher is None:
-                raise BadData("sealed, and there is no key", field=channel[:16])
-            return self._notices(cipher.decrypt(payload), count, received_at)
-        if sealed != "0":
+        if sealed == "0":
+            if channel == TRADES_CHANNEL:
+                return self._trades(payload, count, received_at)
+            if channel == BOOK_CHANNEL:
+                return self._books(payload, count, received_at)
+        elif sealed != "1":
             raise BadData("neither plain nor sealed", raw=frame)
-        if channel == TRADES_CHANNEL:
-            return self._trades(payload, count, received_at)
-        if channel == BOOK_CHANNEL:
-            return self._books(payload, count, received_at)
-        if channel in _NOTICE_CHANNELS:
-            return self._notices(payload, count, received_at)
-        raise BadData("not a channel of ours", field="tr_id", raw=channel)
+        known = BY_TR_ID.get(channel)
+        if known is None:
+            raise BadData("not a channel of ours", field="tr_id", raw=channel)
+        if sealed == "1":
+            if not known.encrypted or cipher is None:
+                raise BadData("sealed, and there is no key", field=channel)
+            payload = cipher.decrypt(payload)
+        return self._others(payload, count, received_at, known)
 
-    def _width(self, payload: str, count: int, least: int, most: int) -> int:
+    def _others(
+        self, payload: str, count: int, received_at: datetime, channel: Channel
+    ) -> Sequence[FrameEvent]:
+        """Rows of any channel but the two that come most."""
+        kind = channel.kind
+        if kind is Kind.TRADES:
+            return self._trades(payload, count, received_at, channel)
+        if kind is Kind.BOOK:
+            return self._books(payload, count, received_at, channel)
+        if kind is Kind.EXPECTED:
+            return self._expected(payload, count, received_at, channel)
+        if kind in _NOTICE_READERS:
+            return self._notices(payload, count, received_at, channel)
+        read = _READERS[kind]
+        rows: Sequence[Sequence[str]] = self._parted(payload, count, channel)
+        if channel.subject is Subject.CUSTOMER:
+            rows = self._own(rows, channel)
+        events = [read(row, channel, received_at) for row in rows]
+        return [event for event in events if event is not None]
+
+    def _width(self, payload: str, count: int, channel: Channel) -> int:
         """Fields of one record. Wider than known is drift, narrower cannot be read."""
         fields = payload.count("^") + 1
         width = fields if count == 1 else fields // count
         if width * count != fields:
             raise BadData(f"{fields} fields are not {count} records", field="payload", raw=payload)
-        if width < least:
-            raise BadData(f"{width} fields where {least} are known", field="payload", raw=payload)
-        if width > most:
-            self.stats.wider += 1
+        if width < channel.least:
+            what = f"{width} fields where {channel.least} are known"
+            raise BadData(what, field="payload", raw=payload)
+        if width > channel.known:
+            self._drifted(channel, width)
         return width
 
+    def _drifted(self, channel: Channel, width: int) -> None:
+        stats, name = self.stats, channel.tr_id
+        stats.wider += 1
+        before = stats.drift.get(name)
+        if before is None:
+            stats.drift[name] = first = Drift(name, channel.known, width, 1)
+            self._on_drift(first)
+        else:
+            widest = max(before.widest, width)
+            stats.drift[name] = Drift(name, channel.known, widest, before.frames + 1)
+
+    def _parted(self, payload: str, count: int, channel: Channel) -> list[list[str]]:
+        """One list of all its fields a record."""
+        width = self._width(payload, count, channel)
+        parts = payload.split("^")
+        return [parts[base : base + width] for base in range(0, width * count, width)]
+
     def _rows(
-        self, payload: str, count: int, splits: int, least: int, most: int
+        self, payload: str, count: int, splits: int, channel: Channel
     ) -> Sequence[Sequence[str]]:
         """One list of fields a record; a lone record is split only as far as it is read."""
         # int() would read "1_0" and the digits of other scripts.
         if "_" in payload or not payload.isascii():
             raise BadData("not a market frame", field="payload", raw=payload)
         if count == 1:
-            if not least <= payload.count("^") + 1 <= most:
-                self._width(payload, count, least, most)
+            if not channel.least <= payload.count("^") + 1 <= channel.known:
+                self._width(payload, count, channel)
             return (payload.split("^", splits),)
-        width = self._width(payload, count, least, most)
-        parts = payload.split("^")
-        return [parts[base : base + width] for base in range(0, width * count, width)]
+        return self._parted(payload, count, channel)
 
-    def _trades(self, payload: str, count: int, received_at: datetime) -> list[Tick]:
+    def _trades(
+        self, payload: str, count: int, received_at: datetime, channel: Channel = TRADES
+    ) -> list[Tick]:
         if not self._since <= received_at < self._until:
             self._new_day(received_at)
         instruments, prices, seconds = self._instruments, self._prices, self._seconds
+        venue = channel.venue
         ticks = []
-        for row in self._rows(payload, count, _TRADE_SPLITS, _TRADE_WIDTH, _TRADE_WIDTH + 1):
+        for row in self._rows(payload, count, _TRADE_SPLITS, channel):
             try:
                 quantity, day_volume = int(row[_QUANTITY]), int(row[_DAY_VOLUME])
             except ValueError:
-                raise BadData("not a count of shares", field="CNTG_VOL", raw=payload) from None
+                raise _no_shares(row) from None
             if not (0 <= quantity < _TOO_MANY and 0 <= day_volume < _TOO_MANY):
-                raise BadData("not a count of shares", field="CNTG_VOL", raw=payload)
+                raise _no_shares(row)
             code, price, second = row[_CODE], row[_PRICE], row[_TIME]
             ticks.append(
                 _new_tick(
                     Tick,
                     (
                         instruments.get(code) or self._instrument(code),
-                        prices.get(price) or self._price(price),
+                        prices.get(price) or self._price(price, "STCK_PRPR"),
                         quantity,
                         _AGGRESSORS.get(row[_AGGRESSOR]),
                         day_volume,
                         seconds.get(second) or self._second(second, received_at),
                         received_at,
-                        Venue.KRX,
+                        venue,
                     ),
                 )
             )
         return ticks
+
+    def _expected(
+        self, payload: str, count: int, received_at: datetime, channel: Channel
+    ) -> list[ExpectedPrice]:
+        """Rows are laid out like trades; one without a price says that nothing would trade."""
+        if not self._since <= received_at < self._until:
+            self._new_day(received_at)
+        expected = []
+        for row in self._rows(payload, count, _TRADE_SPLITS, channel):
+            code, text, second = row[_CODE], row[_PRICE], row[_TIME]
+            price = self._prices.get(text)
+            if price is None:
+                if not decimal_or_none(text, "STCK_PRPR"):
+                    continue
+                price = self._price(text, "STCK_PRPR")
+            quantity = shares_or_none(row[_QUANTITY], "CNTG_VOL")
+            if quantity is None:
+                raise BadData("not a count of shares", field="CNTG_VOL", raw=payload)
+            expected.append(
+                ExpectedPrice(
+                    self._instruments.get(code) or self._instrument(code),
+                    price,
+                    quantity,
+                    self._seconds.get(second) or self._second(second, received_at),
+                    received_at,
+                    channel.venue,
+                )
+            )
+        return expected
 
     def _instrument(self, code: str) -> InstrumentId:
         if len(self._instruments) >= _CACHE_LIMIT:
@@ -211,10 +307,10 @@ class FrameDecoder:
         instrument = self._instruments[code] = instrument_of(code, "MKSC_SHRN_ISCD")
         return instrument
 
-    def _price(self, text: str) -> Decimal:
-        price = decimal_or_none(text, "STCK_PRPR")
+    def _price(self, text: str, field: str) -> Decimal:
+        price = decimal_or_none(text, field)
         if price is None or price <= 0:
-            raise BadData("a price must be above zero", field="STCK_PRPR", raw=text)
+            raise BadData("a price must be above zero", field=field, raw=text)
         if len(self._prices) >= _CACHE_LIMIT:
             self._prices.clear()
         self._prices[text] = price
@@ -237,11 +333,13 @@ class FrameDecoder:
         midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
         self._since, self._until = midnight, midnight + _DAY
 
-    def _books(self, payload: str, count: int, received_at: datetime) -> list[OrderBook]:
+    def _books(
+        self, payload: str, count: int, received_at: datetime, channel: Channel = BOOK
+    ) -> list[OrderBook]:
         if not self._since <= received_at < self._until:
             self._new_day(received_at)
         books = []
-        for row in self._rows(payload, count, _BOOK_SPLITS, _BOOK_WIDTH, _BOOK_WIDTH + 3):
+        for row in self._rows(payload, count, _BOOK_SPLITS, channel):
             code, second = row[_CODE], row[_BOOK_TIME]
             books.append(
                 OrderBook(
@@ -250,6 +348,7 @@ class FrameDecoder:
                     self._side(row, _ASKS, _ASK_SHARES),
                     self._seconds.get(second) or self._second(second, received_at),
                     received_at,
+                    channel.venue,
                 )
             )
         return books
@@ -269,125 +368,44 @@ class FrameDecoder:
                 if price is None:
                     if not text.strip("0"):
                         continue  # an empty level
-                    price = self._price(text)
+                    price = self._price(text, BOOK_COLUMNS[prices][:-1])
                 levels.append(_new_tick(Level, (price, quantity)))
             elif quantity:
                 raise BadData("not a count of shares", field="RSQN", raw=str(quantity))
         return tuple(levels)
 
-    def _notices(self, payload: str, count: int, received_at: datetime) -> list[BrokerNotice]:
-        width = self._width(payload, count, NOTICE_LEAST_WIDTH, len(NOTICE_COLUMNS))
-        parts = payload.split("^")
+    def _notices(
+        self, payload: str, count: int, received_at: datetime, channel: Channel
+    ) -> list[BrokerNotice]:
+        read = _NOTICE_READERS[channel.kind]
         notices = []
-        for base in range(0, width * count, width):
-            record = _Record(parts[base : base + width])
-            if record.text("ACNT_NO") != self._account_digits:
+        for row in self._parted(payload, count, channel):
+            if row[ACCOUNT_COLUMN].strip() != self._account_digits:
                 self.stats.foreign += 1
                 continue
-            notice = _notice(record, self._account, received_at)
+            notice = read(row, self._account, received_at)
             if notice is None:
                 self.stats.pending += 1
             else:
                 notices.append(notice)
         return notices
 
-
-# The first 18 and the last 4 fields agree between all known widths; those between do not.
-_NOTICE_INDEX = {
-    name: index if index < NOTICE_COMMON_WIDTH else index - len(NOTICE_COLUMNS)
-    for index, name in enumerate(NOTICE_COLUMNS)
-    if index < NOTICE_COMMON_WIDTH or index >= len(NOTICE_COLUMNS) - 4
-}
-
-
-class _Record:
-    """One notice row, read by column name."""
-
-    def __init__(self, parts: Sequence[str]) -> None:
-        self._parts = parts
-
-    def text(self, field: str) -> str:
-        return self._parts[_NOTICE_INDEX[field]].strip()
+    def _own(self, rows: Sequence[Sequence[str]], channel: Channel) -> list[Sequence[str]]:
+        """The rows that are about our account."""
+        found = [own_row(row, channel, self._account_digits) for row in rows]
+        own = [row for row in found if row is not None]
+        self.stats.foreign += len(found) - len(own)
+        return own
 
 
-def _notice(record: _Record, account: AccountId, received_at: datetime) -> BrokerNotice | None:
-    """The meaning of one notice row; `None` for a request that is taken but not yet done.
-
-    Classified in the documented order: refused, then traded, then by request and stage. An
-    unknown code raises `BadData`: it must never be taken for a fill.
-    """
-    kind = _kind(record)
-    if kind is None:
-        return None
-    own = _number(record, "ODER_NO")
-    is_request = record.text("RCTF_CLS") in ("1", "2") and kind is not NoticeKind.FILLED
-    number = _number(record, "OODER_NO") if is_request else own
-    quantity = shares_or_none(record.text("CNTG_QTY"), "CNTG_QTY")
-    if quantity is None or (quantity == 0 and kind in _NEEDS_SHARES):
-        raise BadData("no quantity", field="CNTG_QTY", raw=record.text("CNTG_QTY"))
-    price = decimal_or_none(record.text("CNTG_UNPR"), "CNTG_UNPR")
-    if price is not None and price <= 0:
-        price = None
-    if price is None and kind is NoticeKind.FILLED:
-        raise BadData("traded without a price", field="CNTG_UNPR", raw=record.text("CNTG_UNPR"))
-    stamp = record.text("STCK_CNTG_HOUR")
-    day = received_at.astimezone(KST).date()
-    return BrokerNotice(
-        account=account,
-        kind=kind,
-        branch=record.text("BRNC_NO"),
-        number=number,
-        new_number=own if kind is NoticeKind.MODIFIED else None,
-        instrument=instrument_of(record.text("STCK_SHRN_ISCD"), "STCK_SHRN_ISCD"),
-        side=side_of(record.text("SELN_BYOV_CLS"), "SELN_BYOV_CLS"),
-        quantity=quantity,
-        price=None if kind is NoticeKind.CANCELLED else price,
-        exchange_time=instant_of(day, stamp, "STCK_CNTG_HOUR") if stamp else received_at,
-        received_at=received_at,
-    )
-
-
-_NEEDS_SHARES = frozenset({NoticeKind.FILLED, NoticeKind.CANCELLED})
-_REFUSALS = {
-    "0": NoticeKind.REJECTED,
-    "1": NoticeKind.MODIFY_REFUSED,
-    "2": NoticeKind.CANCEL_REFUSED,
-}
-# (RCTF_CLS, ACPT_YN) of a notice that is neither a refusal nor a fill.
-_STAGES: dict[tuple[str, str], NoticeKind | None] = {
-    ("0", "1"): NoticeKind.ACCEPTED,
-    ("1", "1"): None,
-    ("2", "1"): None,
-    ("1", "2"): NoticeKind.MODIFIED,
-    ("2", "2"): NoticeKind.CANCELLED,
-    ("0", "3"): NoticeKind.CANCELLED,
-    ("1", "3"): NoticeKind.CANCELLED,
-    ("2", "3"): NoticeKind.CANCELLED,
-}
-
-
-def _kind(record: _Record) -> NoticeKind | None:
-    refused, traded = record.text("RFUS_YN"), record.text("CNTG_YN")
-    request, stage = record.text("RCTF_CLS"), record.text("ACPT_YN")
-    codes = f"{refused}{traded}{stage}{request}"
-    if refused == "1":
-        if request not in _REFUSALS:
-            raise BadData("an unknown refusal", field="RCTF_CLS", raw=codes)
-        return _REFUSALS[request]
-    if refused != "0" or traded not in ("1", "2"):
-        raise BadData("an unknown notice", field="RFUS_YN", raw=codes)
-    if traded == "2":
-        return NoticeKind.FILLED
-    if (request, stage) not in _STAGES:
-        raise BadData("an unknown notice", field="ACPT_YN", raw=codes)
-    return _STAGES[request, stage]
-
-
-def _number(record: _Record, field: str) -> str:
-    number = order_number(record.text(field))
-    if number is None:
-        raise BadData("no order number", field=field)
-    return number
+def _no_shares(row: Sequence[str]) -> BadData:
+    """Which of a trade's two counts cannot be one."""
+    try:
+        is_quantity = 0 <= int(row[_QUANTITY]) < _TOO_MANY
+    except ValueError:
+        is_quantity = False
+    at = _DAY_VOLUME if is_quantity else _QUANTITY
+    return BadData("not a count of shares", field=TRADE_COLUMNS[at], raw=row[at])
 
 
 class Ping(NamedTuple):

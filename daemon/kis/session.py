@@ -247,7 +247,7 @@ class FeedSession:
         self._wanted: tuple[Registration, ...] = ()
         self._entries: dict[Registration, _Entry] = {}
         self._renewed: set[Registration] = set()
-        self._cipher: NoticeCipher | None = None
+        self._ciphers: dict[str, NoticeCipher] = {}
         self._held: deque[tuple[str, datetime]] = deque(maxlen=self.HELD_FRAMES)
         self._approval_key = ""
         self._next_send = 0.0
@@ -382,18 +382,21 @@ class FeedSession:
         the answer may carry a new key. Raises `BadData`.
         """
         if frame[:1] == "1":
+            channel = frame[2:].partition("|")[0]
+            if channel != self._notices.channel:
+                return self._decoder.decode(frame, received_at, self._ciphers.get(channel))
             if not self.is_up:
                 self.held_lost += len(self._held) == self.HELD_FRAMES
                 self._held.append((frame, received_at))
                 return ()
             try:
-                events = self._decoder.decode(frame, received_at, self._cipher)
+                events = self._decoder.decode(frame, received_at, self._ciphers.get(channel))
             except BadData:
                 self._unreadable += 1
                 raise
             self._unreadable = 0
             return events
-        return self._decoder.decode(frame, received_at, self._cipher)
+        return self._decoder.decode(frame, received_at)
 
     @property
     def is_deaf(self) -> bool:
@@ -419,12 +422,12 @@ class FeedSession:
         if not ack.active:
             self._entries.pop(registration, None)
             return _NOTHING
+        if ack.cipher is not None:
+            self._ciphers[ack.channel] = ack.cipher
         if registration != self._notices:
             self._entries[registration] = _Entry(_State.ACTIVE, _FOREVER)
             return _NOTHING
-        if ack.cipher is not None:
-            self._cipher = ack.cipher
-        if self._cipher is None:
+        if ack.channel not in self._ciphers:
             self._keyless += 1
             if self._keyless > self.UNREADABLE_LIMIT:
                 return Turn(drop=Drop(DropKind.RECONNECT, "no key for the notice channel"))
@@ -440,7 +443,8 @@ class FeedSession:
         while self._held:
             frame, received_at = self._held.popleft()
             try:
-                events.extend(self._decoder.decode(frame, received_at, self._cipher))
+                cipher = self._ciphers.get(self._notices.channel)
+                events.extend(self._decoder.decode(frame, received_at, cipher))
             except BadData:
                 # Sealed with the key of an earlier registration: only an inquiry can tell.
                 self.held_lost += 1

@@ -143,6 +143,7 @@ class Api(Enum):
 TRADES_CHANNEL = "H0STCNT0"
 BOOK_CHANNEL = "H0STASP0"
 NOTICE_CHANNELS = {Environment.REAL: "H0STCNI0", Environment.VIRTUAL: "H0STCNI9"}
+OVERSEAS_NOTICE_CHANNELS = {Environment.REAL: "H0GSCNI0", Environment.VIRTUAL: "H0GSCNI9"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

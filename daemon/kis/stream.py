@@ -12,12 +12,13 @@ from typing import Protocol
 import structlog
 
 from daemon.core.errors import BadData, NeedsOperator, TradingError
-from daemon.core.values import BOOK, TRADES, Interest, LinkDown, LinkUp, code_of
+from daemon.core.values import Interest, LinkDown, LinkUp
+from daemon.kis.channels import interest_of, registration_of
 from daemon.kis.codec import Credentials
-from daemon.kis.frames import FrameDecoder, FrameStats
+from daemon.kis.frames import Drift, FrameDecoder, FrameStats
 from daemon.kis.link import ConnectionLost, WsConnection, WsTransport, lone_error
 from daemon.kis.session import Backoff, Drop, DropKind, FeedSession, Registration
-from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL, WS_PATH, Profile
+from daemon.kis.spec import WS_PATH, Profile
 from daemon.ports import Clock, FeedEvent
 
 log = structlog.get_logger()
@@ -82,6 +83,7 @@ class KisFeed:
         on_server_time: Callable[[datetime], None] = lambda at: None,
     ) -> None:
         self.stats = FeedStats()
+        self._environment = profile.environment
         self._url = profile.ws_url.rstrip("/") + WS_PATH
         self._transport = transport
         self._keys = keys
@@ -90,7 +92,7 @@ class KisFeed:
         self._on_raw = on_raw
         self._on_server_time = on_server_time
         self._beats: deque[float] = deque(maxlen=self.BEATS + 1)
-        self._decoder = FrameDecoder(credentials.account)
+        self._decoder = FrameDecoder(credentials.account, on_drift=_log_drift)
         self._session = FeedSession(
             decoder=self._decoder,
             notice_channel=profile.notice_channel,
@@ -143,7 +145,7 @@ class KisFeed:
 
         Raises `ValueError` for an interest that no channel serves; the former set is kept then.
         """
-        self._wanted = {_registration(each): each for each in reversed(interests)}
+        self._wanted = {self._registration(each): each for each in reversed(interests)}
         self._session.want(reversed(self._wanted))
         if self._session.overflow:
             log.warning("feed_overflow", registrations=len(self._session.overflow))
@@ -151,12 +153,11 @@ class KisFeed:
 
     def canonical(self, interest: Interest) -> Interest:
         """The interest by the name its news goes by; raises `ValueError` if there is no channel."""
-        _registration(interest)
-        return interest
+        return interest_of(*self._registration(interest))
 
     def renew(self, interest: Interest) -> None:
         """Release a confirmed registration and ask for it again."""
-        self._session.renew(_registration(interest))
+        self._session.renew(self._registration(interest))
         self._wake.set()
 
     def reconnect(self, cause: str) -> None:
@@ -190,6 +191,9 @@ class KisFeed:
             delay = max(backoff.failed(), self._calm_pause())
             log.warning("feed_lost", cause=drop.cause, kind=drop.kind.value, wait=round(delay, 1))
             await asyncio.sleep(delay)
+
+    def _registration(self, interest: Interest) -> Registration:
+        return Registration(*registration_of(interest, self._environment))
 
     def _calm_pause(self) -> float:
         """Seconds to wait in any case, because there were many connections within an hour."""
@@ -336,14 +340,9 @@ class KisFeed:
             raise _Dropped(Drop(DropKind.RECONNECT, "order notices cannot be read"))
 
 
-_CHANNELS = {TRADES: TRADES_CHANNEL, BOOK: BOOK_CHANNEL}
-
-
-def _registration(interest: Interest) -> Registration:
-    channel = _CHANNELS.get(interest.channel)
-    if channel is None:
-        raise ValueError(f"no channel {interest.channel!r}; there are {', '.join(_CHANNELS)}")
-    return Registration(channel, code_of(interest.instrument))
+def _log_drift(drift: Drift) -> None:
+    """The broker has added columns to a channel. Harmless by itself, and worth a look."""
+    log.warning("feed_drift", channel=drift.channel, known=drift.known, seen=drift.widest)
 
 
 def _excerpt(message: str | bytes) -> str:

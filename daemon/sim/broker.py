@@ -9,6 +9,7 @@ from itertools import chain
 from random import Random
 
 from daemon.core.calendar import MarketCalendar, Phase
+from daemon.kis.channels import CHANNELS, Kind
 from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL
 from daemon.sim.facts import OrderFact, OrderRequest
 from daemon.sim.faults import FaultPlan
@@ -18,6 +19,7 @@ from daemon.sim.ledgers import CROWD, Account
 from daemon.sim.market import Market
 from daemon.sim.notices import NoticeSchedule
 from daemon.sim.options import SimulatorOptions
+from daemon.sim.other_channels import OtherChannels
 from daemon.sim.replies import WireReply, WireRequest
 from daemon.sim.statefile import SavedBooks, StateFile
 from daemon.sim.stream_wire import StreamWire
@@ -26,6 +28,16 @@ from daemon.sim.wire import KisWire
 
 BOOK_SPACING = 0.2
 """Least real seconds between two book frames of one symbol."""
+
+
+def _with_mirrors(main: str, kind: Kind) -> tuple[str, ...]:
+    """A channel of KRX, and those of the other venue and of both, which repeat it here."""
+    others = (channel.tr_id for channel in CHANNELS if channel.kind is kind)
+    return (main, *(tr_id for tr_id in others if tr_id != main))
+
+
+_TRADES = _with_mirrors(TRADES_CHANNEL, Kind.TRADES)
+_BOOKS = _with_mirrors(BOOK_CHANNEL, Kind.BOOK)
 
 
 def first_instant(options: SimulatorOptions, today: datetime, saved: SavedBooks | None) -> datetime:
@@ -81,6 +93,7 @@ class Broker:
         )
         self.wire = KisWire(options, self.market, self.keys, self.faults)
         self.stream = StreamWire(options, self.keys)
+        self.others = OtherChannels(self.market, options.seed)
         self.schedule = NoticeSchedule()
         self.fills = 0
         self.rejects = 0
@@ -129,6 +142,7 @@ class Broker:
         trades, self._pending_trades = self._pending_trades, []
         frames = self._trade_frames(trades)
         frames.extend(self._book_frames(monotonic))
+        frames.extend(self.others.frames(self.stream.others, self.market.drain_changes()))
         for fact in self.schedule.pop_due(monotonic):
             name = self.market.listings[fact.order.request.code].name
             frames.extend(self.stream.notices(fact, name))
@@ -184,11 +198,16 @@ class Broker:
             closes=self.market.closes(),
         )
 
+    def _wanting(self, channels: tuple[str, ...], code: str) -> tuple[str, ...]:
+        """Which of a KRX channel and its mirrors somebody has registered `code` on."""
+        wanted = channels if self.stream.others else channels[:1]
+        return tuple(channel for channel in wanted if self.stream.wants(channel, code))
+
     def _trade_frames(self, trades: list[Traded]) -> list[str]:
         by_code: dict[str, list[str]] = defaultdict(list)
         market = self.market
         for traded in trades:
-            if self.stream.wants(TRADES_CHANNEL, traded.code):
+            if self._wanting(_TRADES, traded.code):
                 by_code[traded.code].append(
                     trade_record(
                         traded,
@@ -198,27 +217,30 @@ class Broker:
                         listed=market.listings[traded.code].shares,
                     )
                 )
-        return [frame for records in by_code.values() for frame in trade_frames(records)]
+        return [
+            frame
+            for code, records in by_code.items()
+            for channel in self._wanting(_TRADES, code)
+            for frame in trade_frames(records, channel)
+        ]
 
     def _book_frames(self, monotonic: float) -> list[str]:
-        frames = []
+        frames: list[str] = []
         auction = self.market.phase is not Phase.CONTINUOUS
         for code in sorted(self._dirty):
-            if not self.stream.wants(BOOK_CHANNEL, code):
+            channels = self._wanting(_BOOKS, code)
+            if not channels:
                 self._dirty.discard(code)
                 continue
             if monotonic - self._book_sent.get(code, -1.0) < BOOK_SPACING:
                 continue
             self._dirty.discard(code)
             self._book_sent[code] = monotonic
+            view = self.market.view(code)
             base = self.market.exchange.stocks[code].base
-            frames.append(
-                book_frame(
-                    self.market.view(code),
-                    self.market.local_time,
-                    base,
-                    day=self.market.day,
-                    auction=auction,
-                )
+            time, day = self.market.local_time, self.market.day
+            frames.extend(
+                book_frame(view, time, base, day=day, auction=auction, channel=channel)
+                for channel in channels
             )
         return frames

@@ -12,7 +12,7 @@ from random import Random
 
 from daemon.core.calendar import price_step
 from daemon.core.values import Side
-from daemon.sim.book import Resting
+from daemon.sim.book import Clearing, Resting
 from daemon.sim.exchange import Exchange
 from daemon.sim.universe import Listing
 
@@ -99,6 +99,11 @@ class Crowd:
         self._offers.clear()
         self._refill()
         self._schedule()
+
+    @property
+    def auction_wish(self) -> Clearing:
+        """The price it will trade with itself at in the next auction, and about how much."""
+        return Clearing(self._grid[self._bid], int(self._level * 2))
 
     def offer_auction(self) -> None:
         """Trade some shares with itself at the wished price, so that the auction has a price."""

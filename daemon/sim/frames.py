@@ -85,17 +85,29 @@ def _same_time_yesterday(traded: Traded, volume: int) -> tuple[str, str]:
     return str(then), percent(traded.volume, then)
 
 
-def trade_frames(records: Sequence[str]) -> list[str]:
+def trade_frames(records: Sequence[str], channel: str = TRADES_CHANNEL) -> list[str]:
     """Frames of trades of one symbol, up to twenty records in each."""
     frames = []
     for first in range(0, len(records), RECORDS_PER_FRAME):
         part = records[first : first + RECORDS_PER_FRAME]
-        frames.append(f"0|{TRADES_CHANNEL}|{len(part):03}|{'^'.join(part)}")
+        frames.append(f"0|{channel}|{len(part):03}|{'^'.join(part)}")
     return frames
 
 
-def book_frame(view: BookView, time: str, base: Decimal, *, day: date, auction: bool) -> str:
-    """One H0STASP0 frame: 62 columns, 59 on days before the middle price was told."""
+def book_frame(
+    view: BookView,
+    time: str,
+    base: Decimal,
+    *,
+    day: date,
+    auction: bool,
+    channel: str = BOOK_CHANNEL,
+) -> str:
+    """One book frame.
+
+    H0STASP0 has 62 columns, 59 on days before the middle price was told; the channels of the
+    other venue and of both have 65, with a middle price of each.
+    """
     asks, bids = _ten(view.asks), _ten(view.bids)
     expected = view.expected
     price = expected.price if expected is not None else Decimal(0)
@@ -110,9 +122,9 @@ def book_frame(view: BookView, time: str, base: Decimal, *, day: date, auction: 
         *(f"{price}", str(quantity), str(quantity), f"{change}", change_sign(change)),
         *(percent(change, base), str(view.volume), "0", "0", "0", "0", "0"),
     ]
-    if day >= _MIDDLE_PRICE_FROM:
-        columns.extend((f"{middle:f}", "0", "0"))
-    return f"0|{BOOK_CHANNEL}|001|{'^'.join(columns)}"
+    middles = 2 if channel != BOOK_CHANNEL else int(day >= _MIDDLE_PRICE_FROM)
+    columns.extend((f"{middle:f}", "0", "0") * middles)
+    return f"0|{channel}|001|{'^'.join(columns)}"
 
 
 def _ten(levels: Sequence[Level]) -> list[tuple[Decimal, int]]:

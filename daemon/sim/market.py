@@ -39,7 +39,8 @@ class BookView:
 class Market:
     """All that the exchange does by itself. `advance` first, then ask or place.
 
-    `facts`, `trades` and `touched` (codes whose book changed) collect until they are drained.
+    `facts`, `trades`, `touched` (codes whose book changed) and `changes` of the phase collect
+    until they are drained.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Market:
         self.yesterday: dict[str, DailyBar] = {}
         self.trades: list[Traded] = []
         self.touched: set[str] = set()
+        self.changes: list[Phase] = []
         self.days_begun = 0
         self._begin_day(first, known)
 
@@ -113,6 +115,11 @@ class Market:
         touched, self.touched = self.touched, set()
         return touched
 
+    def drain_changes(self) -> list[Phase]:
+        """The phases the exchange went into since the last call."""
+        changes, self.changes = self.changes, []
+        return changes
+
     def closes(self) -> dict[str, Decimal]:
         """The last price of every symbol."""
         return {code: stock.last for code, stock in self.exchange.stocks.items()}
@@ -138,6 +145,15 @@ class Market:
             volume=self.tapes[code].volume,
             expected=expected,
         )
+
+    def auction_price(self, code: str) -> Clearing:
+        """What the running auction would make.
+
+        Where the orders in the book do not meet, the crowd's are counted that it has yet to enter.
+        """
+        stock = self.exchange.stocks[code]
+        crowd = self._crowds[list(self.listings).index(code)]
+        return stock.book.clearing(stock.last) or crowd.auction_wish
 
     def check_hours(self) -> None:
         """Raise `Refusal` when no order may be entered now."""
@@ -185,6 +201,7 @@ class Market:
             return
         _, phase = self._boundaries.pop(0)
         self.touched.update(self.listings)
+        self.changes.append(phase)
         if phase is Phase.CONTINUOUS:
             self._uncross()
             self.exchange.phase = phase

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from daemon.kis.channels import ALIASES, BY_TR_ID, Channel, NoSuchChannel, Subject, interest_of
 from daemon.kis.spec import BOOK_CHANNEL, NOTICE_CHANNELS, TRADES_CHANNEL, WsCode
 from daemon.sim.facts import OrderFact
 from daemon.sim.frames import notice_frame, notice_record
@@ -17,19 +18,19 @@ from daemon.sim.options import SimulatorOptions
 from daemon.sim.replies import encode
 
 _NOTICES = {channel: environment for environment, channel in NOTICE_CHANNELS.items()}
-_OVERSEAS_NOTICES = frozenset({"H0GSCNI0", "H0GSCNI9"})
-"""Taken like the others, for clients that register both at once; nothing ever comes on them."""
-
-_PERSONAL_CHANNELS = _OVERSEAS_NOTICES | frozenset(_NOTICES)
-_MARKET_CHANNELS = frozenset({TRADES_CHANNEL, BOOK_CHANNEL})
+_BUSY_CHANNELS = frozenset({TRADES_CHANNEL, BOOK_CHANNEL, *_NOTICES})
 _NO_TR_ID = "(null)"
 
 
 @dataclass(slots=True, eq=False)
 class StreamSession:
-    """One connection's registrations. `closing` asks the server to hang up."""
+    """One connection's registrations. `closing` asks the server to hang up.
+
+    `others` are those besides KRX trades, books and order notices, always in the same order.
+    """
 
     registered: set[tuple[str, str]] = field(default_factory=set)
+    others: tuple[tuple[str, str], ...] = ()
     ciphers: dict[str, tuple[str, str]] = field(default_factory=dict)
     closing: bool = False
     unanswered: int = 0
@@ -60,6 +61,11 @@ class StreamWire:
     def wants(self, channel: str, key: str) -> bool:
         """Whether anybody has registered `key` on `channel`."""
         return self._holder is not None and (channel, key) in self._holder.registered
+
+    @property
+    def others(self) -> tuple[tuple[str, str], ...]:
+        """What the holder has besides KRX trades, books and order notices."""
+        return self._holder.others if self._holder is not None else ()
 
     def leave(self, session: StreamSession) -> None:
         """The connection is gone: its place is free again."""
@@ -133,6 +139,9 @@ class StreamWire:
             session.registered.add(wanted)
             code, text = WsCode.SUBSCRIBED, "SUBSCRIBE SUCCESS"
             pair = session.ciphers[tr_id] = self._keys.cipher_pair()
+        session.others = tuple(
+            sorted(each for each in session.registered if each[0] not in _BUSY_CHANNELS)
+        )
         key, iv = pair
         return _reply(tr_id, tr_key, "0", code, text, {"iv": iv, "key": key})
 
@@ -155,16 +164,30 @@ class StreamWire:
             raise _Refused(WsCode.BAD_CUSTOMER_TYPE, "invalid custtype")
         if header.get("tr_type") not in ("1", "2"):
             raise _Refused(WsCode.BAD_TR_TYPE, "invalid tr_type")
-        if tr_id not in _MARKET_CHANNELS and tr_id not in _PERSONAL_CHANNELS:
+        channel = _channel(tr_id)
+        if channel is None:
             raise _Refused(WsCode.BAD_TR_ID, "invalid tr_id")
         if not tr_key:
             raise _Refused(WsCode.BAD_TR_KEY, "invalid tr_key")
-        known = tr_key in self._codes if tr_id in _MARKET_CHANNELS else self._is_ours(tr_key)
-        if not known:
+        if not self._names_something(channel, tr_key):
             raise _Refused(WsCode.BAD_TR_KEY_VALUE, "invalid tr_key : NOT FOUND")
 
-    def _is_ours(self, tr_key: str) -> bool:
-        return tr_key == self._options.hts_id
+    def _names_something(self, channel: Channel, tr_key: str) -> bool:
+        """Stocks must be listed here; of everything else any name of the right form will do."""
+        if channel.subject is Subject.CUSTOMER:
+            return tr_key == self._options.hts_id
+        if channel.id.startswith("domestic_stock.") and channel.subject is Subject.STOCK:
+            return tr_key in self._codes
+        try:
+            interest_of(channel.tr_id, tr_key)
+        except NoSuchChannel:
+            return False
+        return True
+
+
+def _channel(tr_id: str) -> Channel | None:
+    """The channel of a TR id; the guide's other names are not known on the wire."""
+    return None if tr_id in ALIASES else BY_TR_ID.get(tr_id)
 
 
 def _wanted(body: object) -> tuple[str, str]:
@@ -190,6 +213,7 @@ def _reply(
     if output is not None:
         body["output"] = dict(output)
     # Both letters are documented for notices; the official sample deciphers only after "Y".
-    encrypt = "Y" if tr_id in _PERSONAL_CHANNELS else "N"
+    channel = _channel(tr_id)
+    encrypt = "Y" if channel is not None and channel.encrypted else "N"
     header = {"tr_id": tr_id, "tr_key": tr_key, "encrypt": encrypt}
     return encode({"header": header, "body": body}).decode()

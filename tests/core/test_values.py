@@ -18,6 +18,7 @@ from daemon.core.values import (
 from tests.builders import HYNIX, SAMSUNG, empty_book
 
 CODES = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=9)
+AMERICAN = st.sampled_from([Market.NASDAQ, Market.NYSE, Market.AMEX])
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,10 @@ CODES = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=9)
         ("  krx:000660\n", HYNIX),
         ("nasdaq:AAPL", "nasdaq:AAPL"),
         ("0162Z0", "krx:0162Z0"),
+        ("nyse:BRK/B", "nyse:BRK/B"),
+        ("NYSE:BF.B", "nyse:BF.B"),
+        ("amex:BAC-PR-L", "amex:BAC-PR-L"),
+        ("derivative:101W09", "derivative:101W09"),
     ],
 )
 def test_instruments_are_read_with_krx_as_the_default(text: str, expected: str) -> None:
@@ -45,6 +50,15 @@ def test_instruments_are_read_with_krx_as_the_default(text: str, expected: str) 
         ("krx:005930:1", "must be letters and digits"),
         ("krx:삼성", "must be letters and digits"),
         ("krx:００５９３０", "must be letters and digits"),
+        ("krx:BRK/B", "must be letters and digits"),
+        ("tokyo:7203.T", "must be letters and digits"),
+        ("index:0001/1", "must be letters and digits"),
+        ("nyse:", "must be letters and digits, such as BRK/B"),
+        ("nyse:/B", "must be letters and digits"),
+        ("nyse:BRK/", "must be letters and digits"),
+        ("nyse:BRK//B", "must be letters and digits"),
+        ("nyse:..", "must be letters and digits"),
+        ("nyse:BRK/B\n/C", "must be letters and digits"),
         ("london:VOD", "'london' of 'london:VOD' is not one of krx, nasdaq, nyse, amex"),
         (":005930", "is not one of krx"),
     ],
@@ -56,6 +70,17 @@ def test_what_is_no_instrument_is_refused_by_name(text: str, complaint: str) -> 
 
 @given(st.sampled_from(Market), CODES)
 def test_an_instrument_remembers_its_two_halves(market: Market, code: str) -> None:
+    instrument = instrument_id(market, code)
+
+    assert (market_of(instrument), code_of(instrument)) == (market, code)
+    assert parse_instrument(instrument) == instrument
+
+
+@given(AMERICAN, CODES, st.sampled_from("./-"), CODES)
+def test_american_codes_may_have_a_sign_inside(
+    market: Market, stock: str, sign: str, series: str
+) -> None:
+    code = f"{stock}{sign}{series}"
     instrument = instrument_id(market, code)
 
     assert (market_of(instrument), code_of(instrument)) == (market, code)

@@ -17,9 +17,19 @@ import orjson
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from daemon.core.errors import BadData, NeedsOperator, OutcomeUnknown, Refused, TryLater
-from daemon.core.values import Level, OrderBook, Side, Tick
+from daemon.core.values import (
+    ExpectedPrice,
+    Level,
+    MarketPhase,
+    MarketStatus,
+    OrderBook,
+    Record,
+    Side,
+    Tick,
+)
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis import replies
+from daemon.kis.channels import CHANNELS, Channel, Kind, Subject
 from daemon.kis.frames import FrameDecoder, NoticeCipher
 from daemon.kis.link import HttpResponse
 from daemon.kis.orderlist import fold_orders
@@ -44,6 +54,7 @@ FIELDS = (
     *("🙂", "005930", "ABC!", "01", "02", "03", "null", "9" * 20, "9" * 31, _LONG, "삼성전자"),
     *("12345678901", "1" * 21, "\u00a0", "²", "-", "."),
 )
+SEALED = ("H0STCNI0", "H0STCNI0", "H0STCNI9", "H0GSCNI0", "H0GSCNI9", "H0IFCNI0", "HDFFF2C0")
 COUNTS = ("000", "002", "999", "010", "-01", "1e3", "٠٠١", "1", "", "0001", "00 1", _LONG)
 DEEP = b"[" * 1010 + b"]" * 1010
 DEEPER = b'{"a":' * 1015 + b"1" + b"}" * 1015
@@ -133,6 +144,45 @@ class Body:
         self.values.append((start, len(text)))
 
 
+_PLAUSIBLE_KEYS = {
+    Subject.STOCK: "005930",
+    Subject.INDEX: "0001",
+    Subject.OVERSEAS: "DNASAAPL",
+    Subject.DERIVATIVE: "101W09",
+    Subject.BOND: "KR103502GA34",
+    Subject.CUSTOMER: "htsid001",
+}
+
+
+def plausible_row(channel: Channel) -> list[str]:
+    """A row that decodes, of every column the channel is known to have."""
+    row = ["1"] * channel.known
+    row[0] = _PLAUSIBLE_KEYS[channel.subject]
+    values = {
+        **dict.fromkeys(("STCK_CNTG_HOUR", "BSOP_HOUR", "KHMS", "XHMS"), "100000"),
+        **dict.fromkeys(("KYMD", "XYMD", "TYMD"), "20260710"),
+        **{"ACNT_NO": ACCOUNT.replace("-", ""), "ACCT_NO": ACCOUNT.replace("-", "")},
+        **{"TRHT_YN": "N", "MKOP_CLS_CODE": "112", "SELN_BYOV_CLS": "02", "RCTF_CLS": "0"},
+        **{"RFUS_YN": "0", "CNTG_YN": "2", "ACPT_YN": "2", "SERIES": "1OZQ25"},
+    }
+    if channel.kind is Kind.OVERSEAS_NOTICES:
+        values |= {"ODER_COND": "6", "STCK_SHRN_ISCD": "AAPL"}
+    for name, value in values.items():
+        if name in channel.columns:
+            row[channel.columns.index(name)] = value
+    return row
+
+
+def catalogue_frames() -> list[str]:
+    """Two frames of every channel, of one record and of two."""
+    rows = [(channel.tr_id, "^".join(plausible_row(channel))) for channel in CHANNELS]
+    return [
+        frame
+        for tr_id, row in rows
+        for frame in (f"0|{tr_id}|001|{row}", f"0|{tr_id}|002|{row}^{row}")
+    ]
+
+
 class Fuzz:
     """A stream of cases, the same for the same seed."""
 
@@ -144,6 +194,7 @@ class Fuzz:
         self._now = 0.0
         self._plain: list[str] = []
         self._frames = simulated_frames()
+        self._catalogue = catalogue_frames()
         self._controls: list[Body] = []
         for path in sorted((FRAMES / "ws").glob("*.json")):
             stored = json.loads(path.read_text())
@@ -229,7 +280,9 @@ class Fuzz:
                 self._demand(makes_sense(event), "decode", text, event)
 
     def _damaged_frame(self) -> str:
-        text = self._frames[self._pick(len(self._frames))]
+        # The rare channels are many: taken alike, they would crowd out those that matter most.
+        frames = self._catalogue if self._pick(3) == 0 else self._frames
+        text = frames[self._pick(len(frames))]
         for _ in range(1 + self._pick(3)):
             text = self._damage(text)
         return text
@@ -251,7 +304,7 @@ class Fuzz:
         text = b64encode(sealed).decode()
         if self._pick(4) == 0:
             text = self._damage(text)
-        channel = "H0STCNI9" if self._pick(4) == 0 else "H0STCNI0"
+        channel = SEALED[self._pick(len(SEALED))]
         count = COUNTS[self._pick(len(COUNTS))] if self._pick(6) == 0 else "001"
         return f"1|{channel}|{count}|{text}"
 
@@ -427,6 +480,13 @@ def makes_sense(event: object) -> bool:
                 event.price is not None and event.quantity > 0
             )
             return traded and 0 <= event.quantity < MOST and event.number != ""
+        case ExpectedPrice():
+            return 0 < event.price < MOST and 0 <= event.quantity < MOST
+        case MarketStatus():
+            return event.halted or event.phase is not MarketPhase.HALTED
+        case Record():
+            same = len(event.columns) == len(event.values)
+            return same and event.key != "" and event.instrument is not None
     return False
 
 

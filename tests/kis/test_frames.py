@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.errors import BadData
-from daemon.core.values import OrderBook, Side, Tick
+from daemon.core.values import ExpectedPrice, OrderBook, Side, Tick, Venue
 from daemon.core.witness import BrokerNotice, NoticeKind
-from daemon.kis.frames import Ack, FrameDecoder, NoticeCipher, Ping, Refusal, decode_control
+from daemon.kis.frames import Ack, Drift, FrameDecoder, NoticeCipher, Ping, Refusal, decode_control
+from daemon.kis.spec import TRADE_COLUMNS
 from tests.kis.fakes import ACCOUNT, FRAMES, IV, KEY, SAMSUNG, frame, sample
 
 RECEIVED = datetime(2025, 7, 30, 0, 47, 51, 500_000, tzinfo=UTC)
@@ -60,6 +61,42 @@ def test_the_documented_47th_column_is_known_and_more_are_drift() -> None:
     assert reading.stats.wider == 0
     reading.decode(frame("h0stcnt0_1_47") + "^9", RECEIVED)
     assert reading.stats.wider == 1
+
+
+def test_a_trade_after_the_regular_session() -> None:
+    (tick,) = decoder().decode(frame("h0stcnt0_after_47"), RECEIVED)
+    assert isinstance(tick, Tick)
+    assert (tick.price, tick.quantity, tick.day_volume) == (Decimal(72000), 75, 8305293)
+    assert tick.exchange_time == datetime(2025, 7, 30, 8, 15, 3, tzinfo=UTC)
+
+
+def test_two_equal_fills_are_two() -> None:
+    row = sample("ws", "h0stcni0_two_equal_fills")["plaintext"]
+    found = decoder().decode(f"0|H0STCNI0|002|{row}^{row}", RECEIVED)
+    assert len(found) == 2
+    assert found[0] == found[1] == notice("h0stcni0_two_equal_fills")
+
+
+def test_each_channel_that_grew_is_told_once() -> None:
+    told: list[Drift] = []
+    reading = FrameDecoder(ACCOUNT, on_drift=told.append)
+    for name, more in (
+        ("h0stcnt0_1_47", "^9"),
+        ("h0stcnt0_1_47", "^9^9"),
+        ("h0stcnt0_1", ""),
+        ("h0stasp0_62", "^9"),
+        ("h0stcni9_accept", "^^^^"),
+        ("hdfscnt0_1", "^9"),
+    ):
+        assert len(reading.decode(frame(name) + more, RECEIVED)) == 1
+    assert told == [
+        Drift("H0STCNT0", 47, 48, 1),
+        Drift("H0STASP0", 62, 63, 1),
+        Drift("H0STCNI0", 26, 27, 1),
+        Drift("HDFSCNT0", 26, 27, 1),
+    ]
+    assert reading.stats.drift["H0STCNT0"] == Drift("H0STCNT0", 47, 49, 2)
+    assert reading.stats.wider == 5
 
 
 @pytest.mark.parametrize("name", ["h0stasp0_59", "h0stasp0_62"])
@@ -184,13 +221,11 @@ def test_a_wrong_key_is_bad_data() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_captured_message_is_read(name: str) -> None:
     text = sample("ws", name).get("frame") or frame(name)
-    if name == "h0unmko0":
-        with pytest.raises(BadData, match="channel"):
-            decoder().decode(text, RECEIVED)
-    elif text.startswith("{"):
+    if text.startswith("{"):
         assert isinstance(decode_control(text), Ping | Ack | Refusal)
     else:
-        decoder().decode(text, RECEIVED, NoticeCipher(KEY, IV))
+        events = decoder().decode(text, RECEIVED, NoticeCipher(KEY, IV))
+        assert events or name == "h0stcni0_other_account"
 
 
 def test_control_messages() -> None:
@@ -232,8 +267,84 @@ def test_a_trade_with_a_bad_field_is_refused(column: int, text: str) -> None:
     head, payload = frame("h0stcnt0_1").rsplit("|", 1)
     parts = payload.split("^")
     parts[column] = text
-    with pytest.raises(BadData):
+    with pytest.raises(BadData) as found:
         decoder().decode(f"{head}|{'^'.join(parts)}", RECEIVED)
+    payload_wide = {"7_0", "1_0", "１"}
+    assert found.value.field == ("payload" if text in payload_wide else TRADE_COLUMNS[column])
+
+
+@pytest.mark.parametrize("prefix", ["H0ST", "H0NX", "H0UN"])
+def test_the_venues_have_the_same_layouts(prefix: str) -> None:
+    venue = {"H0ST": Venue.KRX, "H0NX": Venue.NXT, "H0UN": Venue.COMBINED}[prefix]
+    text = frame("h0stcnt0_4_47")
+    told = decoder().decode(text.replace("H0STCNT0", prefix + "CNT0"), RECEIVED)
+    plain = decoder().decode(text, RECEIVED)
+    assert told == [tick._replace(venue=venue) for tick in plain if isinstance(tick, Tick)]
+    text = frame("h0stasp0_62") + ("" if prefix == "H0ST" else "^0^0^0")
+    reading = decoder()
+    (book,) = reading.decode(text.replace("H0STASP0", prefix + "ASP0"), RECEIVED)
+    (before,) = decoder().decode(frame("h0stasp0_62"), RECEIVED)
+    assert isinstance(before, OrderBook)
+    assert book == before._replace(venue=venue)
+    assert reading.stats.wider == 0
+
+
+@pytest.mark.parametrize(
+    ("channel", "width", "venue"),
+    [
+        ("H0STANC0", 45, Venue.KRX),
+        ("H0NXANC0", 46, Venue.NXT),
+        ("H0UNANC0", 46, Venue.COMBINED),
+    ],
+)
+def test_what_an_auction_would_trade_at(channel: str, width: int, venue: Venue) -> None:
+    row = frame("h0stcnt0_1").rsplit("|", 1)[1].split("^")[:width]
+    (expected,) = decoder().decode(f"0|{channel}|001|{'^'.join(row)}", RECEIVED)
+    assert expected == ExpectedPrice(
+        instrument=SAMSUNG,
+        price=Decimal(71950),
+        quantity=1,
+        exchange_time=datetime(2025, 7, 30, 0, 47, 51, tzinfo=UTC),
+        received_at=RECEIVED,
+        venue=venue,
+    )
+
+
+@pytest.mark.parametrize("price", ["0", "", "0000"])
+def test_an_auction_that_would_not_trade_has_no_price(price: str) -> None:
+    row = frame("h0stcnt0_1").rsplit("|", 1)[1].split("^")[:45]
+    row[2] = price
+    assert decoder().decode(f"0|H0STANC0|001|{'^'.join(row)}", RECEIVED) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "field"),
+    [(0, "", "MKSC_SHRN_ISCD"), (1, "9", "STCK_CNTG_HOUR"), (2, "-1", "STCK_PRPR"),
+     (2, "x", "STCK_PRPR"), (12, "", "CNTG_VOL"), (12, "-1", "CNTG_VOL")],
+)  # fmt: skip
+def test_an_expected_price_with_a_bad_field_is_refused(column: int, text: str, field: str) -> None:
+    row = frame("h0stcnt0_1").rsplit("|", 1)[1].split("^")[:45]
+    row[column] = text
+    with pytest.raises(BadData) as found:
+        decoder().decode(f"0|H0STANC0|001|{'^'.join(row)}", RECEIVED)
+    assert found.value.field == field
+
+
+def test_a_book_with_a_bad_price_names_its_side() -> None:
+    for at, side in ((3, "ASKP"), (13, "BIDP")):
+        parts = frame("h0stasp0_59").split("^")
+        parts[at] = "-5"
+        with pytest.raises(BadData) as found:
+            decoder().decode("^".join(parts), RECEIVED)
+        assert found.value.field == side
+
+
+def test_a_channel_of_none_is_refused() -> None:
+    with pytest.raises(BadData, match="not a channel") as found:
+        decoder().decode("0|H0XXXXX0|001|005930^1", RECEIVED)
+    assert found.value.field == "tr_id"
+    with pytest.raises(BadData, match="no key"):
+        decoder().decode("1|H0STCNT0|001|AAAA", RECEIVED, NoticeCipher(KEY, IV))
 
 
 @pytest.mark.parametrize("cut", [1, 5, 45])
@@ -251,11 +362,15 @@ def test_a_new_day_gives_the_same_second_a_new_date() -> None:
     reading = decoder()
     reading.decode(frame("h0stcnt0_1"), RECEIVED)
     (tick,) = reading.decode(frame("h0stcnt0_1"), datetime(2025, 7, 31, 0, 47, 52, tzinfo=UTC))
+    assert isinstance(tick, Tick)
     assert tick.exchange_time == datetime(2025, 7, 31, 0, 47, 51, tzinfo=UTC)
 
 
 _pieces = st.sampled_from(
-    ["0", "1", "|", "^", "H0STCNT0", "H0STASP0", "H0STCNI0", "001", "004", "{", "}", "71900", ""]
+    [
+        *("0", "1", "|", "^", "001", "004", "{", "}", "71900", "", "H0STCNT0", "H0STASP0"),
+        *("H0STCNI0", "H0STMKO0", "HDFSCNT0", "HDFSASP1", "H0GSCNI0", "H0STNAV0", "DNASAAPL"),
+    ]
 )
 
 
@@ -270,7 +385,7 @@ def test_any_text_is_events_or_bad_data(text: str) -> None:
 
 
 @given(
-    st.sampled_from([name for name in NAMES if name.startswith("h0st")]),
+    st.sampled_from([name for name in NAMES if name.startswith(("h0", "hdfs"))]),
     st.integers(0, 400),
     st.text(max_size=12),
 )

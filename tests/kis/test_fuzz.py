@@ -1,6 +1,7 @@
 """A small share of the fuzzing in every run; `bench/fuzz.py` is the long one."""
 
 import contextlib
+import re
 
 import orjson
 import pytest
@@ -46,7 +47,7 @@ def test_an_escape_tells_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(Escaped) as second:
         Fuzz(1).run(CASES)
     assert str(first.value) == str(second.value)
-    assert bytes.fromhex(first.value.hex).startswith(b"0|H0STCNT0|")
+    assert re.match(rb"0\|H0(?:ST|NX|UN)CNT0\|", bytes.fromhex(first.value.hex))
 
 
 def test_a_body_knows_its_parts() -> None:

@@ -447,3 +447,22 @@ def test_many_connections_in_an_hour_come_no_closer_than_a_minute() -> None:
     assert in_an_hour <= KisFeed.RECONNECTS + 60
     gaps = [later - earlier for earlier, later in pairwise(times)]
     assert min(gaps[KisFeed.RECONNECTS :]) >= KisFeed.CALM_PAUSE
+
+
+def test_columns_that_were_added_are_logged_once_a_channel() -> None:
+    trade, book = frame("h0stcnt0_1_47"), frame("h0stasp0_62")
+
+    async def play(connection: MemoryConnection) -> None:
+        await greet(connection)
+        for text in (trade, f"{trade}^9", f"{trade}^9^9", book, f"{book}^9", f"{book}^9"):
+            connection.push(text)
+        await for_ever()
+
+    with capture_logs() as lines:
+        Scene(play).play(5)
+    told = [each for each in lines if each["event"] == "feed_drift"]
+    assert [(each["channel"], each["known"], each["seen"]) for each in told] == [
+        ("H0STCNT0", 47, 48),
+        ("H0STASP0", 62, 63),
+    ]
+    assert all(each["log_level"] == "warning" for each in told)

@@ -54,6 +54,7 @@ from daemon.engine.reconciliation import Reconciliation
 from daemon.engine.watch import MarketWatch
 from daemon.kis import replies
 from daemon.kis import tokens as tokens_module
+from daemon.kis.channels import Channel
 from daemon.kis.frames import Ack, FrameDecoder
 from daemon.kis.link import ConnectionLost, HttpResponse, NotSent
 from daemon.kis.pump import RequestPump
@@ -439,9 +440,11 @@ def an_unknown_number_is_a_strangers() -> None:
 def the_width_is_exact() -> None:
     """Columns nobody knows are an error."""
 
-    def width(former: Any, decoder: FrameDecoder, payload: str, count: int, *bounds: int) -> int:
-        found: int = former(decoder, payload, count, *bounds)
-        if found > bounds[1]:
+    def width(
+        former: Any, decoder: FrameDecoder, payload: str, count: int, channel: Channel
+    ) -> int:
+        found: int = former(decoder, payload, count, channel)
+        if found > channel.known:
             raise InvariantBroken(f"{found} columns")
         return found
 

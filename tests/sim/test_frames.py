@@ -84,6 +84,7 @@ def test_trades_of_one_moment_share_a_frame() -> None:
         ["0", "H0STCNT0", "003"],
     ]
     assert frames[1].split("|")[3] == "a^b^a^b^a^b"
+    assert trade_frames(["a^b"], "H0UNCNT0") == ["0|H0UNCNT0|001|a^b"]
 
 
 def test_a_book_has_62_columns_asks_first() -> None:
@@ -124,6 +125,11 @@ def test_a_book_has_62_columns_asks_first() -> None:
         "66000",
         "7",
     )
+    mirrored = book_frame(
+        view, "140013", Decimal(66_000), day=today, auction=False, channel="H0NXASP0"
+    )
+    assert mirrored.split("|")[1] == "H0NXASP0"
+    assert mirrored.split("|")[3].split("^") == [*payload, *payload[59:]]
     earlier = book_frame(view, "140013", Decimal(66_000), day=date(2026, 5, 29), auction=False)
     assert earlier.split("|")[3].split("^") == payload[:59]
 

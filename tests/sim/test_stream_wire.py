@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.kis.channels import CHANNELS, Subject
 from daemon.sim.keys import KeyOffice
 from daemon.sim.stream_wire import StreamSession, StreamWire
 from tests.sim.rig import OPEN, OPTIONS, listings, registration
@@ -64,6 +65,27 @@ def test_the_42nd_registration_is_one_too_many() -> None:
     assert desk.register("H0STCNI0", "htsid001")["body"]["msg_cd"] == "OPSP0000"
 
 
+def test_every_channel_of_the_catalogue_can_be_registered_within_the_limit() -> None:
+    keys = {
+        **{Subject.STOCK: "005930", Subject.INDEX: "0001", Subject.OVERSEAS: "DNASAAPL"},
+        **{Subject.DERIVATIVE: "101W09", Subject.BOND: "KR103502GA34"},
+        Subject.CUSTOMER: "htsid001",
+    }
+    desk = Desk()
+    for number, channel in enumerate(CHANNELS):
+        key = "DTSE7203" if channel.tr_id == "HDFSASP1" else keys[channel.subject]
+        said = desk.register(channel.tr_id, key)
+        assert said["header"]["encrypt"] == ("Y" if channel.encrypted else "N")
+        assert said["body"]["msg_cd"] == ("OPSP0000" if number < 41 else "OPSP0008")
+    busy = {"H0STCNT0", "H0STASP0", "H0STCNI0", "H0STCNI9"}
+    assert {tr_id for tr_id, _ in desk.wire.others} == {
+        tr_id for tr_id, _ in desk.session.registered if tr_id not in busy
+    }
+    assert list(desk.wire.others) == sorted(desk.wire.others)
+    desk.wire.leave(desk.session)
+    assert desk.wire.others == ()
+
+
 def test_a_second_session_is_turned_away_until_the_first_leaves() -> None:
     desk, second = Desk(), StreamSession()
     desk.register("H0STCNT0", "005930")
@@ -91,6 +113,12 @@ def test_a_second_session_is_turned_away_until_the_first_leaves() -> None:
         ({"tr_key": ""}, "OPSP8992"),
         ({"tr_key": "999999"}, "OPSP8993"),
         ({"tr_id": "H0STCNI0", "tr_key": "12345678"}, "OPSP8993"),
+        ({"tr_id": "H0GSCNT0", "tr_key": "DNASAAPL"}, "OPSP8991"),
+        ({"tr_id": "HDFSCNT0", "tr_key": "AAPL"}, "OPSP8993"),
+        ({"tr_id": "HDFSASP1", "tr_key": "DNASAAPL"}, "OPSP8993"),
+        ({"tr_id": "H0NXCNT0", "tr_key": "999999"}, "OPSP8993"),
+        ({"tr_id": "H0STMKO0", "tr_key": "999999"}, "OPSP8993"),
+        ({"tr_id": "H0IFCNI0", "tr_key": "101W09"}, "OPSP8993"),
     ],
 )
 def test_what_is_wrong_with_a_request_is_named(change: dict[str, Any], code: str) -> None:
