@@ -46,6 +46,7 @@ from daemon.sources import (
     did_you_mean,
     state_home,
 )
+from daemon.store.tape import TapeSettings
 from daemon.strategy import Parameters, Strategy
 
 _ACCOUNT = re.compile(r"(\d{8})-?(\d{2})")
@@ -193,6 +194,7 @@ class Settings(BaseSettings):
     on_stop: Literal["cancel", "leave"] = "cancel"
     armed: bool = False
     sim: SimSettings = SimSettings()
+    tape: TapeSettings = TapeSettings()
     log: LogSettings = LogSettings()
     holidays: Annotated[frozenset[date], BeforeValidator(_split)] = frozenset()
     warnings: tuple[str, ...] = ()
