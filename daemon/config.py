@@ -50,6 +50,7 @@ from daemon.sources import (
     did_you_mean,
     state_home,
 )
+from daemon.store.tape import TapeSettings
 from daemon.strategy import Parameters, Strategy
 
 _ACCOUNT = re.compile(r"(\d{8})-?(\d{2})")
@@ -139,6 +140,7 @@ class Settings(BaseSettings):
     armed: bool = False
     feed: FeedSettings = FeedSettings()
     sim: SimSettings = SimSettings()
+    tape: TapeSettings = TapeSettings()
     log: LogSettings = LogSettings()
     holidays: Annotated[frozenset[date], BeforeValidator(_split)] = frozenset()
     warnings: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ from daemon.ports import AccessToken, Clock, RequestBudget, TokenStore
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.server import SimulatorServer
 from daemon.store.locks import FileTokenStore, SharedBudget, SingleInstanceLock
+from daemon.store.tape import TapeWriter
 
 ENDPOINT = "simulator.json"
 SIM_STATE = "broker.sqlite3"
@@ -51,6 +52,8 @@ class Session:
     simulator_url: str | None
     simulator: SimulatorServer | None = None
     """The one we brought along, if we did."""
+    tape: TapeWriter | None = None
+    """What the feed's messages are recorded on, if they are."""
 
     async def watch(self) -> None:
         """Never return; raise `NeedsOperator` when the simulator we brought along breaks."""
@@ -141,10 +144,12 @@ async def open_session(settings: Settings, *, trading: bool) -> AsyncIterator[Se
             place = await _simulated(settings, place, stack, trading=trading)
         elif settings.rest_url and settings.ws_url:
             place = place.at(settings.rest_url, settings.ws_url)
-        yield await _connect(settings, place, stack)
+        yield await _connect(settings, place, stack, trading=trading)
 
 
-async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> Session:
+async def _connect(
+    settings: Settings, place: Place, stack: AsyncExitStack, *, trading: bool
+) -> Session:
     profile, clock = place.profile, place.clock
     if settings.requests_per_second:
         profile = replace(profile, requests_per_second=settings.requests_per_second)
@@ -152,6 +157,10 @@ async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> S
     budget = SharedBudget(place.folder / "budget", profile.requests_per_second)
     stack.callback(budget.close)
     transport = await stack.enter_async_context(AiohttpTransport(profile.rest_url))
+    tape = None
+    if trading and settings.tape.enabled:
+        tape = TapeWriter(settings.data_dir / settings.mode / "tape", settings.tape)
+        stack.enter_context(tape.in_background())
     session = assemble(
         settings,
         profile,
@@ -162,9 +171,10 @@ async def _connect(settings: Settings, place: Place, stack: AsyncExitStack) -> S
         clock=clock,
         random=SystemRandom(),
         on_secret=log.add_secrets,
+        on_raw=None if tape is None else tape.record,
     )
     url = profile.rest_url if settings.mode == "sim" else None
-    return replace(session, simulator_url=url, simulator=place.simulator)
+    return replace(session, simulator_url=url, simulator=place.simulator, tape=tape)
 
 
 def assemble(
@@ -179,10 +189,12 @@ def assemble(
     random: Random,
     client: type[KisRest] = KisRest,
     on_secret: Callable[[str], None] = lambda secret: None,
+    on_raw: Callable[[str | bytes, datetime], None] | None = None,
 ) -> Session:
     """A session of the settings' account over these transports, asked by inquiry at its end.
 
     The parts are the caller's to open and close. A `MarketClock` is set by the heartbeats.
+    `on_raw` is given every message of the stream and the instant of its receipt.
     """
     credentials = Credentials(
         app_key=settings.app_key.get_secret_value(),
@@ -207,6 +219,7 @@ def assemble(
         keys=broker,
         clock=clock,
         random=random,
+        on_raw=on_raw,
         on_server_time=clock.heard if isinstance(clock, MarketClock) else lambda at: None,
     )
     return Session(

@@ -466,3 +466,27 @@ def test_numbers_in_parameters_are_exact() -> None:
     settings = load_settings("sim", environ={}, root=ROOT)
     slot = load_strategy(settings.strategies[1])
     assert slot.strategy.parameters.k == Decimal("0.3")
+
+
+@pytest.mark.parametrize(("mode", "recorded"), [("sim", False), ("virtual", True), ("real", True)])
+def test_what_can_be_made_again_is_not_recorded(mode: str, recorded: bool) -> None:
+    tape = load_settings(mode, environ={}, root=ROOT).tape
+    assert tape.enabled is recorded
+    assert (tape.max_file_mib, tape.keep_days, tape.keep_free_mib) == (256, 30, 1024)
+
+
+def test_the_tape_can_be_set_everywhere(root: Path) -> None:
+    assert load(root, "real").tape.enabled
+    write(root, "config/real.yaml", "tape: {enabled: false, keep_days: 0}")
+    tape = load(root, "real", {"KIS_TAPE_MAX_FILE_MIB": "7"}).tape
+    assert (tape.enabled, tape.keep_days, tape.max_file_mib) == (False, 0, 7)
+    assert load(root, "real", {"KIS_TAPE_ENABLED": "true"}).tape.enabled
+
+
+def test_a_tape_of_nothing_is_refused(root: Path) -> None:
+    environ = {"KIS_TAPE_MAX_FILE_MIB": "0", "KIS_TAPE_KEEP_DAYS": "-1"}
+    text = faults(root, "sim", environ)
+    assert "tape.max_file_mib [$KIS_TAPE_MAX_FILE_MIB]" in text
+    assert "tape.keep_days [$KIS_TAPE_KEEP_DAYS]" in text
+    write(root, "config/sim.yaml", "tape: {keep_day: 3}")
+    assert "did you mean 'keep_days'?" in faults(root, "sim")

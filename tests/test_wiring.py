@@ -1,6 +1,7 @@
 """Sessions as `open_session` puts them together, over real sockets and a real disk."""
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine, MutableMapping
@@ -18,10 +19,13 @@ from daemon import wiring
 from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST
 from daemon.core.errors import AlreadyRunning, NeedsOperator
-from daemon.core.values import AccountId, InstrumentId
+from daemon.core.values import AccountId, InstrumentId, Interest, LinkUp, Tick
+from daemon.kis.frames import FrameDecoder
+from daemon.ports import FeedEvent
 from daemon.sim.options import APP_KEY, APP_SECRET, HTS_ID
 from daemon.sim.statefile import SavedBooks, StateFailed, StateFile
 from daemon.store.locks import FileTokenStore, SharedBudget
+from daemon.store.tapefile import read_tape
 from daemon.wiring import Session, open_session
 from tests.sim.rig import live
 from tests.support import T
@@ -404,3 +408,81 @@ def test_nothing_of_the_daemon_is_readable_by_others(tmp_path: Path) -> None:
                 assert (settings.shared_dir / name).stat().st_mode & 0o077 == 0
 
     run(scenario())
+
+
+def recorded(folder: Path) -> Settings:
+    """A simulator whose stream is put on tape."""
+    tape: dict[str, object] = {"tape.enabled": True, "tape.keep_free_mib": 0}
+    return settings_for(folder, "sim", **tape)
+
+
+async def heard(session: Session, what: type[FeedEvent], count: int) -> list[FeedEvent]:
+    """Everything the feed tells until `count` events of a kind have come."""
+    events: list[FeedEvent] = []
+    enough = asyncio.Event()
+
+    def on_event(event: FeedEvent) -> None:
+        events.append(event)
+        if sum(isinstance(each, what) for each in events) >= count:
+            enough.set()
+
+    session.feed.want([Interest("trades", InstrumentId(f"krx:{CODE}"))])
+    async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(session.feed.run(on_event))
+        await enough.wait()
+        listening.cancel()
+    return events
+
+
+def test_what_the_feed_receives_is_on_the_tape_without_its_keys(tmp_path: Path) -> None:
+    settings = recorded(tmp_path)
+
+    async def scenario() -> list[FeedEvent]:
+        async with open_session(settings, trading=True) as session, requesting(session):
+            assert session.tape is not None
+            assert session.tape.folder == tmp_path / "sim" / "tape"
+            return await heard(session, Tick, 20)
+
+    events = run(scenario())
+    (path,) = (tmp_path / "sim" / "tape").iterdir()
+    assert path.name == f"tape-{FIRST_DAY:%Y%m%d}-001.jsonl.gz"
+    frames = list(read_tape(path))
+    decoder = FrameDecoder(AccountId(settings.account))
+    again = [
+        event
+        for at, frame in frames
+        if isinstance(frame, str) and frame.startswith("0|")
+        for event in decoder.decode(frame, at)
+    ]
+    assert again == [event for event in events if not isinstance(event, LinkUp)]
+    answers = [json.loads(frame) for _, frame in frames if frame[:1] == "{"]
+    outputs = [answer["body"]["output"] for answer in answers if "body" in answer]
+    assert outputs
+    assert {value for output in outputs for value in output.values()} == {"*" * 16, "*" * 32}
+
+
+def test_only_who_trades_records_and_only_if_told(tmp_path: Path) -> None:
+    async def tape_of(settings: Settings, *, trading: bool) -> object:
+        async with open_session(settings, trading=trading) as session:
+            return session.tape
+
+    settings = recorded(tmp_path / "a")
+    assert run(tape_of(settings, trading=True)) is not None
+    assert run(tape_of(settings, trading=False)) is None
+    assert run(tape_of(settings_for(tmp_path / "b"), trading=True)) is None
+    assert not (tmp_path / "a" / "sim" / "tape").exists()
+
+
+def test_a_tape_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    settings = recorded(tmp_path)
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim" / "tape").write_text("in the way")
+
+    async def scenario() -> list[FeedEvent]:
+        async with open_session(settings, trading=True) as session, requesting(session):
+            return await heard(session, Tick, 20)
+
+    with capture_logs() as lines:
+        assert len(run(scenario())) > 20
+    told = [line["event"] for line in lines if line["event"].startswith("tape")]
+    assert told == ["tape_in_trouble", "tape_ends_in_trouble"]

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, deque
 
+from daemon.core.calendar import MarketCalendar, Phase
 from daemon.core.values import InstrumentId, Market, Quote, Tick, code_of, instrument_id
 from daemon.engine.watch import PATIENCE, QUIET
 from daemon.lab.loop import current_process
@@ -30,6 +31,7 @@ class Freshness:
         self._venue = venue
         self._machine = machine
         self._witness = witness
+        self._calendar = MarketCalendar()
         self._codes = sorted(venue.broker.market.listings)
         self._past: deque[tuple[float, dict[str, int]]] = deque()
         self._told: Counter[InstrumentId] = Counter()
@@ -80,6 +82,9 @@ class Freshness:
     def _judge(self, now: float, at: float, volumes: dict[str, int]) -> None:
         process = self._machine.process
         if process is not self._listener or not process.alive or process.slept_since(at):
+            return
+        if self._calendar.phase(self._venue.clock.now()) is not Phase.CONTINUOUS:
+            # The closing auction: nothing is to come before it ends.
             return
         if None in self._dark or now - self._calm_since[None] < BOUND:
             return

@@ -20,7 +20,7 @@ PRIVATE_FOLDER = 0o700
 _GROUP_AND_WORLD = 0o077
 
 
-def _private_folder(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
     folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     if folder.stat().st_mode & _GROUP_AND_WORLD:
         folder.chmod(PRIVATE_FOLDER)
@@ -79,7 +79,7 @@ class SingleInstanceLock:
         """Take the lock, or raise `NeedsOperator` saying who holds it."""
         if self._descriptor is not None:
             raise NeedsOperator(f"{self._path} is held by this process already")
-        _private_folder(self._path.parent)
+        private_folder(self._path.parent)
         descriptor = _open_private(self._path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,7 +124,7 @@ class FileTokenStore:
     LARGEST = 64 * 1024
 
     def __init__(self, folder: Path) -> None:
-        _private_folder(folder)
+        private_folder(folder)
         self._path = folder / "token.json"
         self._turn_path = folder / "issuing.lock"
 
@@ -222,7 +222,7 @@ class SharedBudget:
             raise ValueError(f"a capacity of {capacity} is not between 1 and {self.SLOTS}")
         self.capacity = capacity
         self.period = period
-        _private_folder(path.parent)
+        private_folder(path.parent)
         self._descriptor = _open_private(path)
 
     def close(self) -> None:

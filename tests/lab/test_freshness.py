@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -22,10 +23,14 @@ from tests.lab.scene import OPTIONS
 class Hands:
     """A clock that only hands move."""
 
-    now: float = 0.0
+    seconds: float = 0.0
+    market: datetime = NINE
 
     def monotonic(self) -> float:
-        return self.now
+        return self.seconds
+
+    def now(self) -> datetime:
+        return self.market
 
 
 @dataclass
@@ -56,9 +61,9 @@ class Bench:
         self.judge.on_told(event)
 
     def wait(self, seconds: float) -> None:
-        end = self.hands.now + seconds
-        while self.hands.now < end:
-            self.hands.now += LOOK
+        end = self.hands.seconds + seconds
+        while self.hands.seconds < end:
+            self.hands.seconds += LOOK
             self.judge._look()
 
     @property
@@ -143,6 +148,13 @@ def excuses() -> list[Callable[[Bench], None]]:
 def test_who_does_not_run_need_not_know(bench: Bench, excuse: Callable[[Bench], None]) -> None:
     bench.traded(1)
     excuse(bench)
+    bench.wait(3 * BOUND)
+    assert not bench.missed
+
+
+def test_in_the_closing_auction_nothing_is_to_come(bench: Bench) -> None:
+    bench.traded(1)
+    bench.hands.market = NINE + timedelta(hours=6, minutes=25)
     bench.wait(3 * BOUND)
     assert not bench.missed
 
