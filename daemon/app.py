@@ -231,6 +231,7 @@ class App:
                 for slot, status in desk.host.status.items()
             },
             "conflated": desk.hub.stats.conflated,
+            "market_data": desk.watch.summary(),
             "books": ours.to_dict(),
             "broker_books": None if theirs is None else theirs.to_dict(),
             "books_equal": None if theirs is None else not differences,

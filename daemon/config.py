@@ -29,9 +29,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from daemon.core.errors import NeedsOperator
 from daemon.core.risk import RiskLimits
-from daemon.core.values import InstrumentId, StrategyId
+from daemon.core.values import InstrumentId, Interest, StrategyId, parse_instrument
 from daemon.engine.host import StrategySlot
-from daemon.kis.spec import PROFILES, Profile
+from daemon.kis.channels import NoSuchChannel, registration_of
+from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
     CLASS,
     FeedSettings,
@@ -318,6 +319,28 @@ def _strategy_faults(layers: Layers) -> Iterator[Fault]:
             source = layers.source_of(f"strategies.{index}")
             for each in error.faults:
                 yield each._replace(setting=f"strategies.{index}.{each.setting}", source=source)
+        setting = f"strategies.{index}.channels"
+        for problem in _channel_problems(item, layers.world):
+            fix = "correct `channels:`, or leave it out for trades and books"
+            yield Fault(setting, layers.source_of(setting), problem, fix)
+
+
+def _channel_problems(item: Mapping[str, Any], world: str) -> Iterator[str]:
+    """What the broker's stream cannot tell a strategy, one problem a channel."""
+    channels, instruments = item.get("channels", ()), item.get("instruments", ())
+    if not (isinstance(channels, list) and isinstance(instruments, list | tuple)):
+        return  # its outer shape was judged with all other settings
+    for channel in dict.fromkeys(map(str, channels)):
+        for text in instruments:
+            try:
+                instrument = parse_instrument(str(text))
+            except ValueError:
+                continue
+            try:
+                registration_of(Interest(channel, instrument), Environment(world))
+            except NoSuchChannel as error:
+                yield str(error)
+                break
 
 
 def _missing_too(mode: Mode, layers: Layers) -> list[Fault]:

@@ -151,8 +151,12 @@ async def _connect(
     settings: Settings, place: Place, stack: AsyncExitStack, *, trading: bool
 ) -> Session:
     profile, clock = place.profile, place.clock
-    if settings.requests_per_second:
-        profile = replace(profile, requests_per_second=settings.requests_per_second)
+    wanted = settings.profile
+    profile = replace(
+        profile,
+        requests_per_second=wanted.requests_per_second,
+        registrations=wanted.registrations,
+    )
     tokens = FileTokenStore(place.folder)
     budget = SharedBudget(place.folder / "budget", profile.requests_per_second)
     stack.callback(budget.close)

@@ -428,6 +428,32 @@ def test_a_strategy_that_cannot_be_loaded_is_a_fault(root: Path, strategy: str, 
     assert "strategies.0.class [config/sim.yaml]" in text
 
 
+@pytest.mark.parametrize(
+    ("mode", "channel", "words"),
+    [
+        ("sim", "weather", "no 'weather' for krx instruments; there is: trades, book"),
+        ("sim", "HDFSCNT0", "not of krx:005930"),
+        ("virtual", "program", "is not offered in virtual"),
+    ],
+)
+def test_a_channel_that_does_not_exist_is_a_fault(
+    root: Path, mode: str, channel: str, words: str
+) -> None:
+    own = "strategies.moving_average_cross:MovingAverageCross"
+    line = f"{{id: mine, class: '{own}', instruments: [005930], channels: [trades, {channel}]}}"
+    write(root, f"config/{mode}.yaml", f"strategies: [{line}]")
+    text = faults(root, mode)
+    assert f"strategies.0.channels [config/{mode}.yaml]" in text
+    assert words in text
+
+
+def test_the_number_of_registrations_and_the_share_of_inquiries_can_be_set(root: Path) -> None:
+    write(root, "config/sim.yaml", "feed: {registrations: 20, inquiry_share: 0.2}")
+    settings = load_settings("sim", environ={}, root=root)
+    assert settings.profile.registrations == 20
+    assert settings.inquiry_rate == pytest.approx(2.0)
+
+
 def test_wrong_parameters_name_the_nearest_right_one(root: Path) -> None:
     write(
         root,

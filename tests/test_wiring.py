@@ -410,6 +410,20 @@ def test_nothing_of_the_daemon_is_readable_by_others(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_the_stream_holds_no_more_registrations_than_the_settings_allow(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, "sim", **{"feed.registrations": 2})
+
+    async def scenario() -> None:
+        async with open_session(settings, trading=True) as session:
+            trades, book = (
+                Interest(channel, InstrumentId(f"krx:{CODE}")) for channel in ("trades", "book")
+            )
+            session.feed.want([trades, book])
+            assert session.feed.overflow == (book,)
+
+    run(scenario())
+
+
 def recorded(folder: Path) -> Settings:
     """A simulator whose stream is put on tape."""
     tape: dict[str, object] = {"tape.enabled": True, "tape.keep_free_mib": 0}

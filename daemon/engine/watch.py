@@ -7,7 +7,7 @@ not proven fresh is marked as a gap before a strategy could take it for a quiet 
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -128,6 +128,9 @@ class MarketWatch:
         self._gaps: list[_Gap] = []
         self._link_is_up = False
         self._any_tick_at = float("-inf")
+        self._missing: frozenset[Interest] = frozenset()
+        self._missing_since = float("-inf")
+        self._missing_told: frozenset[Interest] = frozenset()
 
     @property
     def wanted(self) -> tuple[Interest, ...]:
@@ -144,6 +147,15 @@ class MarketWatch:
     def dark(self) -> dict[InstrumentId, datetime]:
         """Instruments whose trades are missing, and since when."""
         return dict(self._dark)
+
+    def summary(self) -> dict[str, object]:
+        """How market data was had, for a report."""
+        return {
+            "wanted": len(self._wanted),
+            "missing": sorted(f"{each.channel} {each.instrument}" for each in self.missing),
+            "dark": sorted(self._dark),
+            **asdict(self.stats),
+        }
 
     def wanted_by(self, owner: StrategyId) -> tuple[Interest, ...]:
         """What `owner` wants, by the names its news goes by."""
@@ -211,7 +223,18 @@ class MarketWatch:
         while True:
             self.refresh()
             self._look()
+            self._tell_missing()
             await asyncio.sleep(LOOK)
+
+    def _tell_missing(self) -> None:
+        """Say once what is wanted and not confirmed, when that has lasted."""
+        now, missing = self._clock.monotonic(), frozenset(self.missing)
+        if missing != self._missing or not self._link_is_up:
+            self._missing, self._missing_since = missing, now
+        elif missing != self._missing_told and now - self._missing_since >= CONFIRM_LIMIT:
+            self._missing_told = missing
+            names = sorted(f"{each.channel} {each.instrument}" for each in missing)
+            self._log.warning("registrations_missing", wanted=len(self._wanted), missing=names)
 
     async def _ask_always(self) -> None:
         while True:

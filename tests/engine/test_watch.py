@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.core.values import (
     Bar,
@@ -370,5 +371,22 @@ def test_nothing_known_has_no_age() -> None:
             await asyncio.sleep(7.0)
             age = told.context.age(SAMSUNG)
             assert age == timedelta(seconds=7)
+
+    run(scenario())
+
+
+def test_what_is_missing_is_logged_once_and_summed_up() -> None:
+    async def scenario() -> None:
+        told = Told()
+        with capture_logs() as lines:
+            async with watched(told, refused=(BOOK,)) as w:
+                w.feed.trade(SAMSUNG)
+                await asyncio.sleep(120.0)
+                summary = w.desk.watch.summary()
+        [line] = [each for each in lines if each["event"] == "registrations_missing"]
+        assert line["missing"] == ["book krx:005930"]
+        assert (line["wanted"], summary["wanted"]) == (4, 4)
+        assert summary["missing"] == ["book krx:005930"]
+        assert (summary["dark"], summary["gaps"]) == ([], 0)
 
     run(scenario())
