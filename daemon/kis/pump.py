@@ -70,8 +70,8 @@ class RequestPump:
     """Grants slots of a shared budget to waiting requests and sends them.
 
     A slot is taken before a request leaves and given back when its reply has arrived. One whose
-    reply never came in time frees itself `LONGEST_TIMEOUT` and a little later, one whose connection
-    broke, or was given up by a stop, is given back `FLIGHT` seconds after. A caller that goes away
+    reply never came in time, or that a stop gave up, frees itself `LONGEST_TIMEOUT` and a little
+    later, one whose connection broke is given back `FLIGHT` seconds after. A caller that goes away
     does not abort what has already left.
     """
 
@@ -229,11 +229,11 @@ class RequestPump:
             task.add_done_callback(self._protected.discard)
 
     async def _perform(self, job: _Job, slot: int, taken_at: float) -> None:
-        broke = False
+        broke = adrift = False
         try:
             response = await self._exchange(job)
         except asyncio.CancelledError:
-            broke = job.left
+            adrift = job.left
             job.fail(
                 OutcomeUnknown("stopped while the reply was awaited")
                 if job.left
@@ -253,11 +253,11 @@ class RequestPump:
                 job.future.set_result(response)
         finally:
             now = self._clock.monotonic()
-            # Without an answer in time nobody knows where the request is: it may reach the door
-            # together with later ones, so its slot stays taken until it frees itself. Where the
-            # connection broke it is there soon or never. Later than its hold the slot may be
-            # another request's.
-            if now - taken_at < min(job.timeout, self._hold - self.FLIGHT):
+            # Without an answer in time, or if a stop gave it up, nobody knows where the request
+            # is: it may reach the door together with later ones, those of the next start too, so
+            # its slot stays taken until it frees itself. Where the connection broke it is there
+            # soon or never. Later than its hold the slot may be another request's.
+            if not adrift and now - taken_at < min(job.timeout, self._hold - self.FLIGHT):
                 self._budget.give_back(slot, now + self.FLIGHT if broke else now)
             if self._live:
                 self._wake.set()

@@ -268,11 +268,10 @@ def test_a_request_given_up_on_its_way_keeps_its_slot_from_the_next_start() -> N
         serving.cancel()
         with pytest.raises(OutcomeUnknown):
             await query
-        stopped = loop.time()
         second = RequestPump(transport=door, budget=budget, clock=clock)
         serving = loop.create_task(second.run())
         await send(second, "/0")
-        assert door.arrivals == [stopped + RequestPump.FLIGHT + 1.0]
+        assert door.arrivals[0] >= RequestPump.LONGEST_TIMEOUT + 1.0
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
 
