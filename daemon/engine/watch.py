@@ -6,7 +6,7 @@ not proven fresh is marked as a gap before a strategy could take it for a quiet 
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -222,13 +222,15 @@ class MarketWatch:
     async def _look_always(self) -> None:
         while True:
             self.refresh()
-            self._look()
-            self._tell_missing()
+            confirmed = self._feed.confirmed
+            self._look(confirmed)
+            self._tell_missing(confirmed)
             await asyncio.sleep(LOOK)
 
-    def _tell_missing(self) -> None:
+    def _tell_missing(self, confirmed: Collection[Interest]) -> None:
         """Say once what is wanted and not confirmed, when that has lasted."""
-        now, missing = self._clock.monotonic(), frozenset(self.missing)
+        now = self._clock.monotonic()
+        missing = frozenset(each for each in self._wanted if each not in confirmed)
         if missing != self._missing or not self._link_is_up:
             self._missing, self._missing_since = missing, now
         elif missing != self._missing_told and now - self._missing_since >= CONFIRM_LIMIT:
@@ -249,10 +251,9 @@ class MarketWatch:
 
     # What is fresh
 
-    def _look(self) -> None:
+    def _look(self, confirmed: Collection[Interest]) -> None:
         now = self._clock.monotonic()
         trading = self._calendar.phase(self._clock.now()) is Phase.CONTINUOUS
-        confirmed = self._feed.confirmed
         for instrument, sight in self._sights.items():
             registered = Interest(TRADES, instrument) in confirmed
             if not self._link_is_up or not trading:
@@ -339,7 +340,7 @@ class MarketWatch:
 
     def _unserved(self) -> list[InstrumentId]:
         """What the stream does not bring, in whole or in part, or is not measured against yet."""
-        bookless = {each.instrument for each in self.missing if each.channel == BOOK}
+        bookless = {each.instrument for each in self._missing if each.channel == BOOK}
         return [
             instrument
             for instrument, sight in self._sights.items()
@@ -355,12 +356,11 @@ class MarketWatch:
 
     async def _inquire(self, instrument: InstrumentId, sight: _Sight) -> None:
         asked, asked_at = self._clock.now(), sight.asked_at
-        missing = self.missing
         untold = instrument in self._dark or sight.known is None
         info = await self._market_data.info(instrument)
         self._judge(instrument, sight, info, asked_at)
         book = None
-        if Interest(BOOK, instrument) in missing:
+        if Interest(BOOK, instrument) in self._missing:
             book = await self._market_data.order_book(instrument)
         if not (untold or instrument in self._dark or book is not None):
             return
