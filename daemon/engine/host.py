@@ -210,7 +210,8 @@ class StrategyHost:
                 await self._cancel_orders(slot.id)
         finally:
             self._hub.unsubscribe(slot.id)
-            self._watch.forget(slot.id)
+            if not self._stopping:
+                self._watch.forget(slot.id)
 
     async def _cancel_orders(self, strategy: StrategyId) -> None:
         """Cancel what a faulted strategy left open, as often as it takes."""
