@@ -364,10 +364,11 @@ class Reconciler:
         settled = self._is_settled(order, asked)
         if row.filled < order.filled:
             # The list may lag behind the stream, or lack the row that traded: only an old
-            # difference in a row that tells of every share means anything.
-            if not (settled and inference.tells_all(order, row)):
+            # difference means anything, in a row that tells of every share or never will.
+            if not settled:
                 return outcomes
-            outcomes.append(inference.contradiction(order, row))
+            if inference.tells_all(order, row) or row.day < dead_before:
+                outcomes.append(inference.contradiction(order, row))
         elif row.filled > order.filled:
             missing = inference.missing_fill(order, row)
             if missing is None:

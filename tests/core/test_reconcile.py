@@ -323,6 +323,22 @@ def test_a_list_without_the_row_that_traded_contradicts_nothing() -> None:
     assert [each.subject for each in desk.discrepancies] == ["order a"]
 
 
+def test_an_order_whose_row_stays_incomplete_still_ends_with_its_day_and_is_told() -> None:
+    desk = Desk()
+    desk.working()
+    desk.hear(notice(NoticeKind.MODIFIED, "1", 10, new_number="2", price=70_500))
+    desk.hear(notice(NoticeKind.FILLED, "2", 4, price=70_500))
+    desk.now = 2 * SETTLE
+    incomplete = row("1", filled=0, remaining=0, cancelled=0)
+    desk.ask(incomplete)
+    assert desk.state() is OrderState.WORKING
+    assert desk.discrepancies == []
+
+    desk.ask(incomplete, dead=1)
+    assert desk.state() is OrderState.EXPIRED
+    assert [each.subject for each in desk.discrepancies] == ["order a"]
+
+
 def test_a_list_that_lags_changes_no_amount() -> None:
     desk = Desk()
     desk.working()
