@@ -178,6 +178,15 @@ def contradiction(order: Order, row: BrokerOrder) -> Discrepancy:
     )
 
 
+def shortfall(order: Order, row: BrokerOrder, *, dead_before: date) -> list[Discrepancy]:
+    """What to tell of a row that counts less than we do: it may lack the part that traded.
+
+    So it means something only if it tells of every share, or never will any more.
+    """
+    final = tells_all(order, row) or row.day < dead_before
+    return [contradiction(order, row)] if final else []
+
+
 def is_another(order: Order, row: BrokerOrder) -> bool:
     """Whether a row under the order's number cannot be the order: an answer was mixed up."""
     intent = order.intent

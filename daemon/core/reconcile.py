@@ -363,12 +363,10 @@ class Reconciler:
             return outcomes
         settled = self._is_settled(order, asked)
         if row.filled < order.filled:
-            # The list may lag behind the stream, or lack the row that traded: only an old
-            # difference means anything, in a row that tells of every share or never will.
+            # The list may lag behind the stream: only an old difference means anything.
             if not settled:
                 return outcomes
-            if inference.tells_all(order, row) or row.day < dead_before:
-                outcomes.append(inference.contradiction(order, row))
+            outcomes += inference.shortfall(order, row, dead_before=dead_before)
         elif row.filled > order.filled:
             missing = inference.missing_fill(order, row)
             if missing is None:

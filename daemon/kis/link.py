@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from daemon.core.errors import TradingError, TryLater
+from daemon.core.errors import OutcomeUnknown, TradingError, TryLater
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,10 @@ class NotSent(TryLater):
 
     def __init__(self, cause: str) -> None:
         super().__init__("NOT_SENT", cause, delay=1.0)
+
+
+class NoAnswer(OutcomeUnknown):
+    """The request left and no answer came in time: it may still be on its way."""
 
 
 class ConnectionLost(TradingError):

@@ -8,7 +8,7 @@ import structlog
 
 from daemon.core.errors import OutcomeUnknown, TryLater
 from daemon.core.ratelimit import Priority, RequestQueue
-from daemon.kis.link import HttpRequest, HttpResponse, HttpTransport
+from daemon.kis.link import HttpRequest, HttpResponse, HttpTransport, NoAnswer
 from daemon.kis.pace import Pace
 from daemon.ports import Clock, RequestBudget
 
@@ -241,6 +241,7 @@ class RequestPump:
             )
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the caller
+            adrift = isinstance(error, NoAnswer)
             broke = isinstance(error, OutcomeUnknown)
             self.stats.unknown += broke
             if job.future.done():
@@ -257,7 +258,7 @@ class RequestPump:
             # is: it may reach the door together with later ones, those of the next start too, so
             # its slot stays taken until it frees itself. Where the connection broke it is there
             # soon or never. Later than its hold the slot may be another request's.
-            if not adrift and now - taken_at < min(job.timeout, self._hold - self.FLIGHT):
+            if not adrift and now - taken_at < self._hold - self.FLIGHT:
                 self._budget.give_back(slot, now + self.FLIGHT if broke else now)
             if self._live:
                 self._wake.set()
@@ -271,7 +272,7 @@ class RequestPump:
             async with asyncio.timeout(job.timeout + self.SLACK):
                 response = await self._transport.send(request, timeout=job.timeout)
         except TimeoutError:
-            raise OutcomeUnknown(f"no answer within {job.timeout:g} s") from None
+            raise NoAnswer(f"no answer within {job.timeout:g} s") from None
         took = self._clock.monotonic() - left_at
         self.stats.round_trips += 1
         self.stats.round_trip_seconds += took

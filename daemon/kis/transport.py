@@ -14,7 +14,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from yarl import URL
 
 from daemon.core.errors import OutcomeUnknown
-from daemon.kis.link import ConnectionLost, HttpRequest, HttpResponse, NotSent, WsConnection
+from daemon.kis.link import (
+    ConnectionLost,
+    HttpRequest,
+    HttpResponse,
+    NoAnswer,
+    NotSent,
+    WsConnection,
+)
 
 USER_AGENT = "kis-trading-daemon"
 
@@ -96,7 +103,7 @@ class AiohttpTransport:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(f"no connection: {type(error).__name__}") from error
         except TimeoutError as error:
-            raise OutcomeUnknown(f"no answer within {timeout:g} s") from error
+            raise NoAnswer(f"no answer within {timeout:g} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise OutcomeUnknown(f"the exchange failed: {type(error).__name__}") from error
 

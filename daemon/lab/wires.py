@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from random import Random
 
 from daemon.core.errors import OutcomeUnknown
-from daemon.kis.link import ConnectionLost, HttpRequest, HttpResponse, NotSent, WsConnection
+from daemon.kis.link import (
+    ConnectionLost,
+    HttpRequest,
+    HttpResponse,
+    NoAnswer,
+    NotSent,
+    WsConnection,
+)
 from daemon.lab.loop import Killed, Process
 from daemon.lab.mix import Fault, FaultMix
 from daemon.lab.venue import Line, Venue
@@ -82,7 +89,7 @@ class LabHttp:
             async with asyncio.timeout(timeout):
                 return await answer
         except TimeoutError:
-            raise OutcomeUnknown(f"no answer within {timeout:g} s") from None
+            raise NoAnswer(f"no answer within {timeout:g} s") from None
         finally:
             answer.cancel()
 

@@ -7,7 +7,7 @@ import pytest
 
 from daemon.core.errors import OutcomeUnknown, TryLater
 from daemon.core.ratelimit import Priority, TokenBucket
-from daemon.kis.link import HttpRequest, HttpResponse
+from daemon.kis.link import HttpRequest, HttpResponse, NoAnswer
 from daemon.kis.pump import RequestPump
 from tests.kis.fakes import MemoryDoor, response
 from tests.support import VirtualClock, run_virtual
@@ -272,6 +272,39 @@ def test_a_request_given_up_on_its_way_keeps_its_slot_from_the_next_start() -> N
         serving = loop.create_task(second.run())
         await send(second, "/0")
         assert door.arrivals[0] >= RequestPump.LONGEST_TIMEOUT + 1.0
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "free"),
+    [
+        (NoAnswer("no answer within 5 s"), 2 * RequestPump.SLACK + RequestPump.LONGEST_TIMEOUT + 1),
+        (OutcomeUnknown("the connection broke"), 5.0 - 1e-6 + RequestPump.FLIGHT + 1),
+    ],
+)
+def test_a_slot_waits_for_where_its_request_may_be(error: OutcomeUnknown, free: float) -> None:
+    """A clock may find the time of an answer not quite over when it is given up."""
+
+    class Failing(MemoryDoor):
+        async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:  # noqa: ASYNC109
+            await asyncio.sleep(timeout - 1e-6)
+            raise error
+
+    async def scenario() -> None:
+        budget = TokenBucket(1)
+        pump = RequestPump(
+            transport=Failing(lambda _: OK), budget=budget, clock=VirtualClock(), queue_limit=10
+        )
+        loop = asyncio.get_running_loop()
+        serving = loop.create_task(pump.run())
+        await asyncio.sleep(0)
+        with pytest.raises(OutcomeUnknown):
+            await send(pump, timeout=5.0)
+        await asyncio.sleep(0)
+        assert budget.free_at(loop.time()) == pytest.approx(free)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
 
