@@ -35,8 +35,10 @@ from daemon.core.values import (
 class MarketGap(NamedTuple):
     """Market data is missing since `down_since`; `up` tells whether it flows again.
 
-    Of one `instrument`, or of all for `None`. What is known of its prices meanwhile is old, but for
-    a `Quote` that comes by inquiry; `MissedBars` follow once it flows again, if there are any.
+    Of one `instrument`, or of all for `None`: gaps of single instruments stay open over that. What
+    is known of its prices meanwhile is old, but for a `Quote` that comes by inquiry; `MissedBars`
+    follow once it flows again, if there are any. With a `channel`, such as `"book"`, only news of
+    that kind is missing, and trades are not.
     """
 
     at: datetime
@@ -44,12 +46,13 @@ class MarketGap(NamedTuple):
     up: bool
     instrument: InstrumentId | None = None
     cause: str = ""
+    channel: str = ""
 
 
 class MissedBars(NamedTuple):
-    """One-minute bars of a gap, by inquiry, oldest first; the first and last are whole minutes.
+    """One-minute bars of a gap, by inquiry, oldest first, each over when it was asked for.
 
-    They may overlap ticks that came before and after the gap.
+    The first and the last may overlap ticks that came before and after the gap.
     """
 
     instrument: InstrumentId

@@ -175,7 +175,10 @@ class StrategyHost:
     async def _run_one(self, slot: StrategySlot) -> None:
         status = self.status[slot.id]
         log = self._log.bind(strategy=slot.id)
-        subscription = self._hub.subscribe(slot.id, self._watch.wanted_by(slot.id))
+        wanted = self._watch.wanted_by(slot.id)
+        subscription = self._hub.subscribe(slot.id, wanted)
+        for gap in self._watch.open_gaps(wanted):
+            subscription.put_fact(gap)
         context = Context(
             slot,
             account=self._account,
@@ -268,10 +271,19 @@ class Context:
         return self._subscription.events()
 
     def watch(self, *interests: Interest) -> None:
+        if self._subscription.is_closed:
+            raise ValueError(f"{self.id} has ended and watches nothing any more")
+        before = set(self._watch.wanted_by(self.id))
         self._watch.want(self.id, interests, priority=self._priority)
-        self._hub.watch(self.id, self._watch.wanted_by(self.id))
+        wanted = self._watch.wanted_by(self.id)
+        self._hub.watch(self.id, wanted)
+        for gap in self._watch.open_gaps([each for each in wanted if each not in before]):
+            if gap.instrument is not None:
+                self._subscription.put_fact(gap)
 
     def unwatch(self, *interests: Interest) -> None:
+        if self._subscription.is_closed:
+            return
         self._watch.drop(self.id, interests)
         self._hub.watch(self.id, self._watch.wanted_by(self.id))
 

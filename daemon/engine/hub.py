@@ -62,7 +62,7 @@ _VENUES: dict[str, Venue] = {venue.value: venue for venue in Venue}
 
 
 def routes_of(interest: Interest) -> tuple[Route, ...]:
-    """Where news comes by that an interest asks for. Quotes stand in for trades.
+    """Where news comes by that an interest asks for. Quotes stand in for trades and books.
 
     Records of an instrument come all by one: which channel they are of, they say themselves.
     """
@@ -72,7 +72,7 @@ def routes_of(interest: Interest) -> tuple[Route, ...]:
     if kind is Record or market_of(instrument) is Market.INDEX:
         return ((instrument, Record, None),)
     route: Route = (instrument, kind, _VENUES.get(venue, Venue.KRX))
-    return (route, (instrument, Quote, None)) if kind is Tick else (route,)
+    return (route, (instrument, Quote, None)) if kind in (Tick, OrderBook) else (route,)
 
 
 class _Late(NamedTuple):
@@ -131,6 +131,11 @@ class Subscription:
             self._facts_waiting += 1
             self._queue.append(event)
         self._wakeup.set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is queued any more."""
+        return self._closed
 
     async def events(self) -> AsyncIterator[StrategyEvent]:
         """Yield events in order until closed; raises `TooSlow` once facts were lost."""
@@ -204,7 +209,7 @@ class Hub:
             subscription.put_market(route, event)
 
     def publish_quote(self, quote: Quote) -> None:
-        """Give what an inquiry told to everybody who watches the instrument's trades."""
+        """Give what an inquiry told to everybody who watches the instrument's trades or book."""
         self.stats.published += 1
         route = (quote.instrument, Quote, None)
         for subscription in self._watchers.get(route, ()):

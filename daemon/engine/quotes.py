@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from daemon.core.calendar import price_step
-from daemon.core.values import InstrumentId, OrderBook, Quote, Tick
+from daemon.core.values import InstrumentId, OrderBook, Quote, Tick, Venue
 from daemon.ports import InstrumentInfo
 
 
@@ -25,7 +25,11 @@ class QuoteBoard:
             self._last[info.instrument] = info.last
 
     def on_tick(self, tick: Tick) -> None:
-        """A trade sets the last price."""
+        """A trade sets the last price: of the KRX, or of another venue as long as it tells none."""
+        if tick.venue is not Venue.KRX:
+            known = self._ticks.get(tick.instrument)
+            if known is not None and known.venue is Venue.KRX:
+                return
         self._last[tick.instrument] = tick.price
         self._ticks[tick.instrument] = tick
 
@@ -37,7 +41,11 @@ class QuoteBoard:
             self._last[quote.instrument] = quote.price
 
     def on_book(self, book: OrderBook) -> None:
-        """Keep the newest depth."""
+        """Keep the newest depth, of the KRX where there is any."""
+        if book.venue is not Venue.KRX:
+            known = self._books.get(book.instrument)
+            if known is not None and known.venue is Venue.KRX:
+                return
         self._books[book.instrument] = book
 
     def last_price(self, instrument: InstrumentId) -> Decimal | None:

@@ -8,8 +8,7 @@ not proven fresh is marked as a gap before a strategy could take it for a quiet 
 import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
 
 import structlog
 
@@ -27,13 +26,17 @@ from daemon.core.values import (
     Quote,
     StrategyId,
     Tick,
+    Venue,
     market_of,
 )
+from daemon.engine.absences import Absences, interest_names
+from daemon.engine.catchup import CatchUp
 from daemon.engine.hub import Hub
 from daemon.engine.interests import Interests
 from daemon.engine.quotes import QuoteBoard
+from daemon.engine.sight import Sight
 from daemon.ports import Clock, Feed, InstrumentInfo, MarketData
-from daemon.strategy import MarketGap, MissedBars
+from daemon.strategy import MarketGap
 
 LOOK = 1.0
 """Seconds between two looks at everything."""
@@ -42,10 +45,14 @@ CONFIRM_LIMIT = 15.0
 """Seconds a registration may take before what it is for counts as missing."""
 
 QUIET = 60.0
-"""Seconds without a trade after which an inquiry must say that there was none."""
+"""Seconds without a trade for which nothing need be proven; inquiries begin at half of it."""
 
 PATIENCE = 20.0
-"""Seconds that inquiry may take before the instrument counts as missing."""
+"""Further seconds for an inquiry to say that there was none, before the instrument is missing."""
+
+EASY = 20
+"""Instruments that one inquiry a second can check within these times; for more, or for fewer
+inquiries, both times are stretched alike."""
 
 IN_FLIGHT = 3.0
 """Seconds a trade that an inquiry knows of may still be on its way through the stream."""
@@ -53,31 +60,11 @@ IN_FLIGHT = 3.0
 ALIVE = 30.0
 """Seconds within which another instrument's trade proves that the stream as such brings data."""
 
-MOST_BARS = 120
-"""Minutes of a gap that are asked for: a longer one is the strategy's own matter."""
+LINGER = 60.0
+"""Seconds an instrument stays first in line after its last order ended: no coming and going."""
 
-
-@dataclass(slots=True)
-class _Sight:
-    """How fresh an instrument is. Monotonic seconds, `None` for never."""
-
-    fresh_at: float
-    tick: Tick | None = None
-    confirmed: bool = False
-    unconfirmed_since: float | None = None
-    asked_at: float = float("-inf")
-    known: int | None = None
-    """Shares of the day that we know to have traded, by a tick or by the first inquiry since the
-    registration was confirmed: what an inquiry counts beyond them, the stream has not told."""
-    missing_since: float | None = None
-    """When an inquiry first knew of trades that the stream had not told."""
-    dead: bool = False
-    """Trades were missing for certain: only a tick proves that they come again."""
-
-
-class _Gap(NamedTuple):
-    instrument: InstrumentId
-    since: datetime
+BACK_OFF = (5.0, 15.0, 60.0)
+"""Seconds an instrument is left alone after inquiries about it failed once, twice, more often."""
 
 
 @dataclass(slots=True)
@@ -95,8 +82,9 @@ class WatchStats:
 class MarketWatch:
     """Brings the feed's registrations to what is wanted, and knows what is not fresh.
 
-    `rate` is how many inquiries a second it may make, for everything that the stream does not
-    bring. Only KRX instruments can be asked about; others are registered and not watched.
+    `rate` is how many requests a second it may make, for everything that the stream does not
+    bring. Only KRX instruments can be asked about: trades of others, and other kinds of news, are
+    marked as missing while they are not registered, and not checked otherwise.
     """
 
     def __init__(
@@ -123,14 +111,15 @@ class MarketWatch:
         self._log = structlog.get_logger("market_watch")
         self._interests = Interests()
         self._wanted: list[Interest] = []
-        self._sights: dict[InstrumentId, _Sight] = {}
+        self._exposed_at: dict[InstrumentId, float] = {}
+        self._sights: dict[InstrumentId, Sight] = {}
         self._dark: dict[InstrumentId, datetime] = {}
-        self._gaps: list[_Gap] = []
+        self._absences = Absences(hub.publish_gap, clock.now)
+        self._catch_up = CatchUp(market_data, clock)
+        self._turn = 0
+        self._down: MarketGap | None = None
         self._link_is_up = False
         self._any_tick_at = float("-inf")
-        self._missing: frozenset[Interest] = frozenset()
-        self._missing_since = float("-inf")
-        self._missing_told: frozenset[Interest] = frozenset()
 
     @property
     def wanted(self) -> tuple[Interest, ...]:
@@ -152,7 +141,7 @@ class MarketWatch:
         """How market data was had, for a report."""
         return {
             "wanted": len(self._wanted),
-            "missing": sorted(f"{each.channel} {each.instrument}" for each in self.missing),
+            "missing": interest_names(self.missing),
             "dark": sorted(self._dark),
             **asdict(self.stats),
         }
@@ -177,6 +166,18 @@ class MarketWatch:
         self._interests.forget(owner)
         self.refresh()
 
+    def open_gaps(self, interests: Collection[Interest]) -> list[MarketGap]:
+        """What is missing just now of these: for whoever begins to listen."""
+        now = self._clock.now()
+        gaps = [] if self._down is None else [self._down]
+        about = dict.fromkeys(each.instrument for each in interests)
+        gaps += [
+            MarketGap(now, self._dark[each], False, each, "it was missing before")
+            for each in about
+            if each in self._dark
+        ]
+        return gaps + self._absences.gaps(interests)
+
     def refresh(self) -> None:
         """Tell the feed what is wanted now, if that has changed."""
         wanted = self._interests.ranked(self._exposed())
@@ -185,33 +186,41 @@ class MarketWatch:
         self._wanted = wanted
         self._feed.want(wanted)
         now = self._clock.monotonic()
-        ticking = [each.instrument for each in wanted if self._is_watched(each)]
-        self._sights = {each: self._sights.get(each) or _Sight(now) for each in ticking}
-        for instrument in self._dark.keys() - self._sights.keys():
-            del self._dark[instrument]
+        asked = dict.fromkeys(each.instrument for each in wanted if _can_be_asked(each))
+        for instrument in [each for each in self._sights if each not in asked]:
+            self._catch_up.forget(instrument)
+        self._sights = {
+            each: self._sights.get(each) or Sight(now, tick=self._quotes.tick(each))
+            for each in asked
+        }
+        for instrument, sight in self._sights.items():
+            sight.ticks = Interest(TRADES, instrument) in wanted
+        for instrument in [each for each in self._dark if not self._is_ticking(each)]:
+            self._light(instrument, "nobody watches it any more")
 
     def on_tick(self, tick: Tick) -> None:
         """A trade ends its instrument's gap: called before the strategies get it."""
-        since = self._dark.pop(tick.instrument, None)
-        if since is not None:
+        if tick.instrument in self._dark and tick.venue is Venue.KRX:
             self._sights[tick.instrument].dead = False
-            self._light(tick.instrument, since)
+            self._light(tick.instrument)
 
     def on_link(self, event: LinkUp | LinkDown) -> None:
         """The stream is lost, or back: a gap of everything."""
         self._link_is_up = isinstance(event, LinkUp)
         if isinstance(event, LinkDown):
-            self._hub.publish_gap(MarketGap(event.at, event.at, up=False, cause=event.cause))
+            self._down = MarketGap(event.at, event.at, up=False, cause=event.cause)
+            self._hub.publish_gap(self._down)
             return
+        self._down = None
         now = self._clock.monotonic()
         for sight in self._sights.values():
-            _begin_anew(sight, now)
+            sight.begin_anew(now)
             sight.dead = False
         if event.down_since is not None:
             self._hub.publish_gap(MarketGap(event.at, event.down_since, up=True))
-            self._gaps += [
-                _Gap(each, event.down_since) for each in self._sights if each not in self._dark
-            ]
+            for instrument in self._sights:
+                if instrument not in self._dark:
+                    self._catch_up.remember(instrument, event.down_since, event.at)
 
     async def run(self) -> None:
         """Look at everything once a second, and ask about what is silent or missing, for ever."""
@@ -224,30 +233,8 @@ class MarketWatch:
             self.refresh()
             confirmed = self._feed.confirmed
             self._look(confirmed)
-            self._tell_missing(confirmed)
+            self._look_for_absent(confirmed)
             await asyncio.sleep(LOOK)
-
-    def _tell_missing(self, confirmed: Collection[Interest]) -> None:
-        """Say once what is wanted and not confirmed, when that has lasted."""
-        now = self._clock.monotonic()
-        missing = frozenset(each for each in self._wanted if each not in confirmed)
-        if missing != self._missing or not self._link_is_up:
-            self._missing, self._missing_since = missing, now
-        elif missing != self._missing_told and now - self._missing_since >= CONFIRM_LIMIT:
-            self._missing_told = missing
-            names = sorted(f"{each.channel} {each.instrument}" for each in missing)
-            self._log.warning("registrations_missing", wanted=len(self._wanted), missing=names)
-
-    async def _ask_always(self) -> None:
-        while True:
-            await asyncio.sleep(self._pause)
-            try:
-                await self._ask_next()
-            except NeedsOperator:
-                raise
-            except TradingError as error:
-                self.stats.failed_inquiries += 1
-                self._log.debug("market_inquiry_failed", cause=str(error))
 
     # What is fresh
 
@@ -258,160 +245,215 @@ class MarketWatch:
             registered = Interest(TRADES, instrument) in confirmed
             if not self._link_is_up or not trading:
                 # Marked as a whole, or nothing is to be expected.
-                _begin_anew(sight, now)
+                sight.begin_anew(now)
             elif registered and not sight.confirmed:
-                _begin_anew(sight, now)
+                sight.begin_anew(now)
                 sight.confirmed = True
-            tick = self._quotes.tick(instrument)
-            if tick is not None and tick is not sight.tick:
-                sight.tick, sight.known, sight.missing_since = tick, tick.day_volume, None
-                sight.fresh_at = self._any_tick_at = now
+            if sight.see(self._quotes.tick(instrument), now):
+                self._any_tick_at = now
+            if not (self._link_is_up and trading and sight.ticks):
+                continue
             if sight.confirmed and registered:
                 self._look_at_confirmed(instrument, sight, now)
-            elif self._link_is_up and trading:
+            else:
                 self._look_at_unconfirmed(instrument, sight, now)
+            if Interest(BOOK, instrument) in confirmed:
+                self._look_at_book(instrument, sight)
 
-    def _look_at_confirmed(self, instrument: InstrumentId, sight: _Sight, now: float) -> None:
+    def _look_at_confirmed(self, instrument: InstrumentId, sight: Sight, now: float) -> None:
         if sight.missing_since is not None and now - sight.missing_since >= IN_FLIGHT:
             self._revive(instrument, sight, now)
-        elif now - sight.fresh_at >= QUIET + PATIENCE:
+        elif now - sight.fresh_at >= (QUIET + PATIENCE) * self._stretch:
             self._darken(instrument, "silent, and no inquiry says that nothing is missing")
 
-    def _look_at_unconfirmed(self, instrument: InstrumentId, sight: _Sight, now: float) -> None:
+    def _look_at_unconfirmed(self, instrument: InstrumentId, sight: Sight, now: float) -> None:
         sight.confirmed = False
         if sight.unconfirmed_since is None:
             sight.unconfirmed_since = now
         elif now - max(sight.unconfirmed_since, sight.fresh_at) >= CONFIRM_LIMIT:
             self._darken(instrument, "not registered: no room for it, or not confirmed")
 
-    def _revive(self, instrument: InstrumentId, sight: _Sight, now: float) -> None:
-        """Trades are missing for certain: register anew, or connect anew if nothing comes."""
-        self._darken(instrument, "trades are missing from the stream")
-        _begin_anew(sight, now)
-        sight.dead = True
-        if now - self._any_tick_at < ALIVE:
+    def _look_at_book(self, instrument: InstrumentId, sight: Sight) -> None:
+        """Trades change the book: where they come and it does not, its registration is dead."""
+        interest = Interest(BOOK, instrument)
+        if sight.see_book(self._quotes.book(instrument), self._clock.now()):
+            self._absences.end(interest)
+        elif sight.lacks_book(QUIET):
+            self._absences.mark(interest, self._clock.now(), "trades come, and the book does not")
             self.stats.renewals += 1
-            self._feed.renew(Interest(TRADES, instrument))
-        else:
+            self._feed.renew(interest)
+
+    def _look_for_absent(self, confirmed: Collection[Interest]) -> None:
+        """Mark what is not registered and is no KRX instrument's trades: those are looked at."""
+        if not self._link_is_up:
+            self._absences.pause()
+            return
+        bookless = [each for each, sight in self._sights.items() if sight.bookless]
+        overdue = self._absences.look(
+            self._wanted,
+            confirmed,
+            at=self._clock.monotonic(),
+            limit=CONFIRM_LIMIT,
+            lasting=[Interest(BOOK, each) for each in bookless],
+        )
+        for interest in overdue:
+            if interest.channel != TRADES or interest.instrument not in self._sights:
+                self._absences.mark(interest, self._clock.now(), "not registered")
+
+    def _revive(self, instrument: InstrumentId, sight: Sight, now: float) -> None:
+        """Trades are missing for certain: register anew; connect anew if that has not helped."""
+        helpless = sight.dead and now - self._any_tick_at >= ALIVE
+        self._darken(instrument, "trades are missing from the stream")
+        sight.begin_anew(now)
+        sight.dead = True
+        if helpless:
             self.stats.reconnects += 1
             self._any_tick_at = now
             self._feed.reconnect("the stream brings no market data")
+        else:
+            self.stats.renewals += 1
+            self._feed.renew(Interest(TRADES, instrument))
 
     def _darken(self, instrument: InstrumentId, cause: str) -> None:
         if instrument in self._dark:
             return
         now = self._clock.now()
-        tick = self._quotes.tick(instrument)
+        tick = self._sights[instrument].tick
         since = self._dark[instrument] = now if tick is None else tick.received_at
         self.stats.gaps += 1
         self._log.warning("market_gap", instrument=instrument, since=since, cause=cause)
         self._hub.publish_gap(MarketGap(now, since, False, instrument, cause))
 
-    def _light(self, instrument: InstrumentId, since: datetime) -> None:
+    def _light(self, instrument: InstrumentId, cause: str = "") -> None:
+        since, now = self._dark.pop(instrument), self._clock.now()
         self._log.info("market_gap_over", instrument=instrument, since=since)
-        self._hub.publish_gap(MarketGap(self._clock.now(), since, True, instrument))
-        self._gaps.append(_Gap(instrument, since))
+        self._hub.publish_gap(MarketGap(now, since, True, instrument, cause))
+        if instrument in self._sights:
+            self._catch_up.remember(instrument, since, now)
+
+    @property
+    def _stretch(self) -> float:
+        """By how much more the watch has to do than it could in its usual times."""
+        return max(1.0, len(self._sights) * self._pause / EASY)
 
     # What is asked
 
-    async def _ask_next(self) -> None:
-        """Ask about whatever needs it most."""
-        if not self._link_is_up:
-            return
-        silent = self._longest_ago(self._silent())
-        if silent is None and self._gaps:
-            await self._catch_up(self._gaps.pop(0))
-            return
-        instrument = silent or self._longest_ago(self._unserved())
-        if instrument is not None:
-            sight = self._sights[instrument]
-            sight.asked_at = self._clock.monotonic()
-            self.stats.inquiries += 1
-            await self._inquire(instrument, sight)
+    async def _ask_always(self) -> None:
+        while True:
+            requests = await self._ask_next() if self._may_ask() else 0
+            await asyncio.sleep(self._pause * max(requests, 1))
 
-    def _silent(self) -> list[InstrumentId]:
-        """What has not ticked for so long that it will soon be taken for missing."""
+    def _may_ask(self) -> bool:
+        phase = self._calendar.phase(self._clock.now())
+        return self._link_is_up and phase is not Phase.CLOSED
+
+    async def _ask_next(self) -> int:
+        """Ask about whatever needs it most, of each kind of need in turn; counts the requests."""
+        for _ in range(3):
+            self._turn = (self._turn + 1) % 3
+            if self._turn == 0 and self._catch_up:
+                return await self._tell_missed()
+            due = self._silent() if self._turn == 1 else self._unserved() if self._turn == 2 else []
+            if due:
+                return await self._ask_about(min(due)[1])
+        return 0
+
+    def _silent(self) -> list[tuple[float, InstrumentId]]:
+        """What has not ticked for a while, and was asked about when."""
+        now, quiet = self._clock.monotonic(), QUIET * self._stretch / 2
+        return [
+            (sight.asked_at, instrument)
+            for instrument, sight in self._sights.items()
+            if sight.confirmed
+            and sight.missing_since is None
+            and now - sight.fresh_at >= quiet
+            and now >= sight.rests_until
+        ]
+
+    def _unserved(self) -> list[tuple[float, InstrumentId]]:
+        """What the stream does not bring, in whole or in part, or is not measured against yet."""
         now = self._clock.monotonic()
         return [
-            instrument
+            (sight.asked_at, instrument)
             for instrument, sight in self._sights.items()
-            if sight.confirmed and sight.missing_since is None and now - sight.fresh_at >= QUIET
+            if now >= sight.rests_until
+            and (
+                instrument in self._dark
+                or Interest(BOOK, instrument) in self._absences.open
+                or (sight.confirmed and sight.known is None)
+            )
         ]
 
-    def _unserved(self) -> list[InstrumentId]:
-        """What the stream does not bring, in whole or in part, or is not measured against yet."""
-        bookless = {each.instrument for each in self._missing if each.channel == BOOK}
-        return [
-            instrument
-            for instrument, sight in self._sights.items()
-            if instrument in self._dark
-            or instrument in bookless
-            or (sight.confirmed and sight.known is None)
-        ]
+    async def _ask_about(self, instrument: InstrumentId) -> int:
+        sight = self._sights[instrument]
+        sight.asked_at = self._clock.monotonic()
+        self.stats.inquiries += 1
+        try:
+            requests = await self._inquire(instrument, sight)
+        except NeedsOperator:
+            raise
+        except TradingError as error:
+            self.stats.failed_inquiries += 1
+            pause = BACK_OFF[min(sight.failures, len(BACK_OFF) - 1)]
+            sight.failures += 1
+            sight.rests_until = self._clock.monotonic() + pause
+            self._log.debug("market_inquiry_failed", instrument=instrument, cause=str(error))
+            return 1
+        sight.failures = 0
+        return requests
 
-    def _longest_ago(self, instruments: Iterable[InstrumentId]) -> InstrumentId | None:
-        """The one asked about longest ago."""
-        due = [(self._sights[each].asked_at, each) for each in instruments]
-        return min(due)[1] if due else None
-
-    async def _inquire(self, instrument: InstrumentId, sight: _Sight) -> None:
+    async def _inquire(self, instrument: InstrumentId, sight: Sight) -> int:
         asked, asked_at = self._clock.now(), sight.asked_at
-        untold = instrument in self._dark or sight.known is None
+        untold = sight.known is None
         info = await self._market_data.info(instrument)
+        if self._sights.get(instrument) is not sight:
+            return 1
         self._judge(instrument, sight, info, asked_at)
         book = None
-        if Interest(BOOK, instrument) in self._missing:
+        if Interest(BOOK, instrument) in self._absences.open:
             book = await self._market_data.order_book(instrument)
-        if not (untold or instrument in self._dark or book is not None):
-            return
-        quote = Quote(instrument, info.last, info.day_volume, asked, self._clock.now(), book)
-        self._quotes.on_quote(quote)
-        self._hub.publish_quote(quote)
+        if untold or instrument in self._dark or book is not None:
+            quote = Quote(instrument, info.last, info.day_volume, asked, self._clock.now(), book)
+            self._quotes.on_quote(quote)
+            self._hub.publish_quote(quote)
+        return 1 if book is None else 2
 
     def _judge(
-        self, instrument: InstrumentId, sight: _Sight, info: InstrumentInfo, asked_at: float
+        self, instrument: InstrumentId, sight: Sight, info: InstrumentInfo, asked_at: float
     ) -> None:
         """Whether the stream has told everything that had traded by then."""
         if info.day_volume is None or not sight.confirmed or sight.fresh_at > asked_at:
             return
         if sight.known is None:
-            sight.known = info.day_volume
+            # Told as a quote: from here on the stream is measured against it.
+            sight.known, sight.fresh_at = info.day_volume, asked_at
         elif info.day_volume <= sight.known:
             sight.fresh_at = asked_at
             if instrument in self._dark and not sight.dead:
-                self._light(instrument, self._dark.pop(instrument))
+                self._light(instrument)
         elif sight.missing_since is None:
             sight.missing_since = self._clock.monotonic()
 
-    async def _catch_up(self, gap: _Gap) -> None:
-        """Ask for the bars that a gap hid."""
-        now = self._clock.now()
-        minutes = int((now - gap.since) / timedelta(minutes=1)) + 1
-        try:
-            bars = await self._market_data.minute_bars(gap.instrument, min(minutes, MOST_BARS))
-        except NeedsOperator:
-            raise
-        except TradingError as error:
-            self._log.warning("bars_missed", instrument=gap.instrument, cause=str(error))
-            return
-        begin = gap.since.replace(second=0, microsecond=0)
-        missed = tuple(each for each in bars if each.start >= begin)
-        if missed:
-            self.stats.missed_bars += len(missed)
-            self._hub.publish_missed(MissedBars(gap.instrument, gap.since, missed))
+    async def _tell_missed(self) -> int:
+        missed, requests = await self._catch_up.ask()
+        if missed is not None:
+            self.stats.missed_bars += len(missed.bars)
+            self._hub.publish_missed(missed)
+        return requests
 
     def _exposed(self) -> list[InstrumentId]:
-        """Instruments that are held or have open orders."""
+        """Instruments that have open orders, or had a minute ago, and that are held."""
+        now = self._clock.monotonic()
+        for order in self._portfolio.open_orders():
+            self._exposed_at[order.intent.instrument] = now
+        self._exposed_at = {each: at for each, at in self._exposed_at.items() if now - at < LINGER}
         held = [each for each, position in self._portfolio.positions.items() if position.quantity]
-        waiting = [order.intent.instrument for order in self._portfolio.open_orders()]
-        return list(dict.fromkeys([*sorted(held), *waiting]))
+        return list(dict.fromkeys([*self._exposed_at, *sorted(held)]))
 
-    @staticmethod
-    def _is_watched(interest: Interest) -> bool:
-        return interest.channel == TRADES and market_of(interest.instrument) is Market.KRX
+    def _is_ticking(self, instrument: InstrumentId) -> bool:
+        sight = self._sights.get(instrument)
+        return sight is not None and sight.ticks
 
 
-def _begin_anew(sight: _Sight, now: float) -> None:
-    """From now on the instrument is measured afresh: what was missed before is known as missed."""
-    sight.fresh_at, sight.known, sight.missing_since = now, None, None
-    sight.confirmed, sight.unconfirmed_since = False, None
+def _can_be_asked(interest: Interest) -> bool:
+    return interest.channel in (TRADES, BOOK) and market_of(interest.instrument) is Market.KRX

@@ -45,6 +45,9 @@ from daemon.kis.spec import (
     Environment,
 )
 
+LONGEST_CODE = 20
+"""Letters: no key of a registration is longer, a bond's has twelve."""
+
 ALIASES = {"H0GSCNT0": "HDFSCNT0", "H0GSASP0": "HDFSASP0"}
 """Names of the guide for channels that are registered under others."""
 
@@ -279,18 +282,21 @@ def registration_of(interest: Interest, environment: Environment) -> tuple[str, 
     Raises `NoSuchChannel` when the name is unknown, the channel does not tell of such an
     instrument, or the environment does not offer it.
     """
+    name, text = str(interest.channel), str(interest.instrument)
     try:
-        instrument = parse_instrument(interest.instrument)
+        instrument = parse_instrument(text)
     except ValueError as error:
         raise NoSuchChannel(str(error)) from None
-    route = _route(interest.channel, instrument)
+    if len(code_of(instrument)) > LONGEST_CODE:
+        raise NoSuchChannel(f"a code has at most {LONGEST_CODE} letters, not {len(text)}")
+    route = _route(name, instrument)
     channel = BY_TR_ID[route.tr_id]
     tr_id = channel.tr_id_in(environment)
     if tr_id is None:
         market = market_of(instrument)
         offered = _listed(market, environment)
         raise NoSuchChannel(
-            f"{interest.channel!r} ({channel.tr_id}) is not offered in {environment.value}; "
+            f"{name!r} ({channel.tr_id}) is not offered in {environment.value}; "
             f"for {market.value} there is: {offered or 'nothing'}"
         )
     return tr_id, route.prefix + code_of(instrument)

@@ -416,9 +416,9 @@ class Ping(NamedTuple):
 
 
 class Ack(NamedTuple):
-    """A registration is now active, or gone. `cipher` is what the answer carried, if anything.
+    """A registration is now active, or gone; `cipher` opens what comes, where it is sealed.
 
-    Plain channels carry a key too; only that of the notice channel is ever used.
+    Answers for plain channels carry a key too, which is never used.
     """
 
     channel: str
@@ -467,7 +467,9 @@ def decode_control(text: str) -> Control:
     channel, key = _word(header, "tr_id"), _word(header, "tr_key")
     code = _word(body, "msg_cd")
     if code in _ACTIVE:
-        return Ack(channel, key, True, _cipher(body.get("output")))
+        known = BY_TR_ID.get(channel)
+        sealed = known is not None and known.encrypted
+        return Ack(channel, key, True, _cipher(body.get("output")) if sealed else None)
     if code in _GONE:
         return Ack(channel, key, False, None)
     if not code:

@@ -29,7 +29,7 @@ from daemon.lab.machine import Machine
 from daemon.lab.mix import Fault, FaultMix, Range
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Witness
-from daemon.sections import RiskSettings, SimSettings, StrategySettings
+from daemon.sections import FeedSettings, RiskSettings, SimSettings, StrategySettings
 from daemon.sim.facts import OrderRequest, Refusal
 from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
 from daemon.sim.universe import LISTINGS
@@ -411,6 +411,10 @@ def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder
         cast.append(("Slow", {**common, "slowness": slow}))
     if fails:
         cast.append(("Broken", {**common, "breaks_after": fails}))
+    # Drawn by itself: what else a seed chose stays as it was.
+    feed = Random(f"{seed}:feed")  # noqa: S311  a play, not a secret
+    registrations = feed.choice((None, None, 2, 3, 4, 6))
+    share = feed.choice((0.1, 0.3))
     strategies = [
         StrategySettings.model_validate(
             {
@@ -433,6 +437,7 @@ def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder
             "shared_root": folder / "shared",
             "requests_per_second": random.choice((2, 5, 10)),
             "strategies": strategies,
+            "feed": FeedSettings(registrations=registrations, inquiry_share=share),
             "on_stop": random.choice(("cancel", "leave")),
             "sim": SimSettings(seed=seed),
             "risk": RiskSettings(

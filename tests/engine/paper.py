@@ -75,6 +75,7 @@ class PaperBroker:
     market_fails: int = 0
     volumes: dict[InstrumentId, int] = field(default_factory=dict)
     asked: list[InstrumentId] = field(default_factory=list)
+    unknown: set[InstrumentId] = field(default_factory=set)
     account_id: AccountId = ACCOUNT
     answers: list[Answer] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
@@ -285,6 +286,8 @@ class PaperBroker:
     async def _asked_about(self, instrument: InstrumentId) -> None:
         await asyncio.sleep(self.latency)
         self.asked.append(instrument)
+        if instrument in self.unknown:
+            raise Refused("NO_SUCH", "no such instrument")
         if self.market_fails:
             self.market_fails -= 1
             raise TryLater("BUSY", "try again", delay=1.0)
@@ -392,6 +395,11 @@ class PaperFeed:
         if told:
             at = now - timedelta(milliseconds=5)
             self.emit(Tick(instrument, price, 1, Side.BUY, volume, at, now))
+
+    def depth(self, instrument: InstrumentId) -> None:
+        """The order book, as the stream tells it."""
+        now = self._clock.now()
+        self.emit(OrderBook(instrument, (Level(PRICE - 100, 10),), (Level(PRICE, 10),), now, now))
 
 
 class MemoryJournal:

@@ -403,7 +403,7 @@ def publish_all(hub: Hub) -> None:
         ("trades", [venue_tick(Venue.KRX), QUOTE]),
         ("trades@nxt", [venue_tick(Venue.NXT), QUOTE]),
         ("trades@combined", [venue_tick(Venue.COMBINED), QUOTE]),
-        ("book", [empty_book()]),
+        ("book", [empty_book(), QUOTE]),
         ("expected", [EXPECTED]),
         ("status", [STATUS]),
         ("program", [RECORD]),

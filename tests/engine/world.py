@@ -73,6 +73,7 @@ def wire(
     broker: PaperBroker,
     journal: MemoryJournal,
     feed: PaperFeed,
+    inquiry_rate: float = 1.0,
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
@@ -91,6 +92,7 @@ def wire(
         limits=LIMITS,
         calendar=MarketCalendar(),
         clock=clock,
+        inquiry_rate=inquiry_rate,
     )
 
 
@@ -103,6 +105,7 @@ async def world(
     must_be_armed: bool = False,
     armed: bool = False,
     accept_broker_books: bool = False,
+    inquiry_rate: float = 1.0,
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running."""
     clock = VirtualClock(start)
@@ -110,7 +113,14 @@ async def world(
     broker.clock = clock
     journal = journal or MemoryJournal()
     feed = PaperFeed(broker, clock)
-    desk = wire(*strategies, clock=clock, broker=broker, journal=journal, feed=feed)
+    desk = wire(
+        *strategies,
+        clock=clock,
+        broker=broker,
+        journal=journal,
+        feed=feed,
+        inquiry_rate=inquiry_rate,
+    )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:
         tasks = [

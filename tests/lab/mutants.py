@@ -619,8 +619,8 @@ def open_orders_bind_nothing() -> None:
 def silence_is_a_quiet_market() -> None:
     """An instrument that does not tick does not trade."""
 
-    async def ask_nothing(watch: MarketWatch) -> None:
-        """Nobody is asked."""
+    async def ask_nothing(watch: MarketWatch) -> int:
+        return 0
 
     _put(MarketWatch, "_ask_next", ask_nothing)
     _put(MarketWatch, "_look_at_confirmed", lambda *args: None)

@@ -51,6 +51,7 @@ def test_on_a_calm_day_everything_works_and_nothing_else_happens() -> None:
     for what in ("OrderSent", "OrderFilled", "OrderCancelled", "OrderModified", "requests"):
         assert day.counts[what] > 0, what
     assert (day.counts["lives"], day.counts["kills"], day.counts["OrderDoubted"]) == (1, 0, 0)
+    assert day.counts["gaps"] == 0, "nothing is missing, and nothing is marked"
     assert day.seed == CALM
     assert any("daemon-1 ends: None" in line for line in day.trace)
 
