@@ -11,14 +11,13 @@ class WallClock:
     """The machine's own time."""
 
     known = False
+    # Seconds since boot, the same for every process of this machine. Not wrapped: every frame of
+    # the stream asks.
+    monotonic = staticmethod(time.monotonic)
 
     def now(self) -> datetime:
         """Aware UTC."""
         return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds since boot, the same for every process of this machine."""
-        return time.monotonic()
 
 
 class _Clock(Protocol):
@@ -41,6 +40,8 @@ class MarketClock:
 
     def __init__(self, machine: _Clock) -> None:
         self._machine = machine
+        self.monotonic = machine.monotonic
+        """Machine seconds."""
         self._leads: deque[float] = deque(maxlen=self.SAMPLES)
         self._lead: float | None = None
 
@@ -53,11 +54,7 @@ class MarketClock:
         """Aware UTC."""
         if self._lead is None:
             return self._machine.now()
-        return datetime.fromtimestamp(self._machine.monotonic() + self._lead, UTC)
-
-    def monotonic(self) -> float:
-        """Machine seconds."""
-        return self._machine.monotonic()
+        return datetime.fromtimestamp(self.monotonic() + self._lead, UTC)
 
     def heard(self, told: datetime) -> None:
         """The broker said just now that it was `told`.
