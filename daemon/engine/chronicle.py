@@ -47,6 +47,9 @@ class Chronicle:
     def on_fact(self, event: Event) -> None:
         """Write one line; `at` is left out, the line has a time of its own."""
         level = _LEVELS.get(type(event), logging.INFO)
+        if not self._log.is_enabled_for(level):
+            # Such as `OrderSent`, whose request waits for this.
+            return
         told = self._fill(event) if isinstance(event, OrderFilled) else _plain(event)
         if isinstance(event, OrderEvent):
             intent = self._portfolio.orders[event.order].intent
