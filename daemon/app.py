@@ -46,7 +46,7 @@ class App:
     `accept_broker_books` adopts the broker's cash and holdings at the start, for an operator who
     has looked at a discrepancy. `console` adds a short summary line now and then.
     `open_session` and `open_journal` are where the daemon meets the world, so that a simulated
-    one can stand in. `desk` is there while it runs.
+    one can stand in. `settled` is called once the start is over. `desk` is there while it runs.
     """
 
     def __init__(
@@ -59,10 +59,12 @@ class App:
         console: bool = False,
         open_session: OpenSession = _trading_session,
         open_journal: OpenJournal = _sqlite_journal,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         self.desk: TradingDesk | None = None
         self._open_session = open_session
         self._open_journal = open_journal
+        self._settled = settled
         self._settings = settings
         self._report = report
         self._duration = duration
@@ -128,6 +130,7 @@ class App:
                     tasks.append(services.create_task(summary, name="summary"))
                 tasks.append(services.create_task(desk.host.run(), name="strategies"))
                 self._log.info("trading", gate=desk.gate.why() or "open")
+                self._settled()
                 try:
                     async with asyncio.timeout(self._duration):
                         await stop.wait()

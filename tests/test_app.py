@@ -177,9 +177,16 @@ def test_a_time_that_is_over_ends_a_run_and_a_console_hears_how_it_goes(
 ) -> None:
     monkeypatch.setattr(daemon_app, "SUMMARY_EVERY", 0.01)
     Watched.done = asyncio.Event()
-    app = App(settings_for(tmp_path, Idle), duration=0.3, console=True)
+    settled: list[bool] = []
+    app = App(
+        settings_for(tmp_path, Idle),
+        duration=0.3,
+        console=True,
+        settled=lambda: settled.append(app.desk is not None and app.desk.gate.is_open),
+    )
     with capture_logs() as lines:
         assert run(app.run(asyncio.Event())) == 0
+    assert settled == [True]
     said = [line["event"] for line in lines]
     assert said.index("trading") < said.index("summary") < said.index("duration_over")
     assert said[-1] == "stopped"

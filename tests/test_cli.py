@@ -1,6 +1,7 @@
 """The command lines: flags, refusals, exit codes. The daemon itself is a stand-in here."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -81,12 +82,24 @@ def test_the_flags_become_settings(tmp_path: Path) -> None:
     assert [each.id for each in settings.strategies] == ["breakout"]
     assert (settings.log.level, settings.log.format) == ("debug", "json")
     assert settings.data_dir == tmp_path
+    app.options.pop("settled")
     assert app.options == {
         "report": tmp_path / "r.json",
         "duration": 300.0,
         "accept_broker_books": True,
         "console": False,
     }
+
+
+def test_what_the_start_made_is_spared_by_later_collections() -> None:
+    assert auto_trading_launcher.main(["--mode", "sim"]) == 0
+    (app,) = StandIn.made
+    before = gc.get_freeze_count()
+    try:
+        app.options["settled"]()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 def test_a_settings_file_may_be_added(tmp_path: Path) -> None:
