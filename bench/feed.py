@@ -26,7 +26,7 @@ from bench.decoders import decode_arms
 from bench.memory_socket import MemoryNetwork
 from bench.rig import CREDENTIALS, INSTRUMENTS, BrokerProcess, Rig, market_clock, quiet, rig
 from daemon.core.ratelimit import TokenBucket
-from daemon.core.values import StrategyId, Tick
+from daemon.core.values import TRADES, Interest, StrategyId, Tick
 from daemon.engine.hub import MARKET_BACKLOG, Hub
 from daemon.kis.frames import FrameDecoder
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
@@ -317,7 +317,9 @@ def conflation(events: int, repeats: int) -> dict[str, object]:
 
     async def publish(full: bool) -> float:
         hub = Hub()
-        subscription = hub.subscribe(StrategyId("one"), INSTRUMENTS[:CODES])
+        subscription = hub.subscribe(
+            StrategyId("one"), [Interest(TRADES, each) for each in INSTRUMENTS[:CODES]]
+        )
         for tick in ticks * 2 if full else ():
             hub.publish_market(tick)
         spent = 0

@@ -24,7 +24,7 @@ from daemon.clock import MarketClock, WallClock
 from daemon.core.calendar import MarketCalendar
 from daemon.core.events import AccountReported, Event
 from daemon.core.risk import RiskLimits
-from daemon.core.values import AccountId, InstrumentId, StrategyId
+from daemon.core.values import TRADES, AccountId, InstrumentId, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.host import StrategySlot
@@ -32,7 +32,7 @@ from daemon.engine.ledger import Ledger
 from daemon.kis.codec import Credentials
 from daemon.kis.link import HttpTransport, WsTransport
 from daemon.kis.rest import KisRest
-from daemon.kis.spec import SIM, TRADES_CHANNEL, Profile
+from daemon.kis.spec import SIM, Profile
 from daemon.kis.stream import KisFeed
 from daemon.ports import AccessToken, Clock, FeedEvent, Journal, RequestBudget
 from daemon.store.locks import FileTokenStore
@@ -208,6 +208,7 @@ def _desk(
                 id=StrategyId(f"bench{number}"),
                 strategy=Scripted(script),
                 instruments=instruments,
+                channels=(TRADES,),
             )
             for number, script in enumerate(scripts)
         ],
@@ -215,6 +216,8 @@ def _desk(
         calendar=MarketCalendar(),
         clock=clock,
     )
+    for slot in desk.host.slots:
+        desk.watch.want(slot.id, slot.interests)
     account, cash = broker.account_id, Decimal(10**12)
     desk.ledger.record(AccountReported(account=account, cash=cash, holdings=(), at=clock.now()))
     return desk
@@ -247,11 +250,9 @@ async def rig(
         keys=broker,
         clock=clock,
         random=Random(1),
-        channels=(TRADES_CHANNEL,),
     )
     instruments = INSTRUMENTS[:codes]
     desk = _desk(broker, feed, clock, journal or MemoryJournal(), scripts, instruments)
-    feed.want(instruments)
 
     def tapped(event: FeedEvent) -> None:
         if tap is not None:

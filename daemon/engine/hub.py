@@ -97,31 +97,40 @@ class Subscription:
         self._stats = stats
         self._queue: deque[StrategyEvent | _Late] = deque()
         self._latest: dict[Route, MarketNews] = {}
-        self._market_waiting = 0
         self._facts_waiting = 0
-        self._wakeup = asyncio.Event()
+        # Whether only market news waits, each in its own place: nearly always.
+        self._simple = True
+        self._waiters: list[asyncio.Future[None]] = []
 
     def __len__(self) -> int:
         return len(self._queue)
 
     def put_market(self, route: Route, event: MarketNews) -> None:
         """Queue market news, or let it replace what waits of the same route."""
+        if self._simple and len(self._queue) < MARKET_BACKLOG:
+            self._queue.append(event)
+        else:
+            self._put_behind(route, event)
+        if self._waiters:
+            self._wake()
+
+    def _put_behind(self, route: Route, event: MarketNews) -> None:
+        """Queue market news behind facts, or for one who does not keep up."""
         if route in self._latest:
             self._latest[route] = event
             self.conflated += 1
             self._stats.conflated += 1
-        elif self._market_waiting < MARKET_BACKLOG:
-            self._market_waiting += 1
+        elif len(self._queue) - self._facts_waiting - len(self._latest) < MARKET_BACKLOG:
             self._queue.append(event)
         else:
             self._latest[route] = event
             self._queue.append(_Late(route))
-        self._wakeup.set()
+            self._simple = False
 
     def close(self) -> None:
         """End `events`: what still waits is dropped."""
         self._closed = True
-        self._wakeup.set()
+        self._wake()
 
     def put_fact(self, event: StrategyEvent) -> None:
         """Queue an order fact or a gap."""
@@ -130,7 +139,8 @@ class Subscription:
         else:
             self._facts_waiting += 1
             self._queue.append(event)
-        self._wakeup.set()
+            self._simple = False
+        self._wake()
 
     @property
     def is_closed(self) -> bool:
@@ -139,23 +149,43 @@ class Subscription:
 
     async def events(self) -> AsyncIterator[StrategyEvent]:
         """Yield events in order until closed; raises `TooSlow` once facts were lost."""
+        queue, stats = self._queue, self._stats
         while not self._closed:
-            while self._queue:
-                if self.overflowed:
-                    raise TooSlow(f"{self.owner} left {FACT_BACKLOG} order facts unread")
-                yield self._take()
-            self._wakeup.clear()
-            await self._wakeup.wait()
+            while queue:
+                # A `_Late` waits only while the queue is not simple.
+                event = queue.popleft() if self._simple else self._take()
+                stats.delivered += 1
+                yield event  # type: ignore[misc]
+            await self._more()
+
+    async def _more(self) -> None:
+        """Wait until there may be something new."""
+        if self._closed:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except BaseException:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _take(self) -> StrategyEvent:
+        if self.overflowed:
+            raise TooSlow(f"{self.owner} left {FACT_BACKLOG} order facts unread")
         event = self._queue.popleft()
-        self._stats.delivered += 1
         if isinstance(event, _Late):
-            return self._latest.pop(event.route)
-        if type(event) in _NEWS:
-            self._market_waiting -= 1
-        else:
+            event = self._latest.pop(event.route)
+        elif type(event) not in _NEWS:
             self._facts_waiting -= 1
+        self._simple = not self._facts_waiting and not self._latest
         return event
 
 

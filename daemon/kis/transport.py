@@ -3,6 +3,7 @@
 Nothing is logged here: headers and bodies carry keys, tokens and accounts.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -166,17 +167,23 @@ class WebsocketsTransport:
 
 
 class _WebsocketsConnection:
+    TURN = 64
+    """Messages handed on before others have their turn."""
+
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
 
     async def deliver(self, on_frame: Callable[[str | bytes], None]) -> None:
         receive = self._socket.recv
         while True:
-            try:
-                message = await receive()
-            except websockets.ConnectionClosed as error:
-                raise ConnectionLost(f"closed: {_closing(error)}") from error
-            on_frame(message)
+            # What has arrived together is had without waiting: others must get their turn.
+            await asyncio.sleep(0)
+            for _ in range(self.TURN):
+                try:
+                    message = await receive()
+                except websockets.ConnectionClosed as error:
+                    raise ConnectionLost(f"closed: {_closing(error)}") from error
+                on_frame(message)
 
     async def send(self, text: str) -> None:
         try:

@@ -585,10 +585,10 @@ def a_late_heartbeat_sets_the_clock_back() -> None:
 def a_full_backlog_is_an_error() -> None:
     """A strategy that does not keep up with the market has failed."""
 
-    def put_market(former: Any, subscription: Subscription, event: Any) -> None:
-        if subscription._market_waiting >= MARKET_BACKLOG:
+    def put_market(former: Any, subscription: Subscription, *news: Any) -> None:
+        if len(subscription) >= MARKET_BACKLOG:
             subscription.overflowed = True
-        former(subscription, event)
+        former(subscription, *news)
 
     _around(Subscription, "put_market", put_market)
 

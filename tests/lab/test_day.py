@@ -18,7 +18,7 @@ PEACEFUL = 5
 FOUL = 1195
 """Suffers every kind of weather often enough to meet each within the day."""
 
-HAND_TRADED = 7
+HAND_TRADED = 12
 """Orders by hand fill, and the gate is shut while others of ours rest."""
 
 WEATHER = (
