@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-import orjson
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from daemon.core.calendar import KST
@@ -28,14 +27,15 @@ from daemon.core.values import (
     Record,
     Side,
     Tick,
+    Venue,
 )
 from daemon.core.witness import BrokerNotice
 from daemon.kis.channels import BOOK, BY_TR_ID, TRADES, Channel, Kind, Subject
-from daemon.kis.fields import day_of, decimal_or_none, instant_of, instrument_of, shares_or_none
+from daemon.kis.fields import decimal_or_none, instant_of, instrument_of, shares_or_none
 from daemon.kis.notices import ACCOUNT_COLUMN, domestic_notice, overseas_notice
 from daemon.kis.overseas import overseas_book, overseas_tick
 from daemon.kis.records import own_row, record
-from daemon.kis.spec import BOOK_CHANNEL, BOOK_COLUMNS, TRADE_COLUMNS, TRADES_CHANNEL, WsCode
+from daemon.kis.spec import BOOK_CHANNEL, BOOK_COLUMNS, TRADE_COLUMNS, TRADES_CHANNEL
 from daemon.kis.status import market_status
 
 FrameEvent = Tick | OrderBook | ExpectedPrice | MarketStatus | Record | BrokerNotice
@@ -58,6 +58,9 @@ _BOOK_TIME = BOOK_COLUMNS.index("BSOP_HOUR")
 _ASKS, _BIDS = BOOK_COLUMNS.index("ASKP1"), BOOK_COLUMNS.index("BIDP1")
 _ASK_SHARES, _BID_SHARES = BOOK_COLUMNS.index("ASKP_RSQN1"), BOOK_COLUMNS.index("BIDP_RSQN1")
 _TRADE_SPLITS = _AGGRESSOR + 1
+_TRADE_RESTS = tuple(width - _TRADE_SPLITS - 1 for width in range(TRADES.least, TRADES.known + 1))
+_LONE_TRADE = f"0|{TRADES_CHANNEL}|001|"
+_HEAD = len(_LONE_TRADE)
 _BOOK_SPLITS = BOOK_COLUMNS.index("BIDP_RSQN10") + 1
 _LEVELS = 10
 
@@ -66,6 +69,7 @@ _CACHE_LIMIT = 4096
 _TOO_MANY = 10**30  # shares: where `fields` ends to read numbers, too
 
 _new_tick = tuple.__new__
+_KRX = Venue.KRX
 _DAY = timedelta(days=1)
 
 _READERS: dict[Kind, Callable[[Sequence[str], Channel, datetime], FrameEvent | None]] = {
@@ -152,6 +156,8 @@ class FrameDecoder:
         `cipher` is that of the frame's own channel: each sealed one has another key. Raises
         `BadData`; nothing of such a frame is delivered.
         """
+        if frame[:_HEAD] == _LONE_TRADE and (tick := self._lone_trade(frame, received_at)):
+            return (tick,)
         try:
             sealed, channel, records, payload = frame.split("|", 3)
         except ValueError:
@@ -271,6 +277,29 @@ class FrameDecoder:
                 )
             )
         return ticks
+
+    def _lone_trade(self, frame: str, received_at: datetime) -> Tick | None:
+        """The one trade of a frame, if all is as usual; anything else is left to `_trades`."""
+        row = frame.split("^", _TRADE_SPLITS)
+        if len(row) <= _TRADE_SPLITS or "_" in frame or not frame.isascii():
+            return None
+        instrument = self._instruments.get(row[_CODE][_HEAD:])
+        price, at = self._prices.get(row[_PRICE]), self._seconds.get(row[_TIME])
+        if instrument is None or price is None or at is None:
+            return None
+        if row[_TRADE_SPLITS].count("^") not in _TRADE_RESTS:
+            return None
+        try:
+            quantity, day_volume = int(row[_QUANTITY]), int(row[_DAY_VOLUME])
+        except ValueError:
+            return None
+        usual = 0 <= quantity < _TOO_MANY and 0 <= day_volume < _TOO_MANY
+        if not usual or not self._since <= received_at < self._until:
+            return None
+        self.stats.frames += 1
+        aggressor = _AGGRESSORS.get(row[_AGGRESSOR])
+        fields = (instrument, price, quantity, aggressor, day_volume, at, received_at, _KRX)
+        return _new_tick(Tick, fields)
 
     def _expected(
         self, payload: str, count: int, received_at: datetime, channel: Channel
@@ -406,86 +435,3 @@ def _no_shares(row: Sequence[str]) -> BadData:
         is_quantity = False
     at = _DAY_VOLUME if is_quantity else _QUANTITY
     return BadData("not a count of shares", field=TRADE_COLUMNS[at], raw=row[at])
-
-
-class Ping(NamedTuple):
-    """The broker's heartbeat, to be answered with its own text; it tells the time, if readable."""
-
-    text: str
-    told_at: datetime | None = None
-
-
-class Ack(NamedTuple):
-    """A registration is now active, or gone; `cipher` opens what comes, where it is sealed.
-
-    Answers for plain channels carry a key too, which is never used.
-    """
-
-    channel: str
-    key: str
-    active: bool
-    cipher: NoticeCipher | None
-
-
-class Refusal(NamedTuple):
-    """A request or the whole session was refused; `channel` may be the text `(null)`."""
-
-    channel: str
-    key: str
-    code: str
-    reason: str
-
-
-Control = Ping | Ack | Refusal
-
-_ACTIVE = frozenset({WsCode.SUBSCRIBED, WsCode.ALREADY_SUBSCRIBED})
-_GONE = frozenset({WsCode.UNSUBSCRIBED, WsCode.NOT_SUBSCRIBED})
-
-
-def _instant(text: str) -> datetime | None:
-    """The UTC instant of a YYYYMMDDHHMMSS in KST."""
-    try:
-        return instant_of(day_of(text[:8], "datetime"), text[8:], "datetime")
-    except BadData:
-        return None
-
-
-def decode_control(text: str) -> Control:
-    """A JSON message of the stream; raises `BadData`."""
-    try:
-        message = orjson.loads(text)
-    except (orjson.JSONDecodeError, UnicodeEncodeError):
-        raise BadData("not JSON", raw=text) from None
-    header = message.get("header") if isinstance(message, dict) else None
-    if not isinstance(header, dict):
-        raise BadData("no header", field="header", raw=text)
-    if header.get("tr_id") == "PINGPONG":
-        return Ping(text, _instant(_word(header, "datetime")))
-    body = message.get("body")
-    if not isinstance(body, dict):
-        raise BadData("no body", field="body", raw=text)
-    channel, key = _word(header, "tr_id"), _word(header, "tr_key")
-    code = _word(body, "msg_cd")
-    if code in _ACTIVE:
-        known = BY_TR_ID.get(channel)
-        sealed = known is not None and known.encrypted
-        return Ack(channel, key, True, _cipher(body.get("output")) if sealed else None)
-    if code in _GONE:
-        return Ack(channel, key, False, None)
-    if not code:
-        raise BadData("no code", field="msg_cd", raw=text)
-    return Refusal(channel, key, code, _word(body, "msg1"))
-
-
-def _word(holder: dict[str, object], field: str) -> str:
-    value = holder.get(field)
-    return value.strip()[: BadData.RAW_LIMIT] if isinstance(value, str) else ""
-
-
-def _cipher(output: object) -> NoticeCipher | None:
-    if not isinstance(output, dict):
-        return None
-    key, iv = output.get("key"), output.get("iv")
-    if not isinstance(key, str) or not isinstance(iv, str) or not key or not iv:
-        return None
-    return NoticeCipher(key, iv)

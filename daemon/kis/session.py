@@ -14,15 +14,8 @@ from typing import NamedTuple, Protocol
 
 from daemon.core.errors import BadData
 from daemon.kis.codec import subscription
-from daemon.kis.frames import (
-    Ack,
-    FrameDecoder,
-    FrameEvent,
-    NoticeCipher,
-    Ping,
-    Refusal,
-    decode_control,
-)
+from daemon.kis.control import Ack, Ping, Refusal, decode_control
+from daemon.kis.frames import FrameDecoder, FrameEvent, NoticeCipher
 from daemon.kis.spec import WsCode
 
 RENEWAL_MARGIN = timedelta(minutes=10)

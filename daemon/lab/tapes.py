@@ -24,7 +24,8 @@ from daemon.core.values import (
 )
 from daemon.core.witness import BrokerNotice, BrokerOrder
 from daemon.kis.channels import interest_of, registration_of
-from daemon.kis.frames import Ack, FrameDecoder, decode_control
+from daemon.kis.control import Ack, decode_control
+from daemon.kis.frames import FrameDecoder
 from daemon.kis.spec import NOTICE_CHANNELS, Environment
 from daemon.ports import Clock, FeedEvent, InstrumentInfo
 from daemon.store.tapefile import TapeFrame

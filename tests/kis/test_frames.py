@@ -1,5 +1,5 @@
 import contextlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from daemon.core.errors import BadData
 from daemon.core.values import ExpectedPrice, OrderBook, Side, Tick, Venue
 from daemon.core.witness import BrokerNotice, NoticeKind
-from daemon.kis.frames import Ack, Drift, FrameDecoder, NoticeCipher, Ping, Refusal, decode_control
+from daemon.kis.control import Ack, Ping, Refusal, decode_control
+from daemon.kis.frames import Drift, FrameDecoder, NoticeCipher
 from daemon.kis.spec import TRADE_COLUMNS
 from tests.kis.fakes import ACCOUNT, FRAMES, IV, KEY, SAMSUNG, frame, sample
 
@@ -393,3 +394,37 @@ def test_any_damage_to_a_frame_is_events_or_bad_data(name: str, at: int, text: s
     whole = frame(name)
     with contextlib.suppress(BadData):
         decoder().decode(whole[:at] + text + whole[at + 1 :], RECEIVED, NoticeCipher(KEY, IV))
+
+
+FIELDS = st.one_of(
+    st.sampled_from(["", "0", "-1", "1_0", " 5", "1", "005930", "000660", "094751", "235960"]),
+    st.sampled_from(["71950", "71950.5", "0071950", "9" * 30, "9" * 31, "٣", "a|b", "1^2", "1e3"]),
+    st.text(max_size=4),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 46), FIELDS), max_size=4), st.integers(-40_000, 90_000))
+def test_a_trade_is_the_same_whether_all_of_it_is_usual_or_not(
+    changes: list[tuple[int, str]], seconds: int
+) -> None:
+    """The short way, taken once prices and times are known, finds what the long way does."""
+    fields = frame("h0stcnt0_1_47").split("^")
+    for index, text in changes:
+        fields[index] = f"0|H0STCNT0|001|{text}" if index == 0 else text
+    changed, at = "^".join(fields), RECEIVED + timedelta(seconds=seconds)
+
+    def read(reading: FrameDecoder) -> object:
+        before = reading.stats.wider
+        try:
+            return tuple(reading.decode(changed, at)), reading.stats.wider - before
+        except BadData as error:
+            return str(error)
+
+    short, long = decoder(), decoder()
+    short.decode(frame("h0stcnt0_1_47"), RECEIVED)
+    with contextlib.suppress(BadData):
+        short.decode(changed, at)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FrameDecoder, "_lone_trade", lambda *_: None)
+        expected = read(long)
+    assert read(short) == expected

@@ -55,7 +55,8 @@ from daemon.engine.watch import MarketWatch
 from daemon.kis import replies
 from daemon.kis import tokens as tokens_module
 from daemon.kis.channels import Channel
-from daemon.kis.frames import Ack, FrameDecoder
+from daemon.kis.control import Ack
+from daemon.kis.frames import FrameDecoder
 from daemon.kis.link import ConnectionLost, HttpResponse, NotSent
 from daemon.kis.pump import RequestPump
 from daemon.kis.rest import KisRest
