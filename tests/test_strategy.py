@@ -7,8 +7,22 @@ import pytest
 from pydantic import ValidationError
 
 from daemon.core.events import Event, OrderEvent
-from daemon.core.values import OrderBook, Tick
-from daemon.strategy import MarketGap, Parameters, Strategy, StrategyContext, StrategyEvent
+from daemon.core.values import (
+    ExpectedPrice,
+    MarketStatus,
+    OrderBook,
+    Quote,
+    Record,
+    Tick,
+)
+from daemon.strategy import (
+    MarketGap,
+    MissedBars,
+    Parameters,
+    Strategy,
+    StrategyContext,
+    StrategyEvent,
+)
 
 
 class IdleParameters(Parameters):
@@ -76,5 +90,6 @@ def test_a_strategy_is_one_coroutine_and_must_have_it() -> None:
 def test_strategies_see_market_events_and_order_facts_alone() -> None:
     seen = set(get_args(StrategyEvent))
 
-    assert seen == {Tick, OrderBook, MarketGap, *get_args(OrderEvent)}
+    market = {Tick, OrderBook, Quote, ExpectedPrice, MarketStatus, Record, MarketGap, MissedBars}
+    assert seen == {*market, *get_args(OrderEvent)}
     assert seen & set(get_args(Event)) == set(get_args(OrderEvent))
