@@ -10,6 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -107,9 +108,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     seeds = [arguments.seed] if arguments.seed is not None else arguments.seeds
     figures, began = Figures(), perf_counter()
-    for day in run_days(seeds, arguments.faults, processes=arguments.processes):
-        figures.add(day)
-        _tell(day, trace=arguments.trace, json=arguments.json)
+    # Whoever ends a long run early is told what it came to.
+    with suppress(KeyboardInterrupt):
+        for day in run_days(seeds, arguments.faults, processes=arguments.processes):
+            figures.add(day)
+            _tell(day, trace=arguments.trace, json=arguments.json)
     line = figures.as_dict(perf_counter() - began)
     sys.stdout.write(orjson.dumps(line).decode() + "\n" if arguments.json else _in_words(line))
     return EXIT_VIOLATED if figures.failed else 0

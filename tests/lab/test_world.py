@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,20 @@ def test_a_broken_promise_is_told_with_its_seed_and_what_led_to_it(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["failed_seeds"] == [13]
     assert "seed 13" in captured.err
+
+
+def test_a_run_that_is_ended_early_tells_what_it_came_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(seeds: range, *args: object, **options: object) -> Iterator[Day]:
+        for seed in seeds:
+            if seed == 3:
+                raise KeyboardInterrupt
+            yield lived(seed, ())
+
+    monkeypatch.setattr(world, "run_days", interrupted)
+    assert main(["--seeds", "1..9", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["days"] == 2
 
 
 @pytest.mark.usefixtures("short_days")
