@@ -8,9 +8,10 @@ import argparse
 import multiprocessing
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
+from multiprocessing.pool import AsyncResult
 from time import perf_counter
 from typing import Any
 
@@ -38,7 +39,7 @@ def run_days(
     *,
     processes: int | None = None,
     prepare: Callable[[], None] | None = None,
-) -> Iterator[Day]:
+) -> Generator[Day, None, None]:
     """Live through the day of each seed, in the order of the seeds, on all processors.
 
     `prepare` is called first in each worker process.
@@ -46,8 +47,21 @@ def run_days(
     work = [(seed, tuple(faults)) for seed in seeds]
     context = multiprocessing.get_context("fork")
     count = min(processes or os.cpu_count() or 1, max(len(work), 1))
+    # Alone, a worker begins no day that may not be asked for any more.
+    window = 1 if count == 1 else 2 * count
+    lived: deque[AsyncResult[Day]] = deque()
     with context.Pool(count, _begin, (prepare,), maxtasksperchild=DAYS_A_PROCESS) as pool:
-        yield from pool.imap(_live, work, chunksize=1)
+        try:
+            for each in work:
+                lived.append(pool.apply_async(_live, (each,)))
+                if len(lived) >= window:
+                    yield lived.popleft().get()
+            while lived:
+                yield lived.popleft().get()
+        finally:
+            # A pool ended while a worker hands over a day would wait for that worker for ever.
+            for day in lived:
+                day.wait()
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:

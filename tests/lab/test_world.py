@@ -86,6 +86,22 @@ def test_days_come_in_the_order_of_their_seeds() -> None:
     assert list(run_days([])) == []
 
 
+def lived_long(seed: int, faults: tuple[Fault, ...]) -> Day:
+    """A day whose trace is larger than any pipe between processes holds."""
+    return Day(seed=seed, trace=["x" * 1000] * 1000)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_who_has_seen_enough_days_is_not_kept_waiting(
+    processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world, "live", lived_long)
+    for _ in range(10):
+        days = run_days(range(20), processes=processes)
+        assert next(days).seed == 0
+        days.close()
+
+
 @pytest.mark.usefixtures("short_days")
 def test_one_line_of_figures_sums_the_days(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--seeds", "1..3", "--faults", "outage,crash", "--json"]) == 0
