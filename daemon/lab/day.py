@@ -414,7 +414,7 @@ def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder
     # Drawn by itself: what else a seed chose stays as it was.
     feed = Random(f"{seed}:feed")  # noqa: S311  a play, not a secret
     registrations = feed.choice((None, None, 2, 3, 4, 6))
-    share = feed.choice((0.1, 0.3))
+    share = feed.choice((0.03, 0.03, 0.1))
     strategies = [
         StrategySettings.model_validate(
             {

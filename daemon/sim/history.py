@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from math import exp
 from random import Random
@@ -32,6 +32,14 @@ class DailyBar:
     previous: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Extremes:
+    """The bars of the highest and of the lowest close of some period."""
+
+    highest: DailyBar
+    lowest: DailyBar
+
+
 class History:
     """Daily bars of every symbol, oldest first, growing by each simulated day that ends."""
 
@@ -45,6 +53,7 @@ class History:
     ) -> None:
         self._seed = seed
         self._minutes: dict[tuple[str, date], list[MinuteBar]] = {}
+        self._extremes: dict[tuple[str, date], tuple[Extremes, Extremes, Extremes]] = {}
         days = [calendar.previous_trading_day(first_day)]
         while len(days) < DAYS:
             days.append(calendar.previous_trading_day(days[-1]))
@@ -59,6 +68,24 @@ class History:
     def last(self, code: str) -> DailyBar:
         """The bar of the last finished day."""
         return self._daily[code][-1]
+
+    def extremes(self, code: str, day: date) -> tuple[Extremes, Extremes, Extremes]:
+        """Of 250 trading days, of the calendar year and of the 52 weeks, as on `day`.
+
+        A period without a finished day has its last one.
+        """
+        known = self._extremes.get((code, day))
+        if known is not None:
+            return known
+        bars = self._daily[code]
+        year, since = day.replace(month=1, day=1), day - timedelta(weeks=52)
+        found = (
+            _extremes(bars[-250:]),
+            _extremes([bar for bar in bars if bar.day >= year] or bars[-1:]),
+            _extremes([bar for bar in bars if bar.day >= since] or bars[-1:]),
+        )
+        self._extremes[code, day] = found
+        return found
 
     def minutes(self, code: str, day: date) -> list[MinuteBar]:
         """Minute bars of a finished day, oldest first; empty for a day without a session."""
@@ -89,6 +116,14 @@ class History:
             )
         )
         self._minutes[tape.code, day] = tape.minutes
+        self._extremes.clear()
+
+
+def _extremes(bars: list[DailyBar]) -> Extremes:
+    return Extremes(
+        highest=max(bars, key=lambda bar: bar.close),
+        lowest=min(bars, key=lambda bar: bar.close),
+    )
 
 
 def _step(price: float) -> Decimal:

@@ -1,6 +1,5 @@
 """Quotations of one symbol: price, book, last trades and what is known about the stock."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 from daemon.core.calendar import Phase, price_step
@@ -86,20 +85,15 @@ def _pivots(bar: DailyBar) -> dict[str, str]:
 def _ranges(market: Market, code: str) -> dict[str, str]:
     """Highest and lowest close of 250 days, of the year and of 52 weeks."""
     last = market.exchange.stocks[code].last
-    bars = market.history.daily(code)
-    year = market.day.replace(month=1, day=1)
-    since = market.day - timedelta(weeks=52)
-    periods = (
-        ("d250_hgpr", "d250_lwpr", "_vrss_prpr_rate", bars[-250:]),
-        ("stck_dryy_hgpr", "stck_dryy_lwpr", "", [bar for bar in bars if bar.day >= year]),
-        ("w52_hgpr", "w52_lwpr", "_vrss_prpr_ctrt", [bar for bar in bars if bar.day >= since]),
+    names = (
+        ("d250_hgpr", "d250_lwpr", "_vrss_prpr_rate"),
+        ("stck_dryy_hgpr", "stck_dryy_lwpr", ""),
+        ("w52_hgpr", "w52_lwpr", "_vrss_prpr_ctrt"),
     )
     values: dict[str, str] = {}
-    for high_name, low_name, suffix, chosen in periods:
-        chosen = chosen or bars[-1:]
-        high = max(chosen, key=lambda bar: bar.close)
-        low = min(chosen, key=lambda bar: bar.close)
-        for name, bar in ((high_name, high), (low_name, low)):
+    periods = market.history.extremes(code, market.day)
+    for (high_name, low_name, suffix), period in zip(names, periods, strict=True):
+        for name, bar in ((high_name, period.highest), (low_name, period.lowest)):
             values[name] = f"{bar.close}"
             short = name.removeprefix("stck_")
             values[f"{short}_date"] = f"{bar.day:%Y%m%d}"
