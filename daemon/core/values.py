@@ -45,6 +45,55 @@ class Market(StrEnum):
     """Not traded: bonds by their standard code, such as `bond:KR103502GA34`."""
 
 
+class Currency(StrEnum):
+    """What prices and money are counted in, by its ISO 4217 code."""
+
+    KRW = "KRW"
+    USD = "USD"
+    JPY = "JPY"
+    HKD = "HKD"
+    CNY = "CNY"
+    VND = "VND"
+
+
+class Region(StrEnum):
+    """A country's markets: they share their hours, their holidays and their currency."""
+
+    KR = "KR"
+    US = "US"
+    JP = "JP"
+    HK = "HK"
+    CN = "CN"
+    VN = "VN"
+
+    @property
+    def currency(self) -> Currency:
+        """What its instruments are priced and settled in."""
+        return _CURRENCIES[self]
+
+
+_CURRENCIES = {
+    Region.KR: Currency.KRW,
+    Region.US: Currency.USD,
+    Region.JP: Currency.JPY,
+    Region.HK: Currency.HKD,
+    Region.CN: Currency.CNY,
+    Region.VN: Currency.VND,
+}
+_REGIONS = {
+    Market.KRX: Region.KR,
+    Market.NASDAQ: Region.US,
+    Market.NYSE: Region.US,
+    Market.AMEX: Region.US,
+    Market.TOKYO: Region.JP,
+    Market.HONGKONG: Region.HK,
+    Market.SHANGHAI: Region.CN,
+    Market.SHENZHEN: Region.CN,
+    Market.HANOI: Region.VN,
+    Market.HOCHIMINH: Region.VN,
+}
+
+
 class Venue(StrEnum):
     """Where a Korean stock trades, and whose prices a feed tells: one listing, two venues."""
 
@@ -104,6 +153,22 @@ def code_of(instrument: InstrumentId) -> str:
 def market_of(instrument: InstrumentId) -> Market:
     """The listing market of an instrument."""
     return Market(instrument.partition(":")[0])
+
+
+def region_of(instrument: InstrumentId) -> Region:
+    """Whose hours and currency an instrument has; raises `ValueError` for one nobody trades."""
+    market = market_of(instrument)
+    try:
+        return _REGIONS[market]
+    except KeyError:
+        raise ValueError(
+            f"{instrument} is not traded: {market.value} is not a stock market"
+        ) from None
+
+
+def currency_of(instrument: InstrumentId) -> Currency:
+    """What an instrument is priced in; raises `ValueError` for one nobody trades."""
+    return region_of(instrument).currency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.values import (
+    Currency,
     Level,
     Market,
+    Region,
     Side,
     code_of,
+    currency_of,
     instrument_id,
     market_of,
     parse_instrument,
+    region_of,
 )
 from tests.builders import HYNIX, SAMSUNG, empty_book
 
@@ -107,3 +111,28 @@ def test_the_best_levels_are_the_first_or_nothing() -> None:
 
     assert (book.bid, book.ask) == (bids[0], asks[0])
     assert (empty_book().bid, empty_book().ask) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "currency"),
+    [
+        ("krx:005930", Region.KR, Currency.KRW),
+        ("nasdaq:AAPL", Region.US, Currency.USD),
+        ("amex:SPY", Region.US, Currency.USD),
+        ("tokyo:7203", Region.JP, Currency.JPY),
+        ("hongkong:00700", Region.HK, Currency.HKD),
+        ("shenzhen:000001", Region.CN, Currency.CNY),
+        ("hanoi:SHS", Region.VN, Currency.VND),
+    ],
+)
+def test_a_stock_has_the_hours_and_the_money_of_its_country(
+    text: str, region: Region, currency: Currency
+) -> None:
+    assert region_of(parse_instrument(text)) is region
+    assert currency_of(parse_instrument(text)) is currency
+
+
+@pytest.mark.parametrize("text", ["index:0001", "derivative:101W09", "bond:KR103502GA34"])
+def test_what_is_not_traded_has_no_country(text: str) -> None:
+    with pytest.raises(ValueError, match="is not traded"):
+        region_of(parse_instrument(text))
