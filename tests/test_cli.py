@@ -64,8 +64,12 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if name.startswith("KIS_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", "/nonexistent")
+    # A closed uvloop keeps its handlers: only the end of the process takes them away.
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     with restored():
         yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def test_the_flags_become_settings(tmp_path: Path) -> None:
