@@ -117,7 +117,6 @@ class Side(StrEnum):
 _CODE = re.compile(r"[0-9A-Za-z]+")
 # Share classes and preferred stocks of the American exchanges: BRK/B, BF.B, BAC-L.
 _AMERICAN_CODE = re.compile(r"[0-9A-Za-z]+(?:[./-][0-9A-Za-z]+)*")
-_AMERICAN = frozenset({Market.NASDAQ, Market.NYSE, Market.AMEX})
 
 
 def instrument_id(market: Market, code: str) -> InstrumentId:
@@ -126,7 +125,8 @@ def instrument_id(market: Market, code: str) -> InstrumentId:
     Raises `ValueError` unless the code is ASCII letters and digits; on the American exchanges
     single `.`, `/` and `-` may stand between them.
     """
-    shape, example = (_AMERICAN_CODE, "BRK/B") if market in _AMERICAN else (_CODE, "005930")
+    american = _REGIONS.get(market) is Region.US
+    shape, example = (_AMERICAN_CODE, "BRK/B") if american else (_CODE, "005930")
     if shape.fullmatch(code) is None:
         raise ValueError(f"instrument code {code!r} must be letters and digits, such as {example}")
     return InstrumentId(f"{market.value}:{code}")
