@@ -13,7 +13,7 @@ settings.load_profile("patient")
 
 @pytest.fixture(autouse=True)
 def _signals_are_left_as_they_were() -> Iterator[None]:
-    """A process that a later test forks inherits the handlers, and could not be terminated."""
-    before = signal.getsignal(signal.SIGTERM)
+    """A process that a later test forks inherits the handlers, and could not be ended."""
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     yield
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before

@@ -7,6 +7,7 @@ python -m daemon.lab.world --seed 42 --trace
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -68,6 +69,8 @@ def run_days(
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:
+    # A terminal interrupts every process of the run: the days under way are still handed over.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     structlog.configure(
         processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger("critical")
     )

@@ -1,10 +1,13 @@
 """Worlds are the same on every run, keep every promise, and tell how to live one again."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,45 @@ def test_who_has_seen_enough_days_is_not_kept_waiting(
         days = run_days(range(20), processes=processes)
         assert next(days).seed == 0
         days.close()
+
+
+ENDLESS = """
+import sys, time
+from daemon.lab import world
+from daemon.lab.day import Day
+
+def live(seed, faults):
+    sys.stderr.write("begun\\n")
+    sys.stderr.flush()
+    time.sleep(0.2)
+    return Day(seed=seed)
+
+world.live = live
+sys.exit(world.main(["--seeds", "1..100000", "--processes", "2", "--json"]))
+"""
+
+
+def test_whoever_interrupts_many_days_is_told_what_they_came_to() -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert run.stderr is not None
+        assert [run.stderr.readline() for _ in range(8)] == ["begun\n"] * 8
+        # As a terminal does it: to every process of the run.
+        os.killpg(run.pid, signal.SIGINT)
+        told, _ = run.communicate(timeout=60)
+        assert run.returncode == 0
+        assert json.loads(told)["days"] > 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
 
 
 @pytest.mark.usefixtures("short_days")
