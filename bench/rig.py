@@ -24,7 +24,7 @@ from daemon.clock import MarketClock, WallClock
 from daemon.core.calendar import MarketCalendar
 from daemon.core.events import AccountReported, Event
 from daemon.core.risk import RiskLimits
-from daemon.core.values import TRADES, AccountId, InstrumentId, StrategyId
+from daemon.core.values import TRADES, AccountId, Currency, InstrumentId, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.host import StrategySlot
@@ -219,7 +219,9 @@ def _desk(
     for slot in desk.host.slots:
         desk.watch.want(slot.id, slot.interests)
     account, cash = broker.account_id, Decimal(10**12)
-    desk.ledger.record(AccountReported(account=account, cash=cash, holdings=(), at=clock.now()))
+    desk.ledger.record(
+        AccountReported(account=account, cash={Currency.KRW: cash}, holdings=(), at=clock.now())
+    )
     return desk
 
 

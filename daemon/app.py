@@ -196,8 +196,8 @@ class App:
                 fills=tally.facts["OrderFilled"],
                 open_orders=len(portfolio.open_orders()),
                 positions=sum(1 for each in positions if each.quantity),
-                realised=round(sum(each.realised for each in positions)),
-                cash=portfolio.cash,
+                realised=reports.realised(portfolio),
+                cash=reports.amounts(portfolio.cash),
                 gate=desk.gate.why() or "open",
             )
 

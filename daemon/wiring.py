@@ -22,7 +22,7 @@ from daemon.clock import MarketClock, SimulatedClock, WallClock
 from daemon.config import Settings
 from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
-from daemon.core.values import AccountId, code_of
+from daemon.core.values import AccountId, Currency, code_of
 from daemon.kis.codec import Credentials
 from daemon.kis.link import HttpTransport, WsTransport
 from daemon.kis.rest import KisRest
@@ -82,7 +82,7 @@ class Session:
         door = await _ask(self.simulator_url, "/sim/door")
         account = books["accounts"][self.broker.account_id]
         theirs = reports.Books(
-            cash=str(account["cash"]),
+            cash={Currency.KRW: str(account["cash"])},
             positions={code: held for code, held in account["holdings"].items() if held},
             open_orders={
                 order["number"].lstrip("0"): order["remaining"] for order in account["open_orders"]
@@ -94,7 +94,7 @@ class Session:
         account = await self.broker.account()
         orders = await self.broker.orders(self.calendar.local_date(self.clock.now()))
         return reports.Books(
-            cash=str(account.cash),
+            cash=reports.amounts(account.cash),
             positions={code_of(each.instrument): each.quantity for each in account.holdings},
             open_orders={
                 order.refs[-1].number: order.remaining for order in orders if order.remaining

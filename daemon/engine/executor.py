@@ -29,7 +29,7 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Approved, Denied, RiskLimits
-from daemon.core.values import OrderId
+from daemon.core.values import OrderId, region_of
 from daemon.engine.gate import Gate
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
@@ -278,7 +278,8 @@ class Executor:
         except OutcomeUnknown as unknown:
             self._lose_sight(order_id, unknown.cause)
         else:
-            owner = self._ledger.portfolio.find(ref.day, ref.number)
+            region = region_of(order.intent.instrument)
+            owner = self._ledger.portfolio.find((region, ref.day, ref.number))
             if owner is not None and owner.id != order_id:
                 self._lose_sight(order_id, f"the reply names number {ref.number} of {owner.id}")
             elif self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):

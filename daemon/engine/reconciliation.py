@@ -34,8 +34,9 @@ from daemon.core.events import (
 from daemon.core.inference import Hint, Outcome
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
-from daemon.core.values import LinkDown, LinkUp
+from daemon.core.values import LinkDown, LinkUp, Region, region_of
 from daemon.core.witness import BrokerNotice
+from daemon.core.zones import local_date
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.ports import Broker, Clock
@@ -296,18 +297,22 @@ class Reconciliation:
         # An agreement with a difference we know of must last as long as a difference.
         statements: dict[str, Hashable] = dict.fromkeys(known, self._last_change)
         statements |= found
-        charged = costs(portfolio, report)
-        if charged and not found:
-            statements[COSTS] = portfolio.cash, report.cash
+        charged = {} if found else costs(portfolio, report)
+        for currency in charged:
+            cash = portfolio.cash_of(currency), report.cash_of(currency)
+            statements[f"{COSTS} {currency}"] = cash
         believed = self._looks.see(
             statements,
             asked=asked,
             calm_since=self._calm_since(),
             certain=found.keys() & self._traded_by_hand(),
         )
-        if COSTS in believed:
-            account = self._broker.account_id
-            self._ledger.record(CostsCharged(account=account, amount=charged, at=now))
+        for currency, amount in charged.items():
+            if f"{COSTS} {currency}" in believed:
+                account = self._broker.account_id
+                self._ledger.record(
+                    CostsCharged(account=account, currency=currency, amount=amount, at=now)
+                )
         self._record(each for subject, each in found.items() if subject in believed)
         return (believed & known) - found.keys()
 
@@ -321,7 +326,13 @@ class Reconciliation:
         report = await self._broker.account()
         nothing = is_nothing(report)
         believed = looks.see(
-            {BOOKS: (report.cash, frozenset(report.holdings), self._last_change)},
+            {
+                BOOKS: (
+                    frozenset(report.cash.items()),
+                    frozenset(report.holdings),
+                    self._last_change,
+                )
+            },
             asked=asked,
             calm_since=None if nothing else self._calm_since(),
             least=3 if nothing else 2,
@@ -335,9 +346,13 @@ class Reconciliation:
 
     def _traded_by_hand(self) -> set[str]:
         """Holdings that the account holder is known to have traded today."""
-        today = self._calendar.local_date(self._clock.now())
+        now = self._clock.now()
         seen = self._ledger.portfolio.external.values()
-        return {position_subject(each.instrument) for each in seen if each.day == today}
+        return {
+            position_subject(each.instrument)
+            for each in seen
+            if each.day == local_date(each.region, now)
+        }
 
     def _refuted(self, found: Collection[str]) -> set[str]:
         """Discrepancies of orders that the last list, if it was whole, did not show again."""
@@ -402,16 +417,21 @@ class Reconciliation:
 
     def _oldest_day(self) -> date:
         """The first day whose orders may still matter, as far back as lists are kept."""
-        today = self._calendar.local_date(self._clock.now())
+        now = self._clock.now()
+        today = self._calendar.local_date(now)
         days = [
-            order.refs[0].day if order.refs else self._calendar.local_date(order.created_at)
+            order.refs[0].day
+            if order.refs
+            else local_date(region_of(order.intent.instrument), order.created_at)
             for order in self._ledger.portfolio.open_orders()
         ]
         return max(min([today, *days]), today - LIST_REACH)
 
-    def _dead_before(self) -> date:
-        """Orders of days before this one no longer live at the exchange."""
+    def _dead_before(self) -> dict[Region, date]:
+        """Orders of days before these no longer live at their exchanges."""
         now = self._clock.now()
-        today = self._calendar.local_date(now)
-        closed = now >= self._calendar.close_at(today) + CLOSING_MARGIN
-        return today + timedelta(days=1) if closed else today
+        days = {region: local_date(region, now) for region in Region}
+        today = days[Region.KR]
+        if now >= self._calendar.close_at(today) + CLOSING_MARGIN:
+            days[Region.KR] = today + timedelta(days=1)
+        return days

@@ -22,7 +22,16 @@ from daemon.core.errors import (
     TryLater,
 )
 from daemon.core.events import AccountReported, Holding
-from daemon.core.values import AccountId, Bar, BrokerRef, InstrumentId, Level, OrderBook, code_of
+from daemon.core.values import (
+    AccountId,
+    Bar,
+    BrokerRef,
+    Currency,
+    InstrumentId,
+    Level,
+    OrderBook,
+    code_of,
+)
 from daemon.kis.fields import (
     day_of,
     decimal_at,
@@ -332,7 +341,7 @@ def account_report(pages: Sequence[Reply], *, account: AccountId, at: datetime) 
         _check_sum(totals, total, listed, part)
     return AccountReported(
         account=account,
-        cash=decimal_at(totals, "prvs_rcdl_excc_amt"),
+        cash={Currency.KRW: decimal_at(totals, "prvs_rcdl_excc_amt")},
         holdings=tuple(
             Holding(instrument=instrument, quantity=quantity, cost=cost)
             for instrument, (quantity, cost) in held.items()

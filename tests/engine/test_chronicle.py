@@ -143,7 +143,7 @@ def test_an_accounts_holdings_are_counted_and_not_listed() -> None:
     [line] = told(reported(1_000, krx_005930=3, krx_000660=1))
     assert (line["event"], line["cash"], line["holdings"]) == (
         "account_reported",
-        Decimal(1_000),
+        {"KRW": Decimal(1_000)},
         2,
     )
     assert "account" not in line

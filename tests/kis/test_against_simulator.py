@@ -14,7 +14,16 @@ from daemon.core.calendar import KST
 from daemon.core.errors import Refused
 from daemon.core.events import OrderKind
 from daemon.core.orders import Order
-from daemon.core.values import AccountId, BrokerRef, Interest, LinkUp, OrderBook, Side, Tick
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    Currency,
+    Interest,
+    LinkUp,
+    OrderBook,
+    Side,
+    Tick,
+)
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.codec import Credentials
 from daemon.kis.rest import KisRest
@@ -166,7 +175,7 @@ def test_a_market_order_fills_and_the_books_show_it(tmp_path: Path) -> None:
         after = await rest.account()
         (holding,) = after.holdings
         assert (holding.instrument, holding.quantity) == (SAMSUNG, 2)
-        assert before.cash - after.cash >= listed.notional
+        assert before.cash_of(Currency.KRW) - after.cash_of(Currency.KRW) >= listed.notional
 
     with_world(tmp_path, main)
 
