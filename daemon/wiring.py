@@ -82,7 +82,7 @@ class Session:
         door = await _ask(self.simulator_url, "/sim/door")
         account = books["accounts"][self.broker.account_id]
         theirs = reports.Books(
-            cash={Currency.KRW: str(account["cash"])},
+            cash={str(Currency.KRW): str(account["cash"])},
             positions={code: held for code, held in account["holdings"].items() if held},
             open_orders={
                 order["number"].lstrip("0"): order["remaining"] for order in account["open_orders"]

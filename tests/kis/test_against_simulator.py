@@ -127,6 +127,8 @@ def test_an_order_is_placed_modified_and_cancelled(tmp_path: Path) -> None:
         rest = world.rest
         await world.until(lambda: any(isinstance(event, LinkUp) for event in world.events))
         info = await rest.info(SAMSUNG)
+        assert info.lower_limit is not None
+        assert info.upper_limit is not None
         assert info.lower_limit < info.last < info.upper_limit
         order = make_order(quantity=3, limit=info.lower_limit)
         left: list[str] = []

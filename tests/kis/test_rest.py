@@ -411,7 +411,7 @@ def test_quotes() -> None:
         assert (await client.info(SAMSUNG)).last == 75700
         assert (await client.order_book(SAMSUNG)).bid == (Decimal(75700), 312258)
         assert await client.orderable_cash(SAMSUNG, OrderKind.MARKET, None) == 9998580
-        with pytest.raises(Refused, match="KRX"):
+        with pytest.raises(Refused, match="WRONG_MARKET"):
             await client.info(InstrumentId("nasdaq:AAPL"))
         with pytest.raises(Refused):
             await client.daily_bars(SAMSUNG, 101)
