@@ -17,6 +17,7 @@ from daemon.core.events import (
     Event,
     ExternalOrderSeen,
     Fill,
+    JobDone,
     ModifySent,
     OrderCreated,
     OrderEvent,
@@ -143,6 +144,7 @@ class Portfolio:
         self.opened = False
         self.halted = ""
         self.armed = False
+        self.jobs_done: set[tuple[str, date]] = set()
         self.discrepancies: dict[str, DiscrepancyFound] = {}
         self.external: dict[OrderKey, ExternalOrderSeen] = {}
         self.recent_sends: deque[datetime] = deque(maxlen=RECENT_SENDS_LIMIT)
@@ -228,6 +230,8 @@ class Portfolio:
                 self.halted = ""
             case TradingArmed():
                 self.armed = True
+            case JobDone():
+                self.jobs_done.add((event.job, event.day))
 
     def _apply_order(self, event: OrderEvent) -> None:
         order = _after(self.orders.get(event.order), event)
