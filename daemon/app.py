@@ -98,7 +98,7 @@ class App:
                 ledger=Ledger(journal),
                 slots=settings.strategy_slots,
                 limits=settings.risk_limits,
-                calendar=session.calendar,
+                calendars=session.calendars,
                 clock=session.clock,
                 inquiry_rate=settings.inquiry_rate,
             )

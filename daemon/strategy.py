@@ -115,7 +115,8 @@ class StrategyContext(Protocol):
     @property
     def instruments(self) -> tuple[InstrumentId, ...]: ...
     @property
-    def calendar(self) -> MarketCalendar: ...
+    def calendar(self) -> MarketCalendar:
+        """That of its first instrument: of all of them unless it trades in two countries."""
 
     def now(self) -> datetime:
         """The time of the market this strategy trades in, aware UTC; simulated in a simulation."""

@@ -154,13 +154,15 @@ class Reconciler:
         asked: float,
         since: date,
         dead_before: Mapping[Region, date],
+        over_before: Mapping[Region, date] | None = None,
         at: datetime,
         now: float,
     ) -> list[Outcome]:
         """What a list of the broker's orders from the day `since` on means.
 
         `asked` is when the inquiry left. Orders of days before their region's `dead_before` no
-        longer live at the exchange, whatever the list says of an open rest. A list that
+        longer live at the exchange, whatever the list says of an open rest, and those of days
+        before `over_before` no longer if it says that nothing is open. A list that
         lacks an order it must know is only a part: what it shows is true, and what it does not
         show means nothing.
         """
@@ -182,7 +184,8 @@ class Reconciler:
                 outcomes.append(accepted)
                 order = order_life.apply(order, accepted)
             order = seen.get(order.id, order)
-            dead = dead_before[row.region]
+            over = dead_before if over_before is None or row.remaining else over_before
+            dead = over[row.region]
             implied = self._compare(order, row, asked=asked, dead_before=dead, at=at)
             implied = [inference.unless_owned(portfolio, given, outcome) for outcome in implied]
             for outcome in implied:

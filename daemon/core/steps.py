@@ -4,15 +4,21 @@ Sources: KRX steps as in `calendar`; US exchanges quote in cents from 1 USD and 
 cent below it (SEC Rule 612 of Regulation NMS, "sub-penny rule", 2005).
 """
 
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from daemon.core import calendar
 from daemon.core.calendar import RoundingWay
-from daemon.core.values import InstrumentId, Region, region_of
+from daemon.core.events import OrderIntent, OrderKind
+from daemon.core.values import InstrumentId, Market, Region, Side, market_of, region_of
 
 STEPPED_REGIONS = frozenset({Region.KR, Region.US})
 """The regions whose price steps are known, so that an order there can be judged."""
 
+COLLAR = Decimal("0.01")
+"""How far beyond the last price an order at market may trade where there is no such order."""
+
+_AMERICAN = frozenset({Market.NASDAQ, Market.NYSE, Market.AMEX})
 _CENT = Decimal("0.01")
 _SUB_PENNY = Decimal("0.0001")
 
@@ -45,3 +51,21 @@ def accepted_price(
     rounding = ROUND_FLOOR if way is RoundingWay.DOWN else ROUND_CEILING
     rounded = (price / step).to_integral_value(rounding=rounding) * step
     return rounded if rounded > 0 else step
+
+
+def marketable(intent: OrderIntent, last: Decimal | None, collar: Decimal) -> OrderIntent:
+    """An order at market as its exchange takes it.
+
+    American exchanges are reached with limit orders only, so one at market becomes a limit `COLLAR`
+    beyond the last price, and never further than `collar` (a fraction), rounded toward that
+    price. It trades at once in any usual market, and rests where the price has run away. Without a
+    last price it stays as it is, and is refused later on.
+    """
+    if intent.kind is not OrderKind.MARKET or market_of(intent.instrument) not in _AMERICAN:
+        return intent
+    if last is None or last <= 0:
+        return intent
+    beyond = min(COLLAR, collar) * intent.side.sign
+    way = RoundingWay.DOWN if intent.side is Side.BUY else RoundingWay.UP
+    limit = accepted_price(intent.instrument, last * (1 + beyond), way)
+    return replace(intent, kind=OrderKind.LIMIT, limit=limit)

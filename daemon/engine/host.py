@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.errors import InvariantBroken, JournalFailed, TradingError
 from daemon.core.events import Event, OrderEvent, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
@@ -133,7 +133,7 @@ class StrategyHost:
         ledger: Ledger,
         quotes: QuoteBoard,
         market_data: MarketData,
-        calendar: MarketCalendar,
+        calendars: Calendars,
         clock: Clock,
     ) -> None:
         self.slots = tuple(slots)
@@ -145,7 +145,7 @@ class StrategyHost:
         self._ledger = ledger
         self._quotes = quotes
         self._market_data = market_data
-        self._calendar = calendar
+        self._calendars = calendars
         self._clock = clock
         self._log = structlog.get_logger("strategies")
         self._tasks: list[asyncio.Task[None]] = []
@@ -209,7 +209,7 @@ class StrategyHost:
             portfolio=self._ledger.portfolio,
             quotes=self._quotes,
             market_data=self._market_data,
-            calendar=self._calendar,
+            calendar=self._calendars.for_instrument(slot.instruments[0]),
             now=self._clock.now,
         )
         status.state = RunState.RUNNING

@@ -5,7 +5,7 @@ every so often. The broker's books win; what cannot be explained is told, and cl
 """
 
 import asyncio
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -20,7 +20,7 @@ from daemon.core.books import (
     is_nothing,
     position_subject,
 )
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import (
     AccountReported,
@@ -43,6 +43,11 @@ from daemon.ports import Broker, Clock
 
 CLOSING_MARGIN = timedelta(minutes=3)
 """After the close: longer than the last auction may be put off and a list may lag together."""
+
+AFTER_HOURS = {Region.US: timedelta(hours=4)}
+"""How long after the close an order may still trade: accounts with the extended after-market of
+America trade until 20:00 in New York (portal), and whether orders of the day live on is not
+documented. So only a list that shows nothing open ends one sooner."""
 
 ADOPT_LIMIT = 240.0
 """Seconds to wait for an account at rest: more than answers may lag and `settle` together."""
@@ -83,7 +88,7 @@ class Reconciliation:
         ledger: Ledger,
         gate: Gate,
         reconciler: Reconciler,
-        calendar: MarketCalendar,
+        calendars: Calendars,
         clock: Clock,
         period: float = 20.0,
         hurry: float = 2.0,
@@ -93,7 +98,7 @@ class Reconciliation:
         self._ledger = ledger
         self._gate = gate
         self._reconciler = reconciler
-        self._calendar = calendar
+        self._calendars = calendars
         self._clock = clock
         self._period = period
         self._hurry = hurry
@@ -265,7 +270,8 @@ class Reconciliation:
                 rows,
                 asked=asked,
                 since=since,
-                dead_before=self._dead_before(),
+                dead_before=self._ended_before(AFTER_HOURS),
+                over_before=self._ended_before({}),
                 at=self._clock.now(),
                 now=self._clock.monotonic(),
             )
@@ -416,9 +422,12 @@ class Reconciliation:
             self._reconciler.note(event, now=self._last_change)
 
     def _oldest_day(self) -> date:
-        """The first day whose orders may still matter, as far back as lists are kept."""
+        """The first day whose orders may still matter, as far back as lists are kept.
+
+        The earliest of all regions' dates: each region's list counts by its own.
+        """
         now = self._clock.now()
-        today = self._calendar.local_date(now)
+        today = min(local_date(region, now) for region in self._calendars.by_region)
         days = [
             order.refs[0].day
             if order.refs
@@ -427,11 +436,16 @@ class Reconciliation:
         ]
         return max(min([today, *days]), today - LIST_REACH)
 
-    def _dead_before(self) -> dict[Region, date]:
-        """Orders of days before these no longer live at their exchanges."""
+    def _ended_before(self, longer: Mapping[Region, timedelta]) -> dict[Region, date]:
+        """Before which days each region's sessions are over, if they went on for so much longer.
+
+        A region without a calendar ends its days at midnight.
+        """
         now = self._clock.now()
         days = {region: local_date(region, now) for region in Region}
-        today = days[Region.KR]
-        if now >= self._calendar.close_at(today) + CLOSING_MARGIN:
-            days[Region.KR] = today + timedelta(days=1)
+        for region, calendar in self._calendars.by_region.items():
+            today = days[region]
+            ends = calendar.close_at(today) + longer.get(region, timedelta(0))
+            if now >= ends + CLOSING_MARGIN:
+                days[region] = today + timedelta(days=1)
         return days
