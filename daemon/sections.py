@@ -1,7 +1,7 @@
 """The sections of the settings, each checked by itself."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     model_validator,
 )
 
@@ -25,14 +26,14 @@ from daemon.core.calendar import (
     half_day,
 )
 from daemon.core.risk import RiskLimits
+from daemon.core.steps import STEPPED_REGIONS
 from daemon.core.values import (
     BOOK,
     TRADES,
     InstrumentId,
-    Market,
     Region,
-    market_of,
     parse_instrument,
+    region_of,
 )
 from daemon.sim import options as simulator
 
@@ -42,9 +43,25 @@ CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 def _instrument(value: str) -> InstrumentId:
     instrument = parse_instrument(value)
-    if market_of(instrument) is not Market.KRX:
-        raise ValueError("only KRX instruments are traded in this version")
+    if region_of(instrument) not in STEPPED_REGIONS:
+        raise ValueError(f"{instrument}: only KRX and US instruments are traded in this version")
     return instrument
+
+
+def _regions(value: object) -> object:
+    """Markets by their two letters, in either case; as text, with commas between them."""
+    parts = _split(value)
+    if not isinstance(parts, list | tuple):
+        return parts
+    return tuple(dict.fromkeys(str(part).upper() for part in parts))
+
+
+def _traded(value: tuple[Region, ...]) -> tuple[Region, ...]:
+    wrong = [region for region in value if region not in STEPPED_REGIONS]
+    if wrong or not value:
+        known = ", ".join(sorted(STEPPED_REGIONS))
+        raise ValueError(f"markets are one or more of {known}")
+    return value
 
 
 def _split(value: object) -> object:
@@ -53,6 +70,9 @@ def _split(value: object) -> object:
 
 Dates = Annotated[frozenset[date], BeforeValidator(_split)]
 """Days; as text, with commas between them."""
+
+Markets = Annotated[tuple[Region, ...], BeforeValidator(_regions), AfterValidator(_traded)]
+"""The countries to trade in."""
 
 Instrument = Annotated[str, AfterValidator(_instrument)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
@@ -100,12 +120,16 @@ class RiskSettings(Section):
 
 
 class SimSettings(Section):
-    """The simulator: `start` is simulated time, `speed` simulated seconds a second, cash KRW."""
+    """The simulator: `start` is simulated time, `speed` simulated seconds a second.
+
+    A new account has `cash` KRW and, where US markets live, `cash_usd` USD.
+    """
 
     seed: int = 20260102
     start: AwareDatetime | None = None
     speed: float = Field(default=60.0, ge=simulator.SLOWEST, le=simulator.FASTEST)
     cash: Amount = Decimal(100_000_000)
+    cash_usd: Amount = Decimal(100_000)
 
 
 class FeedSettings(Section):
@@ -172,3 +196,45 @@ class CalendarSettings(Section):
                 days.holidays, region, odd_days=short, known_until=days.known_until
             )
         return Calendars(known)
+
+
+def is_traded(code: str, markets: object) -> bool:
+    """Whether a code is of the markets as they were given; what is wrong is judged elsewhere."""
+    try:
+        region = region_of(parse_instrument(code))
+        return region in TypeAdapter(Markets).validate_python(markets or (Region.KR,))
+    except ValueError:
+        return True
+
+
+def siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The names known where `loc` ends."""
+    for step in loc[:-1]:
+        if isinstance(step, int):
+            continue
+        field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section a field's type holds: itself, optional, or a tuple of it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_model_in(each) for each in getattr(annotation, "__args__", ()))
+    return next((each for each in inner if each is not None), None)
+
+
+def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted setting that an environment variable can carry."""
+    for name, field in model.model_fields.items():
+        section = _model_in(field.annotation)
+        if name in ("mode", "warnings"):
+            continue
+        if section is None or name == "strategies":
+            yield prefix + name
+        else:
+            yield from setting_names(section, f"{prefix}{name}.")

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -50,6 +50,7 @@ class Session:
     calendars: Calendars
     tokens: TokenStore
     simulator_url: str | None
+    currencies: Sequence[Currency] = (Currency.KRW,)
     simulator: SimulatorServer | None = None
     """The one we brought along, if we did."""
     tape: TapeWriter | None = None
@@ -87,7 +88,7 @@ class Session:
         door = await _ask(self.simulator_url, "/sim/door")
         account = books["accounts"][self.broker.account_id]
         theirs = reports.Books(
-            cash={str(Currency.KRW): str(account["cash"])},
+            cash={str(each): str(account["cash_by_currency"][each]) for each in self.currencies},
             positions={code: held for code, held in account["holdings"].items() if held},
             open_orders={
                 order["number"].lstrip("0"): order["remaining"] for order in account["open_orders"]
@@ -220,6 +221,7 @@ def assemble(
         clock=clock,
         random=random,
         on_secret=on_secret,
+        regions=settings.markets,
     )
     feed = KisFeed(
         profile=profile,
@@ -228,6 +230,7 @@ def assemble(
         keys=broker,
         clock=clock,
         random=random,
+        regions=settings.markets,
         on_raw=on_raw,
         on_server_time=clock.heard if isinstance(clock, MarketClock) else lambda at: None,
     )
@@ -238,6 +241,7 @@ def assemble(
         calendars=settings.calendars,
         tokens=tokens,
         simulator_url=None,
+        currencies=tuple(region.currency for region in settings.markets),
     )
 
 
@@ -280,8 +284,9 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         start=sim.start,
         speed=sim.speed,
         cash=sim.cash,
-        holidays=settings.holidays,
-        odd_days=settings.calendars.of(Region.KR).odd_days,
+        cash_usd=sim.cash_usd,
+        regions=frozenset(settings.markets),
+        **_closing_days(settings.calendars),
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),
         accounts=(settings.account,),
@@ -302,6 +307,17 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         seed=sim.seed,
     )
     return server
+
+
+def _closing_days(calendars: Calendars) -> dict[str, Any]:
+    """Holidays and odd days of the simulated exchanges, by the names of their options."""
+    days: dict[str, Any] = {}
+    for region, prefix in ((Region.KR, ""), (Region.US, "american_")):
+        if region in calendars.by_region:
+            calendar = calendars.of(region)
+            days[f"{prefix}holidays"] = calendar.holidays
+            days[f"{prefix}odd_days"] = calendar.odd_days
+    return days
 
 
 def _warn_of_start(settings: Settings, server: SimulatorServer) -> None:

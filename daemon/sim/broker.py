@@ -48,7 +48,7 @@ _BOOKS = _with_mirrors(BOOK_CHANNEL, Kind.BOOK)
 
 def first_instant(options: SimulatorOptions, today: datetime, saved: SavedBooks | None) -> datetime:
     """Where the simulated clock begins: as chosen, but never before the books on disk end."""
-    calendar = options.calendar
+    calendar = options.calendar if options.home is Region.KR else options.american_calendar
     chosen = options.start
     if chosen is None:
         chosen = calendar.open_at(calendar.trading_day_on_or_after(calendar.local_date(today)))

@@ -73,6 +73,11 @@ class SimulatorOptions:
         return MarketCalendar(self.holidays, odd_days=self.odd_days)
 
     @property
+    def home(self) -> Region:
+        """By whose trading days the simulated clock goes on: Korea's where it lives."""
+        return Region.KR if Region.KR in self.regions else Region.US
+
+    @property
     def american_calendar(self) -> MarketCalendar:
         """The trading days of the simulated US exchanges."""
         return MarketCalendar(self.american_holidays, Region.US, odd_days=self.american_odd_days)
