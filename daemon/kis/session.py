@@ -353,10 +353,9 @@ class FeedSession:
 
     def overdue(self, now: float) -> Drop | None:
         """A reason to give up the connection because a notice channel never answered."""
-        for notices in self._notices.values():
-            entry = self._entries.get(notices)
-            if entry is not None and entry.state is _State.SUBSCRIBING and entry.until <= now:
-                return Drop(DropKind.RECONNECT, "no answer to the notice registration")
+        asked = [each for each in self._notices.values() if self._is(each, _State.SUBSCRIBING)]
+        if any(self._entries[each].until <= now for each in asked):
+            return Drop(DropKind.RECONNECT, "no answer to the notice registration")
         return None
 
     def _next_step(self, now: float) -> tuple[Registration, bool] | None:
@@ -449,9 +448,7 @@ class FeedSession:
         was_up = self.is_up
         self._entries[registration] = _Entry(_State.ACTIVE, _FOREVER)
         self._ever_up = True
-        if not self.is_up:
-            return _NOTHING
-        return Turn(events=self._release_held(), up=not was_up)
+        return Turn(events=self._release_held(), up=not was_up) if self.is_up else _NOTHING
 
     def _release_held(self) -> Sequence[FrameEvent]:
         events: list[FrameEvent] = []
