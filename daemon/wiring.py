@@ -22,7 +22,7 @@ from daemon.clock import MarketClock, SimulatedClock, WallClock
 from daemon.config import Settings
 from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
-from daemon.core.values import AccountId, code_of
+from daemon.core.values import AccountId, Region, code_of
 from daemon.kis.codec import Credentials
 from daemon.kis.link import HttpTransport, WsTransport
 from daemon.kis.rest import KisRest
@@ -274,6 +274,7 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         seed=sim.seed,
         start=sim.start,
         speed=sim.speed,
+        regions=frozenset({Region.KR, Region.US}),
         cash=sim.cash,
         holidays=frozenset(settings.holidays),
         app_key=settings.app_key.get_secret_value(),
