@@ -126,13 +126,11 @@ def test_a_day_and_a_night_trade_both_countries_with_money_of_their_own() -> Non
 
 def test_the_session_of_new_york_is_an_hour_later_in_winter() -> None:
     rig = Rig(AMERICAN_OPTIONS, start=NIGHT.replace(month=11, day=2, minute=29))
-    assert rig.broker.overseas.phase is Phase.CLOSED
-    rig.pass_time(3_600)
-    assert rig.broker.overseas.phase is Phase.CLOSED
-    rig.pass_time(60)
-    assert rig.broker.overseas.phase is Phase.CONTINUOUS
-    rig.pass_time(6.5 * 3_600)
-    assert rig.broker.overseas.phase is Phase.CLOSED
+    phases = [rig.broker.overseas.phase]
+    for seconds in (3_600, 60, 6.5 * 3_600):
+        rig.pass_time(seconds)
+        phases.append(rig.broker.overseas.phase)
+    assert phases == [Phase.CLOSED, Phase.CLOSED, Phase.CONTINUOUS, Phase.CLOSED]
 
 
 def test_dawn_in_seoul_forgets_nothing_of_the_night_in_new_york() -> None:
