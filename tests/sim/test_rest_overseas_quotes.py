@@ -94,7 +94,8 @@ def test_minute_bars_go_back_past_midnight_by_a_key() -> None:
     assert {int(row["xhms"][2:4]) % 5 for row in rows} == {0}
     more = {**query, "NEXT": "1", "KEYB": keys[-1]}
     earlier = asked(rig, "inquire-time-itemchartprice", "HHDFS76950200", **more).body["output2"]
-    assert earlier[0]["xymd"] + earlier[0]["xhms"] < keys[-1]
+    assert earlier[0] == rows[-1]
+    assert earlier[1]["xymd"] + earlier[1]["xhms"] < keys[-1]
     today = asked(rig, "inquire-time-itemchartprice", "HHDFS76950200", **{**query, "PINC": "0"})
     assert {row["tymd"] for row in today.body["output2"]} == {"20261012"}
     for wrong in ({"NMIN": "0"}, {"NEXT": "1", "KEYB": "soon"}, {"NREC": "many"}, {"PINC": "2"}):
