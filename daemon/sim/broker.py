@@ -121,7 +121,7 @@ class Broker:
         self.market = _market(options, start, KOREAN, saved)
         books = state.load(Region.US) if state is not None else None
         self.overseas = _market(options, start, AMERICAN, books)
-        self.markets = (self.market, self.overseas)
+        self.markets = (self.market, self.overseas) if self.overseas.listings else (self.market,)
         self.faults = FaultPlan(
             Random(f"{options.seed}:faults"),  # noqa: S311  a play, not a secret
             early=options.early_notices,

@@ -438,17 +438,19 @@ def _present_row(
 
 
 def _currency_row(account: Account) -> JsonBody:
+    """The deposit does not know of today's trades before they settle: they stand beside it."""
+    deposit = account.cash - account.flow_today
     return filled(
         _CURRENCY_ROW,
         {
             **{"crcy_cd": "USD", "crcy_cd_name": "미국 달러", "acpl_cstd_crcy_yn": "Y"},
             "frcr_buy_amt_smtl": f"{account.bought_today:.6f}",
             "frcr_sll_amt_smtl": f"{account.sold_today:.6f}",
-            "frcr_dncl_amt_2": f"{account.cash:.6f}",
+            "frcr_dncl_amt_2": f"{deposit:.6f}",
             "frst_bltn_exrt": f"{USD_IN_KRW:.8f}",
             "frcr_buy_mgn_amt": f"{account.reserved:.6f}",
             "frcr_drwg_psbl_amt_1": f"{account.orderable:.6f}",
-            "frcr_evlu_amt2": f"{account.cash * USD_IN_KRW:.6f}",
+            "frcr_evlu_amt2": f"{deposit * USD_IN_KRW:.6f}",
             "nxdy_frcr_drwg_psbl_amt": f"{account.orderable:.6f}",
         },
         default="0.000000",

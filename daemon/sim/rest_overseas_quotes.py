@@ -168,7 +168,8 @@ def _daily_row(bar: DailyBar) -> JsonBody:
 def minute_chart(call: Call, market: Market) -> Answer:
     """inquire-time-itemchartprice: up to 120 bars of NMIN minutes backwards, newest first.
 
-    With NEXT 1, KEYB names the local date and time of the oldest bar known: those before follow.
+    With NEXT 1, KEYB is the local date and time of the newest bar wanted: a client sends that of
+    its oldest bar less one bar (portal).
     """
     listing = _listing(call, market)
     width, count = call.number("NMIN"), call.number("NREC")
@@ -178,8 +179,8 @@ def minute_chart(call: Call, market: Market) -> Answer:
     if not 1 <= width <= 60:
         raise bad_field("NMIN")
     count = min(max(count, 1), _MOST_MINUTES)
-    before = call.get("KEYB") if call.get("NEXT") == "1" else ""
-    if before and not _KEY.fullmatch(before):
+    until = call.get("KEYB") if call.get("NEXT") == "1" else ""
+    if until and not _KEY.fullmatch(until):
         raise bad_field("KEYB")
     found: list[tuple[date, MinuteBar]] = []
     day, earliest = market.day, market.history.daily(listing.code)[0].day
@@ -190,7 +191,7 @@ def minute_chart(call: Call, market: Market) -> Answer:
         found.extend(
             (day, bar)
             for bar in reversed(_joined(bars, width))
-            if not before or f"{day:%Y%m%d}{bar.time}" < before
+            if not until or f"{day:%Y%m%d}{bar.time}" <= until
         )
         if not with_past:
             break
