@@ -15,6 +15,7 @@ from daemon.core.errors import NeedsOperator, TradingError
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
+from daemon.engine.routine import desk_timetable
 from daemon.ports import Journal
 from daemon.store.journal import SqliteJournal
 from daemon.wiring import Session, open_session
@@ -129,6 +130,10 @@ class App:
                     summary = self._summarise(session, desk, tally)
                     tasks.append(services.create_task(summary, name="summary"))
                 tasks.append(services.create_task(desk.host.run(), name="strategies"))
+                timetable = desk_timetable(
+                    desk, access=session.broker, calendars=session.calendars, clock=session.clock
+                )
+                routine = services.create_task(timetable.run(), name="timetable")
                 self._log.info("trading", gate=desk.gate.why() or "open")
                 self._settled()
                 try:
@@ -136,6 +141,8 @@ class App:
                         await stop.wait()
                 except TimeoutError:
                     self._log.info("duration_over", seconds=self._duration)
+                # Not marked as told what no strategy is there any more to hear.
+                routine.cancel()
             await self._stop(desk)
             await self._write_report(session, desk, tally, started)
             await _end(tasks)

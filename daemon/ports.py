@@ -110,6 +110,13 @@ class Broker(Protocol):
         """KRW that may be spent on an order like this one without borrowing."""
 
 
+class Access(Protocol):
+    """The right to speak to the broker, which ends and is renewed."""
+
+    async def renew_ahead(self, until: datetime) -> None:
+        """Make sure now that it lasts until `until`, as far as the broker grants it that long."""
+
+
 class MarketData(Protocol):
     """Quotes by inquiry. Raises `TradingError` when no answer came before the deadline."""
 

@@ -20,9 +20,9 @@ from daemon import log
 from daemon import report as reports
 from daemon.clock import MarketClock, SimulatedClock, WallClock
 from daemon.config import Settings
-from daemon.core.calendar import KST, MarketCalendar
+from daemon.core.calendar import KST, Calendars, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
-from daemon.core.values import AccountId, code_of
+from daemon.core.values import AccountId, Region, code_of
 from daemon.kis.codec import Credentials
 from daemon.kis.link import HttpTransport, WsTransport
 from daemon.kis.rest import KisRest
@@ -47,7 +47,7 @@ class Session:
     broker: KisRest
     feed: KisFeed
     clock: Clock
-    calendar: MarketCalendar
+    calendars: Calendars
     tokens: TokenStore
     simulator_url: str | None
     simulator: SimulatorServer | None = None
@@ -64,6 +64,11 @@ class Session:
                 cause = str(error) or type(error).__name__
                 raise NeedsOperator(f"the built-in simulator broke: {cause}") from error
         await asyncio.Event().wait()
+
+    @property
+    def calendar(self) -> MarketCalendar:
+        """That of KRX."""
+        return self.calendars.of(Region.KR)
 
     @property
     def token(self) -> AccessToken | None:
@@ -230,7 +235,7 @@ def assemble(
         broker=broker,
         feed=feed,
         clock=clock,
-        calendar=MarketCalendar.with_holidays(settings.holidays),
+        calendars=settings.calendars,
         tokens=tokens,
         simulator_url=None,
     )
@@ -275,7 +280,8 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         start=sim.start,
         speed=sim.speed,
         cash=sim.cash,
-        holidays=frozenset(settings.holidays),
+        holidays=settings.holidays,
+        odd_days=settings.calendars.of(Region.KR).odd_days,
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),
         accounts=(settings.account,),

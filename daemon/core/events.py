@@ -309,6 +309,15 @@ class TradingArmed:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDone:
+    """A job of the timetable is done for the trading day `day`, and is not done again."""
+
+    job: str
+    day: date
+    at: datetime
+
+
 OrderEvent = (
     OrderCreated
     | OrderSent
@@ -336,4 +345,5 @@ Event = (
     | TradingHalted
     | TradingResumed
     | TradingArmed
+    | JobDone
 )

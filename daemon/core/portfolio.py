@@ -18,6 +18,7 @@ from daemon.core.events import (
     Event,
     ExternalOrderSeen,
     Fill,
+    JobDone,
     ModifySent,
     OrderCreated,
     OrderEvent,
@@ -135,6 +136,7 @@ class Portfolio:
         self.opened = False
         self.halted = ""
         self.armed = False
+        self.jobs_done: set[tuple[str, date]] = set()
         self.discrepancies: dict[str, DiscrepancyFound] = {}
         self.external: dict[tuple[date, str], ExternalOrderSeen] = {}
         self.recent_sends: deque[datetime] = deque(maxlen=RECENT_SENDS_LIMIT)
@@ -206,6 +208,8 @@ class Portfolio:
                 self.halted = ""
             case TradingArmed():
                 self.armed = True
+            case JobDone():
+                self.jobs_done.add((event.job, event.day))
 
     def _apply_order(self, event: OrderEvent) -> None:
         order = _after(self.orders.get(event.order), event)

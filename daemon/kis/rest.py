@@ -135,6 +135,10 @@ class KisRest:
         """The key the stream registers with; raises `TradingError`."""
         return await self._keys.approval_key(renew=renew)
 
+    async def renew_ahead(self, until: datetime) -> None:
+        """Have an access token that works until `until`, as far as the broker gives one."""
+        await self._keys.renew_ahead(until)
+
     def unready(self) -> str:
         """Why no order could leave just now; empty when one can."""
         return "" if self._keys.usable() is not None else "there is no usable access token yet"

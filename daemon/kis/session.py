@@ -19,6 +19,9 @@ from daemon.kis.frames import FrameDecoder, FrameEvent, NoticeCipher
 from daemon.kis.spec import WsCode
 
 RENEWAL_MARGIN = timedelta(minutes=10)
+SAME_TOKEN = timedelta(hours=6)
+"""How long after an issue the broker gives the same token again."""
+
 STUBBORN_INTERVALS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30))
 
 
@@ -48,6 +51,7 @@ class TokenKeeper:
         self._margin = margin
         self._token: HeldToken | None = None
         self._refused: set[str] = set()
+        self._wished: datetime | None = None
         self._last_issue: datetime | None = None
         self._issue_before: datetime | None = None
         self._reissued_for: dict[str, tuple[datetime, int]] = {}
@@ -75,8 +79,23 @@ class TokenKeeper:
         self._token = token
         return True
 
+    def wish(self, until: datetime) -> None:
+        """Ask for a token that works until `until`, if the present one ends before."""
+        self._wished = until
+
+    def falls_short(self, now: datetime) -> bool:
+        """Whether a longer token is wished for, and the broker would give one.
+
+        One issue is all that is tried for a wish, and none while the same token would come again.
+        """
+        token, until = self._token, self._wished
+        if until is None or token is None or token.expires_at >= until:
+            return False
+        return now - token.issued_at >= SAME_TOKEN
+
     def issued(self, token: HeldToken) -> None:
         """Take the token the broker just issued, even if it is one it refused before."""
+        self._wished = None
         self._refused.discard(token.value)
         self._token = token
 
@@ -116,6 +135,8 @@ class TokenKeeper:
             expiry, issued = self._token.expires_at, self._token.issued_at
             # Not before half its life: a short-lived token must not be asked for all the time.
             needed = max(expiry - self._margin, issued + (expiry - issued) / 2)
+            if self.falls_short(now):
+                needed = now
         if self._last_issue is not None:
             return max(needed, self._last_issue + self._interval)
         return needed

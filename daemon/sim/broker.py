@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 from random import Random
 
-from daemon.core.calendar import MarketCalendar, Phase
+from daemon.core.calendar import Phase
 from daemon.kis.channels import CHANNELS, Kind
 from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL
 from daemon.sim.facts import OrderFact, OrderRequest
@@ -42,7 +42,7 @@ _BOOKS = _with_mirrors(BOOK_CHANNEL, Kind.BOOK)
 
 def first_instant(options: SimulatorOptions, today: datetime, saved: SavedBooks | None) -> datetime:
     """Where the simulated clock begins: as chosen, but never before the books on disk end."""
-    calendar = MarketCalendar(options.holidays)
+    calendar = options.calendar
     chosen = options.start
     if chosen is None:
         chosen = calendar.open_at(calendar.trading_day_on_or_after(calendar.local_date(today)))
@@ -71,7 +71,7 @@ class Broker:
         self.market = Market(
             listings=options.listings,
             accounts=accounts.values(),
-            calendar=MarketCalendar(options.holidays),
+            calendar=options.calendar,
             start=start,
             seed=options.seed,
             bases=saved.closes if saved is not None else None,

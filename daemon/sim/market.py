@@ -17,11 +17,6 @@ from daemon.sim.ledgers import Account
 from daemon.sim.tape import DayTape, Depth, Traded
 from daemon.sim.universe import Listing
 
-_OPEN = 9 * 3600.0
-_AUCTION = 15 * 3600.0 + 20 * 60
-_CLOSE = 15 * 3600.0 + 30 * 60
-_NEW_HOURS_FROM = date(2026, 9, 14)
-
 
 @dataclass(frozen=True, slots=True)
 class BookView:
@@ -160,7 +155,7 @@ class Market:
         if not self.calendar.is_trading_day(self.today):
             raise Refusal(RefusalReason.CLOSED_DAY)
         if self.phase is Phase.CLOSED:
-            before = self.now < self._instant(self.today, _OPEN)
+            before = self.now < self.calendar.open_at(self.today)
             raise Refusal(RefusalReason.BEFORE_HOURS if before else RefusalReason.AFTER_HOURS)
 
     # The day
@@ -179,18 +174,14 @@ class Market:
             Crowd(listing, self.exchange, self.seed, day) for listing in self.listings.values()
         ]
         self._due: list[tuple[float, int]] = []
-        intake = 8 * 3600.0 + (20 if day >= _NEW_HOURS_FROM else 30) * 60
-        self._boundaries = [
-            (intake, Phase.OPENING_AUCTION),
-            (_OPEN, Phase.CONTINUOUS),
-            (_AUCTION, Phase.CLOSING_AUCTION),
-            (_CLOSE, Phase.CLOSED),
-        ]
+        spans = self.calendar.phases(day)
+        self._boundaries = [(span.begins, span.phase) for span in spans]
+        self._boundaries.append((spans[-1].ends, Phase.CLOSED))
         self._set_boundary()
 
     def _set_boundary(self) -> None:
         if self._boundaries:
-            self._boundary = self._instant(self.day, self._boundaries[0][0])
+            self._boundary = self._boundaries[0][0]
             return
         # The next day is set up the moment it dawns.
         self._boundary = self._instant(self.calendar.next_trading_day(self.day), 0)
@@ -224,7 +215,7 @@ class Market:
 
     def _open_crowd(self) -> None:
         for crowd in self._crowds:
-            crowd.open(_OPEN)
+            crowd.open((self.now - self._midnight).total_seconds())
         self._due = [(crowd.next_at, number) for number, crowd in enumerate(self._crowds)]
         heapify(self._due)
 

@@ -1,10 +1,12 @@
 """Everything that can be chosen about a simulator, with the values it has by itself."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from daemon.core.calendar import MarketCalendar, OddDay
 from daemon.sim.universe import LISTINGS, Listing
 
 APP_KEY = "SIMULATED-APP-KEY-NOT-A-REAL-SECRET-"
@@ -37,6 +39,7 @@ class SimulatorOptions:
     start: datetime | None = None
     speed: float = 1.0
     holidays: frozenset[date] = frozenset()
+    odd_days: Mapping[date, OddDay] = field(default_factory=dict)
     app_key: str = APP_KEY
     app_secret: str = APP_SECRET
     accounts: tuple[str, ...] = (ACCOUNT,)
@@ -52,3 +55,8 @@ class SimulatorOptions:
     early_notices: float = 0.4
     refused_later: float = 0.0
     listings: tuple[Listing, ...] = LISTINGS
+
+    @property
+    def calendar(self) -> MarketCalendar:
+        """The trading days of the simulated exchange."""
+        return MarketCalendar(self.holidays, odd_days=self.odd_days)
