@@ -19,7 +19,9 @@ BEFORE_OPEN = SessionWindow(
     Moment(Anchor.OPEN, timedelta(minutes=-60)), Moment(Anchor.OPEN, timedelta(minutes=-1))
 )
 IN_SESSION = SessionWindow(Moment(Anchor.OPEN), Moment(Anchor.CLOSE))
-AFTER_CLOSE = SessionWindow(Moment(Anchor.CLOSE), Moment(Anchor.NEXT_OPEN))
+AFTER_CLOSE = SessionWindow(Moment(Anchor.CLOSE), Moment(Anchor.CLOSE, timedelta(hours=8)))
+"""A daemon that was down over the close tells of it on the same day, not on the next."""
+
 REPORTING = SessionWindow(
     Moment(Anchor.CLOSE, timedelta(minutes=15)), Moment(Anchor.NEXT_OPEN, timedelta(hours=-2))
 )
