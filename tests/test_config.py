@@ -19,6 +19,7 @@ from daemon.config import (
     missing_for_real,
 )
 from daemon.core.errors import NeedsOperator
+from daemon.core.values import Region
 from daemon.sim import options as simulator
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +77,7 @@ def test_the_files_that_come_with_it_are_right(mode: Mode) -> None:
     settings = load_settings(mode, environ={}, root=ROOT)
     assert date(2026, 12, 25) in settings.holidays
     assert settings.on_stop == "cancel"
+    assert set(settings.calendars.by_region) == set(Region) - {Region.VN}
     assert len(settings.strategy_slots) == len(settings.strategies)
 
 
