@@ -12,7 +12,8 @@ from daemon.core.events import JobDone
 from daemon.core.values import Region
 from daemon.engine.host import RunState
 from daemon.engine.ledger import Ledger
-from daemon.engine.routine import LedgerMarks, desk_timetable
+from daemon.engine.routine import LedgerMarks, before_close, desk_timetable
+from daemon.engine.timetable import Job, Occasion
 from daemon.strategy import (
     SessionClosed,
     SessionEvent,
@@ -176,6 +177,30 @@ def test_it_is_said_a_month_ahead_that_the_table_ends(day: date, told: bool) -> 
         run(scenario())
     warned = logs_of("holidays_needed", logs)
     assert [each["known_until"] for each in warned] == [date(2026, 12, 31)] * told
+
+
+def test_more_jobs_have_their_place_in_the_day() -> None:
+    ran: list[datetime] = []
+
+    async def scenario() -> None:
+        async with world(start=MONDAY_NINE) as w:
+
+            async def sell_out(occasion: Occasion) -> None:
+                assert occasion.ends == CLOSE
+                ran.append(w.clock.now())
+
+            job = Job("sold_out", Region.KR, before_close(timedelta(minutes=10)), sell_out)
+            table = desk_timetable(
+                w.desk, access=None, calendars=CALENDARS, clock=w.clock, more=[job]
+            )
+            keeping = w.services.create_task(table.run())
+            await w.until(lambda: bool(ran), limit=8 * 3600)
+            await asyncio.sleep(1200)
+            keeping.cancel()
+
+    run(scenario())
+    (at,) = ran
+    assert timedelta(0) <= at - (CLOSE - timedelta(minutes=10)) < timedelta(seconds=1)
 
 
 def test_a_region_without_a_calendar_is_refused() -> None:
