@@ -176,6 +176,13 @@ class CalendarSettings(Section):
     hk: ForeignDays = ForeignDays()
     cn: ForeignDays = ForeignDays()
 
+    @model_validator(mode="after")
+    def _no_other_half_days(self) -> "CalendarSettings":
+        for name, days in (("jp", self.jp), ("cn", self.cn)):
+            if days.half_days:
+                raise ValueError(f"{name} has no half days: remove `half_days` there")
+        return self
+
     def calendars(self, korean_holidays: Iterable[date]) -> Calendars:
         """As the core knows them."""
         odd = dict.fromkeys(self.kr.late_opens, LATE_OPEN)

@@ -77,6 +77,7 @@ def test_the_files_that_come_with_it_are_right(mode: Mode) -> None:
     settings = load_settings(mode, environ={}, root=ROOT)
     assert date(2026, 12, 25) in settings.holidays
     assert settings.on_stop == "cancel"
+    assert set(settings.calendars.by_region) == set(Region) - {Region.VN}
     american = {each.id for each in settings.strategies if each.instruments[0][:3] != "krx"}
     assert set(settings.left_out) == american
     assert len(settings.strategy_slots) == len(settings.strategies) - len(american)

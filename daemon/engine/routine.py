@@ -1,5 +1,6 @@
 """What a trading desk does every trading day: its timetable's jobs, and where they are marked."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -19,7 +20,9 @@ BEFORE_OPEN = SessionWindow(
     Moment(Anchor.OPEN, timedelta(minutes=-60)), Moment(Anchor.OPEN, timedelta(minutes=-1))
 )
 IN_SESSION = SessionWindow(Moment(Anchor.OPEN), Moment(Anchor.CLOSE))
-AFTER_CLOSE = SessionWindow(Moment(Anchor.CLOSE), Moment(Anchor.NEXT_OPEN))
+AFTER_CLOSE = SessionWindow(Moment(Anchor.CLOSE), Moment(Anchor.CLOSE, timedelta(hours=8)))
+"""A daemon that was down over the close tells of it on the same day, not on the next."""
+
 REPORTING = SessionWindow(
     Moment(Anchor.CLOSE, timedelta(minutes=15)), Moment(Anchor.NEXT_OPEN, timedelta(hours=-2))
 )
@@ -45,12 +48,23 @@ class LedgerMarks:
         self._ledger.record(JobDone(job=job, day=day, at=self._clock.now()))
 
 
-def desk_timetable(
-    desk: TradingDesk, *, access: Access, calendars: Calendars, clock: Clock
-) -> Timetable:
-    """The timetable of a desk, for the regions its strategies trade in.
+def before_close(span: timedelta) -> SessionWindow:
+    """The last stretch of a session, such as the one to sell in what may not be kept over night."""
+    return SessionWindow(Moment(Anchor.CLOSE, -span), Moment(Anchor.CLOSE))
 
-    Raises `ValueError` for a region without a calendar.
+
+def desk_timetable(
+    desk: TradingDesk,
+    *,
+    access: Access | None,
+    calendars: Calendars,
+    clock: Clock,
+    more: Sequence[Job] = (),
+) -> Timetable:
+    """The timetable of a desk, for the regions its strategies trade in, and `more` jobs.
+
+    Without `access`, as where nothing is sent, none is renewed. Raises `ValueError` for a region
+    without a calendar.
     """
     regions = sorted({region for slot in desk.host.slots for region in slot.regions})
     jobs = [
@@ -59,14 +73,14 @@ def desk_timetable(
         for job in _Routine(desk, access, calendars.of(region), region).jobs()
     ]
     marks = LedgerMarks(desk.ledger, clock)
-    return Timetable(jobs, calendars=calendars, clock=clock, marks=marks)
+    return Timetable([*jobs, *more], calendars=calendars, clock=clock, marks=marks)
 
 
 class _Routine:
     """The jobs of one region."""
 
     def __init__(
-        self, desk: TradingDesk, access: Access, calendar: MarketCalendar, region: Region
+        self, desk: TradingDesk, access: Access | None, calendar: MarketCalendar, region: Region
     ) -> None:
         self._desk = desk
         self._access = access
@@ -77,8 +91,9 @@ class _Routine:
     def jobs(self) -> list[Job]:
         """Those of one moment in the order in which they have to run."""
         region = self._region
+        renewal = Job("access_renewed", region, BEFORE_OPEN, self._renew_access)
         return [
-            Job("access_renewed", region, BEFORE_OPEN, self._renew_access),
+            *([renewal] if self._access is not None else []),
             Job("calendar_checked", region, BEFORE_OPEN, self._check_calendar),
             Job("session_opened", region, IN_SESSION, self._tell_open),
             Job("session_closed", region, AFTER_CLOSE, self._tell_close),
@@ -87,7 +102,8 @@ class _Routine:
 
     async def _renew_access(self, occasion: Occasion) -> None:
         """A token that ends in the session is renewed ahead of it, not while orders wait."""
-        await self._access.renew_ahead(self._calendar.close_at(occasion.day))
+        if self._access is not None:
+            await self._access.renew_ahead(self._calendar.close_at(occasion.day))
 
     async def _check_calendar(self, occasion: Occasion) -> None:
         """Say in time that the table of holidays has to be extended."""

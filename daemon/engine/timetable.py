@@ -209,8 +209,9 @@ class Timetable:
                 self._done.clear()
                 self._end_overdue(now)
                 for job, calendar in self._jobs:
-                    self._note_missed(job, calendar, since, now)
-                    occasion = self._due(job, calendar, now)
+                    occasions = tuple(_occasions(job, calendar, now))
+                    self._note_missed(job, occasions, since, now)
+                    occasion = self._due(job, occasions, now)
                     if occasion is not None:
                         task = tasks.create_task(self._do(job, occasion), name=f"job {job.key}")
                         self._running[job.key] = _Running(occasion, task)
@@ -221,11 +222,11 @@ class Timetable:
         found = [trigger.get_next_fire_time(now, now) for trigger in self._triggers]
         return min((each.astimezone(UTC) for each in found if each is not None), default=None)
 
-    def _due(self, job: Job, calendar: MarketCalendar, now: datetime) -> Occasion | None:
+    def _due(self, job: Job, occasions: Sequence[Occasion], now: datetime) -> Occasion | None:
         """The oldest open window of a job that nothing was done in and nothing is being done."""
         if job.key in self._running or self._retry_at.get(job.key, 0.0) > self._clock.monotonic():
             return None
-        for occasion in _occasions(job, calendar, now):
+        for occasion in occasions:
             is_open = occasion.begins <= now < occasion.ends
             if is_open and not self._marks.is_done(job.key, occasion.day):
                 return occasion
@@ -253,10 +254,10 @@ class Timetable:
                 task.cancel()
 
     def _note_missed(
-        self, job: Job, calendar: MarketCalendar, since: datetime, now: datetime
+        self, job: Job, occasions: Sequence[Occasion], since: datetime, now: datetime
     ) -> None:
         """Say it, once, when a window of our own time has closed and its job is not done."""
-        for day, begins, ends in _occasions(job, calendar, now):
+        for day, begins, ends in occasions:
             over = since <= begins and ends <= now and self._missed.get(job.key, date.min) < day
             if over and not self._marks.is_done(job.key, day):
                 self._missed[job.key] = day

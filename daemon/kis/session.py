@@ -84,10 +84,7 @@ class TokenKeeper:
         self._wished = until
 
     def falls_short(self, now: datetime) -> bool:
-        """Whether a longer token is wished for, and the broker would give one.
-
-        One issue is all that is tried for a wish, and none while the same token would come again.
-        """
+        """Whether a longer token is wished for that the broker would give: one issue a wish."""
         token, until = self._token, self._wished
         if until is None or token is None or token.expires_at >= until:
             return False
@@ -134,9 +131,8 @@ class TokenKeeper:
         if self._token is not None and self.usable(now) is not None:
             expiry, issued = self._token.expires_at, self._token.issued_at
             # Not before half its life: a short-lived token must not be asked for all the time.
-            needed = max(expiry - self._margin, issued + (expiry - issued) / 2)
-            if self.falls_short(now):
-                needed = now
+            usual = max(expiry - self._margin, issued + (expiry - issued) / 2)
+            needed = now if self.falls_short(now) else usual
         if self._last_issue is not None:
             return max(needed, self._last_issue + self._interval)
         return needed

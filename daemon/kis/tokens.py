@@ -81,11 +81,11 @@ class KeyRing:
     async def renew_ahead(self, until: datetime) -> None:
         """Have a token that works until `until`, or as long as the broker's do.
 
-        Returns at once if the present one does, else once another is here, which `run` fetches.
+        Returns at once if the present one does, else once there is one that `run` fetched.
         """
         self._keeper.wish(until)
         self._due.set()
-        while self._keeper.falls_short(self._clock.now()):
+        while self.usable() is None or self._keeper.falls_short(self._clock.now()):
             self._fresh.clear()
             await self._fresh.wait()
 

@@ -38,6 +38,40 @@ def test_a_token_is_renewed_ten_minutes_before_it_expires() -> None:
     assert keeping.usable(NOW + DAY) is None
 
 
+def test_a_token_that_ends_too_early_is_renewed_ahead_once() -> None:
+    keeping = keeper()
+    keeping.adopt(token("a", NOW - timedelta(hours=20)), NOW)
+    keeping.wish(NOW + timedelta(hours=4))
+    assert not keeping.falls_short(NOW)
+    keeping.wish(NOW + timedelta(hours=8))
+    assert keeping.falls_short(NOW)
+    assert keeping.issue_at(NOW) <= NOW
+    assert keeping.usable(NOW) == "a"
+    keeping.attempted(NOW)
+    # A lost answer leaves the wish, and the minute between two issues.
+    assert keeping.issue_at(NOW) == NOW + timedelta(seconds=60)
+    keeping.issued(token("b", life=timedelta(hours=5)))
+    assert not keeping.falls_short(NOW)
+    assert keeping.issue_at(NOW) > NOW + timedelta(hours=2)
+
+
+def test_no_token_is_asked_for_that_would_be_the_same_again() -> None:
+    keeping = keeper()
+    keeping.adopt(token("a", NOW - timedelta(hours=5)), NOW)
+    keeping.wish(NOW + timedelta(hours=23))
+    assert not keeping.falls_short(NOW)
+    assert keeping.falls_short(NOW + timedelta(hours=1))
+
+
+def test_a_longer_token_of_another_process_grants_the_wish() -> None:
+    keeping = keeper()
+    assert not keeping.falls_short(NOW)
+    keeping.adopt(token("a", NOW - timedelta(hours=20)), NOW)
+    keeping.wish(NOW + timedelta(hours=8))
+    keeping.adopt(token("b"), NOW)
+    assert not keeping.falls_short(NOW)
+
+
 def test_a_refused_token_is_issued_anew_once() -> None:
     keeping = keeper()
     keeping.adopt(token("a", NOW - timedelta(hours=1)), NOW)
