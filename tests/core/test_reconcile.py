@@ -1208,3 +1208,26 @@ def test_an_empty_part_of_the_balance_is_no_witness_against_an_order() -> None:
                 )
             )
         assert desk.portfolio.orders[B].state is state
+
+
+def test_an_order_of_which_nothing_is_open_ends_with_its_session() -> None:
+    desk = Desk()
+    desk.working("a", "7")
+    desk.now = 2 * SETTLE
+    tomorrow = dict.fromkeys(Region, DAY + timedelta(days=1))
+    for open_now, state in ((10, OrderState.WORKING), (0, OrderState.EXPIRED)):
+        listed = row("7", remaining=open_now, cancelled=0)
+        desk.take(
+            desk.reconciler.on_inquiry(
+                desk.portfolio,
+                [listed],
+                asked=desk.now,
+                since=DAY,
+                dead_before=dict.fromkeys(Region, DAY),
+                over_before=tomorrow,
+                at=after(desk.now),
+                now=desk.now,
+            )
+        )
+        assert desk.portfolio.orders[A].state is state
+    assert desk.discrepancies == []

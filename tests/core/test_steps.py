@@ -1,5 +1,6 @@
 """Prices an exchange accepts."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,9 +9,16 @@ from hypothesis import strategies as st
 
 from daemon.core import calendar
 from daemon.core.calendar import RoundingWay
-from daemon.core.steps import accepted_price, is_accepted_price, step_at
-from daemon.core.values import InstrumentId
-from tests.builders import SAMSUNG
+from daemon.core.events import OrderKind
+from daemon.core.steps import (
+    accepted_price,
+    is_accepted_price,
+    marketable,
+    shifted_price,
+    step_at,
+)
+from daemon.core.values import InstrumentId, Side
+from tests.builders import SAMSUNG, intent
 
 ACME = InstrumentId("nasdaq:ACME")
 PRICES = st.decimals(Decimal("0.0001"), Decimal(10_000), places=6)
@@ -48,3 +56,51 @@ def test_a_rounded_price_is_accepted_and_next_to_the_wished_one(price: Decimal) 
     assert price - down < step_at(ACME, price) or down == step_at(ACME, price)
     assert 0 <= up - price < step_at(ACME, price)
     assert is_accepted_price(ACME, price) == (down == price == up)
+
+
+@pytest.mark.parametrize(
+    ("side", "last", "collar", "limit"),
+    [
+        (Side.BUY, "145.00", "0.05", "146.45"),
+        (Side.SELL, "145.00", "0.05", "143.55"),
+        (Side.BUY, "145.00", "0.001", "145.14"),
+        (Side.BUY, "0.8500", "0.05", "0.8585"),
+        (Side.SELL, "0.8577", "0.05", "0.8492"),
+    ],
+)
+def test_an_order_at_market_becomes_a_limit_where_there_is_no_market_order(
+    side: Side, last: str, collar: str, limit: str
+) -> None:
+    wished = intent(side=side, limit=None, instrument=ACME)
+    made = marketable(wished, Decimal(last), Decimal(collar))
+    assert (made.kind, made.limit) == (OrderKind.LIMIT, Decimal(limit))
+    assert is_accepted_price(ACME, made.limit or Decimal(0))
+    assert replace(made, kind=OrderKind.MARKET, limit=None) == wished
+
+
+def test_what_has_a_price_or_a_market_order_stays_as_it_is() -> None:
+    for wished, last in (
+        (intent(limit=None), Decimal(70_000)),
+        (intent(instrument=ACME, limit=70), Decimal(70)),
+        (intent(instrument=ACME, limit=None), None),
+        (intent(instrument=ACME, limit=None), Decimal(0)),
+    ):
+        assert marketable(wished, last, Decimal("0.05")) is wished
+
+
+@given(PRICES, st.integers(0, 20))
+def test_a_shifted_price_is_accepted_and_beyond(price: Decimal, steps: int) -> None:
+    up = shifted_price(ACME, price, Side.BUY, steps)
+    down = shifted_price(ACME, price, Side.SELL, steps)
+    assert is_accepted_price(ACME, up)
+    assert is_accepted_price(ACME, down)
+    assert up >= price
+    assert down <= price or down == step_at(ACME, price)
+    for _ in range(steps):
+        up = shifted_price(ACME, up, Side.SELL, 1)
+    assert up == accepted_price(ACME, price, RoundingWay.UP)
+
+
+def test_shifting_at_home_is_shifting_on_krx() -> None:
+    assert shifted_price(SAMSUNG, Decimal(49_990), Side.BUY, 2) == 50_200
+    assert shifted_price(SAMSUNG, Decimal(50_000), Side.SELL, 1) == 49_950

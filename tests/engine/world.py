@@ -1,7 +1,7 @@
 """A wired desk in virtual time against a paper broker, and what tests say to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +74,7 @@ def wire(
     journal: MemoryJournal,
     feed: PaperFeed,
     inquiry_rate: float = 1.0,
+    regions: Sequence[Region] = (Region.KR,),
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
@@ -90,7 +91,7 @@ def wire(
             for number, script in enumerate(strategies or (idle,))
         ],
         limits=LIMITS,
-        calendars=Calendars({Region.KR: MarketCalendar()}),
+        calendars=Calendars({each: MarketCalendar(region=each) for each in regions}),
         clock=clock,
         inquiry_rate=inquiry_rate,
     )
@@ -106,6 +107,7 @@ async def world(
     armed: bool = False,
     accept_broker_books: bool = False,
     inquiry_rate: float = 1.0,
+    regions: Sequence[Region] = (Region.KR,),
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running."""
     clock = VirtualClock(start)
@@ -120,6 +122,7 @@ async def world(
         journal=journal,
         feed=feed,
         inquiry_rate=inquiry_rate,
+        regions=regions,
     )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:
