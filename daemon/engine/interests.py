@@ -38,10 +38,6 @@ class Interests:
         """What `owner` wants, in the order it came to want it."""
         return tuple(self._wishes.get(owner, ()))
 
-    def wanted_by(self, interest: Interest) -> int:
-        """How many want it."""
-        return sum(interest in wishes for wishes in self._wishes.values())
-
     def ranked(self, exposed: Iterable[InstrumentId]) -> list[Interest]:
         """Everything once, most important first.
 

@@ -30,6 +30,9 @@ TRACE_LINES = 30
 LINE = 300
 """Letters of a line shown."""
 
+REPORT_DAYS = 50
+"""After how many days each a long run says how far it is."""
+
 EXIT_VIOLATED = 1
 
 
@@ -127,6 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for day in run_days(seeds, arguments.faults, processes=arguments.processes):
             figures.add(day)
             _tell(day, trace=arguments.trace, json=arguments.json)
+            if figures.days % REPORT_DAYS == 0:
+                sys.stderr.write(f"{figures.days} days, {len(figures.failed)} of them broken\n")
     line = figures.as_dict(perf_counter() - began)
     sys.stdout.write(orjson.dumps(line).decode() + "\n" if arguments.json else _in_words(line))
     return EXIT_VIOLATED if figures.failed else 0

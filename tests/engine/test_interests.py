@@ -52,12 +52,12 @@ def test_what_several_want_is_watched_until_the_last_lets_go() -> None:
     wish = Interest(TRADES, SAMSUNG)
     interests.add(A, [wish])
     interests.add(B, [wish])
-    assert interests.wanted_by(wish) == 2
+    assert interests.ranked(()) == [wish]
     interests.drop(A, [wish, Interest(BOOK, NAVER)])
-    assert (interests.wanted_by(wish), interests.ranked(())) == (1, [wish])
+    assert interests.ranked(()) == [wish]
     interests.forget(B)
     interests.forget(B)
-    assert (interests.wanted_by(wish), interests.ranked(())) == (0, [])
+    assert interests.ranked(()) == []
     interests.drop(C, [wish])
 
 

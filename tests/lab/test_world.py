@@ -113,6 +113,13 @@ def test_one_line_of_figures_sums_the_days(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.usefixtures("short_days")
+def test_a_long_run_says_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "14..113", "--json", "--processes", "1"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["50 days, 0 of them broken", "100 days, 0 of them broken"]
+
+
+@pytest.mark.usefixtures("short_days")
 def test_a_broken_promise_is_told_with_its_seed_and_what_led_to_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
