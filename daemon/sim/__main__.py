@@ -112,20 +112,21 @@ def _host(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command line of the simulator alone."""
     standard = SimulatorOptions()
-    parser = argparse.ArgumentParser(
+    made = argparse.ArgumentParser(
         prog="python -m daemon.sim",
         description="A simulated KIS Open API on loopback.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_world(parser, standard)
+    _add_world(made, standard)
 
     def add(flag: str, kind: Callable[[str], Any], default: object, text: str) -> None:
         shown = "" if default is None else " (default: %(default)s)"
-        parser.add_argument(flag, type=kind, default=default, help=text + shown)
+        made.add_argument(flag, type=kind, default=default, help=text + shown)
 
     port, share = _between(0, 65535, whole=True), _between(0, 1)
     add("--host", _host, standard.host, "loopback address to listen on")
@@ -142,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--early-notices", share, standard.early_notices, early)
     later = "probability of a refusal by the exchange after the broker's acceptance"
     add("--refused-later", share, standard.refused_later, later)
-    return parser
+    return made
 
 
 def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> None:
@@ -170,7 +171,7 @@ def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> N
 
 def parse(arguments: Sequence[str]) -> SimulatorOptions:
     """Options from the command line; exits with a message when they make no sense."""
-    chosen = vars(_parser().parse_args(arguments))
+    chosen = vars(parser().parse_args(arguments))
     chosen["start"] = chosen.pop("sim_start")
     chosen["speed"] = chosen.pop("sim_speed")
     chosen["accounts"] = tuple(dict.fromkeys(chosen.pop("account") or (ACCOUNT,)))

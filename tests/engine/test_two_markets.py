@@ -19,8 +19,9 @@ TEN_IN_NEW_YORK = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 """Monday; in Seoul it is Tuesday's first minute."""
 
 
-def broker(**options: bool) -> PaperBroker:
-    return PaperBroker(VirtualClock(), dollars=Decimal("5000.00"), **options)
+def broker(*, fill_at_once: bool = True) -> PaperBroker:
+    dollars = Decimal("5000.00")
+    return PaperBroker(VirtualClock(), dollars=dollars, fill_at_once=fill_at_once)
 
 
 def trade_at(w: World, price: str) -> None:

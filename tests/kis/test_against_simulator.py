@@ -301,7 +301,7 @@ def test_american_fills_cash_and_shares_are_told_alike_by_all(tmp_path: Path) ->
                 return sum(fill.quantity for fill in fills)
 
             await world.until(lambda: filled() == 3)
-        listed = await rest.orders(ref.day)
+        listed = await rest.orders(date(2026, 7, 10))
         assert [(each.filled, each.remaining) for each in listed] == [(3, 0), (3, 0)]
         told = sum(
             (
@@ -322,7 +322,8 @@ def test_american_fills_cash_and_shares_are_told_alike_by_all(tmp_path: Path) ->
         assert held == {APPLE: 3, BERKSHIRE: 3}
         with pytest.raises(Refused):
             await rest.place(
-                american_order(APPLE, high, quantity=4, side=Side.SELL), leaving=lambda: None
+                american_order(APPLE, Decimal("300.00"), quantity=4, side=Side.SELL),
+                leaving=lambda: None,
             )
 
     with_world(tmp_path, main, american=True)
