@@ -1,6 +1,8 @@
 """The sections of the settings, each checked by itself."""
 
 import re
+from collections.abc import Iterable, Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -8,13 +10,31 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     model_validator,
 )
 
+from daemon.core.calendar import (
+    LATE_DAY,
+    LATE_OPEN,
+    Calendars,
+    MarketCalendar,
+    OddDay,
+    half_day,
+)
 from daemon.core.risk import RiskLimits
-from daemon.core.values import BOOK, TRADES, InstrumentId, Market, market_of, parse_instrument
+from daemon.core.steps import STEPPED_REGIONS
+from daemon.core.values import (
+    BOOK,
+    TRADES,
+    InstrumentId,
+    Region,
+    parse_instrument,
+    region_of,
+)
 from daemon.sim import options as simulator
 
 CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -23,10 +43,36 @@ CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 def _instrument(value: str) -> InstrumentId:
     instrument = parse_instrument(value)
-    if market_of(instrument) is not Market.KRX:
-        raise ValueError("only KRX instruments are traded in this version")
+    if region_of(instrument) not in STEPPED_REGIONS:
+        raise ValueError(f"{instrument}: only KRX and US instruments are traded in this version")
     return instrument
 
+
+def _regions(value: object) -> object:
+    """Markets by their two letters, in either case; as text, with commas between them."""
+    parts = _split(value)
+    if not isinstance(parts, list | tuple):
+        return parts
+    return tuple(dict.fromkeys(str(part).upper() for part in parts))
+
+
+def _traded(value: tuple[Region, ...]) -> tuple[Region, ...]:
+    wrong = [region for region in value if region not in STEPPED_REGIONS]
+    if wrong or not value:
+        known = ", ".join(sorted(STEPPED_REGIONS))
+        raise ValueError(f"markets are one or more of {known}")
+    return value
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Dates = Annotated[frozenset[date], BeforeValidator(_split)]
+"""Days; as text, with commas between them."""
+
+Markets = Annotated[tuple[Region, ...], BeforeValidator(_regions), AfterValidator(_traded)]
+"""The countries to trade in."""
 
 Instrument = Annotated[str, AfterValidator(_instrument)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
@@ -74,12 +120,16 @@ class RiskSettings(Section):
 
 
 class SimSettings(Section):
-    """The simulator: `start` is simulated time, `speed` simulated seconds a second, cash KRW."""
+    """The simulator: `start` is simulated time, `speed` simulated seconds a second.
+
+    A new account has `cash` KRW and, where US markets live, `cash_usd` USD.
+    """
 
     seed: int = 20260102
     start: AwareDatetime | None = None
     speed: float = Field(default=60.0, ge=simulator.SLOWEST, le=simulator.FASTEST)
     cash: Amount = Decimal(100_000_000)
+    cash_usd: Amount = Decimal(100_000)
 
 
 class FeedSettings(Section):
@@ -99,3 +149,99 @@ class LogSettings(Section):
 
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
+
+
+class KoreanDays(Section):
+    """Odd days of KRX, whose holidays are a setting of their own, and how far both are known."""
+
+    known_until: date | None = None
+    late_opens: Dates = frozenset()
+    late_days: Dates = frozenset()
+
+
+class ForeignDays(Section):
+    """The holidays of a region, the days it closes early, and how far both are known."""
+
+    known_until: date | None = None
+    holidays: Dates = frozenset()
+    half_days: Dates = frozenset()
+
+
+class CalendarSettings(Section):
+    """The days of every region. One without `known_until` has no calendar, but for Korea's."""
+
+    kr: KoreanDays = KoreanDays()
+    us: ForeignDays = ForeignDays()
+    jp: ForeignDays = ForeignDays()
+    hk: ForeignDays = ForeignDays()
+    cn: ForeignDays = ForeignDays()
+
+    @model_validator(mode="after")
+    def _no_other_half_days(self) -> "CalendarSettings":
+        for name, days in (("jp", self.jp), ("cn", self.cn)):
+            if days.half_days:
+                raise ValueError(f"{name} has no half days: remove `half_days` there")
+        return self
+
+    def calendars(self, korean_holidays: Iterable[date]) -> Calendars:
+        """As the core knows them."""
+        odd = dict.fromkeys(self.kr.late_opens, LATE_OPEN)
+        odd |= dict.fromkeys(self.kr.late_days, LATE_DAY)
+        known = {
+            Region.KR: MarketCalendar(
+                frozenset(korean_holidays), odd_days=odd, known_until=self.kr.known_until
+            )
+        }
+        foreign = {Region.US: self.us, Region.JP: self.jp, Region.HK: self.hk, Region.CN: self.cn}
+        for region, days in foreign.items():
+            if days.known_until is None:
+                continue
+            short: dict[date, OddDay] = {}
+            if days.half_days:
+                short = dict.fromkeys(days.half_days, half_day(region))
+            known[region] = MarketCalendar(
+                days.holidays, region, odd_days=short, known_until=days.known_until
+            )
+        return Calendars(known)
+
+
+def is_traded(code: str, markets: object) -> bool:
+    """Whether a code is of the markets as they were given; what is wrong is judged elsewhere."""
+    try:
+        region = region_of(parse_instrument(code))
+        return region in TypeAdapter(Markets).validate_python(markets or (Region.KR,))
+    except ValueError:
+        return True
+
+
+def siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The names known where `loc` ends."""
+    for step in loc[:-1]:
+        if isinstance(step, int):
+            continue
+        field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section a field's type holds: itself, optional, or a tuple of it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_model_in(each) for each in getattr(annotation, "__args__", ()))
+    return next((each for each in inner if each is not None), None)
+
+
+def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted setting that an environment variable can carry."""
+    for name, field in model.model_fields.items():
+        section = _model_in(field.annotation)
+        if name in ("mode", "warnings"):
+            continue
+        if section is None or name == "strategies":
+            yield prefix + name
+        else:
+            yield from setting_names(section, f"{prefix}{name}.")

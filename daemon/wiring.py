@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,9 +20,9 @@ from daemon import log
 from daemon import report as reports
 from daemon.clock import MarketClock, SimulatedClock, WallClock
 from daemon.config import Settings
-from daemon.core.calendar import KST, MarketCalendar
+from daemon.core.calendar import KST, Calendars, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
-from daemon.core.values import AccountId, code_of
+from daemon.core.values import AccountId, Currency, Region, code_of
 from daemon.kis.codec import Credentials
 from daemon.kis.link import HttpTransport, WsTransport
 from daemon.kis.rest import KisRest
@@ -47,9 +47,10 @@ class Session:
     broker: KisRest
     feed: KisFeed
     clock: Clock
-    calendar: MarketCalendar
+    calendars: Calendars
     tokens: TokenStore
     simulator_url: str | None
+    currencies: Sequence[Currency] = (Currency.KRW,)
     simulator: SimulatorServer | None = None
     """The one we brought along, if we did."""
     tape: TapeWriter | None = None
@@ -64,6 +65,11 @@ class Session:
                 cause = str(error) or type(error).__name__
                 raise NeedsOperator(f"the built-in simulator broke: {cause}") from error
         await asyncio.Event().wait()
+
+    @property
+    def calendar(self) -> MarketCalendar:
+        """That of KRX."""
+        return self.calendars.of(Region.KR)
 
     @property
     def token(self) -> AccessToken | None:
@@ -82,7 +88,7 @@ class Session:
         door = await _ask(self.simulator_url, "/sim/door")
         account = books["accounts"][self.broker.account_id]
         theirs = reports.Books(
-            cash=str(account["cash"]),
+            cash={str(each): str(account["cash_by_currency"][each]) for each in self.currencies},
             positions={code: held for code, held in account["holdings"].items() if held},
             open_orders={
                 order["number"].lstrip("0"): order["remaining"] for order in account["open_orders"]
@@ -94,7 +100,7 @@ class Session:
         account = await self.broker.account()
         orders = await self.broker.orders(self.calendar.local_date(self.clock.now()))
         return reports.Books(
-            cash=str(account.cash),
+            cash=reports.amounts(account.cash),
             positions={code_of(each.instrument): each.quantity for each in account.holdings},
             open_orders={
                 order.refs[-1].number: order.remaining for order in orders if order.remaining
@@ -215,6 +221,7 @@ def assemble(
         clock=clock,
         random=random,
         on_secret=on_secret,
+        regions=settings.markets,
     )
     feed = KisFeed(
         profile=profile,
@@ -223,6 +230,7 @@ def assemble(
         keys=broker,
         clock=clock,
         random=random,
+        regions=settings.markets,
         on_raw=on_raw,
         on_server_time=clock.heard if isinstance(clock, MarketClock) else lambda at: None,
     )
@@ -230,9 +238,10 @@ def assemble(
         broker=broker,
         feed=feed,
         clock=clock,
-        calendar=MarketCalendar.with_holidays(settings.holidays),
+        calendars=settings.calendars,
         tokens=tokens,
         simulator_url=None,
+        currencies=tuple(region.currency for region in settings.markets),
     )
 
 
@@ -275,7 +284,9 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         start=sim.start,
         speed=sim.speed,
         cash=sim.cash,
-        holidays=frozenset(settings.holidays),
+        cash_usd=sim.cash_usd,
+        regions=frozenset(settings.markets),
+        **_closing_days(settings.calendars),
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),
         accounts=(settings.account,),
@@ -296,6 +307,17 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         seed=sim.seed,
     )
     return server
+
+
+def _closing_days(calendars: Calendars) -> dict[str, Any]:
+    """Holidays and odd days of the simulated exchanges, by the names of their options."""
+    days: dict[str, Any] = {}
+    for region, prefix in ((Region.KR, ""), (Region.US, "american_")):
+        if region in calendars.by_region:
+            calendar = calendars.of(region)
+            days[f"{prefix}holidays"] = calendar.holidays
+            days[f"{prefix}odd_days"] = calendar.odd_days
+    return days
 
 
 def _warn_of_start(settings: Settings, server: SimulatorServer) -> None:

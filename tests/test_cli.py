@@ -21,6 +21,7 @@ import us_trading_launcher
 from daemon import cli, log
 from daemon.config import Settings
 from daemon.core.errors import AlreadyRunning, NeedsOperator
+from daemon.core.values import Region
 from tests.test_account_check import FakeSession
 from tests.test_log import restored
 
@@ -136,19 +137,27 @@ def test_help_speaks_both_languages(capsys: pytest.CaptureFixture[str]) -> None:
         assert "which world" in text
 
 
-def test_us_trading_is_said_to_be_missing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert us_trading_launcher.main(["--mode", "virtual"]) == cli.EXIT_USAGE
-    assert auto_trading_launcher.main(["--markets", "KR,US"]) == cli.EXIT_USAGE
-    error = capsys.readouterr().err
-    assert error.count("not part of this version") == 2
-    assert "미국 주식" in error
-
-
-def test_the_help_for_us_trading_says_that_there_is_none(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert us_trading_launcher.main(["--help"]) == 0
-    assert "not part of this version. For KRX" in capsys.readouterr().out
+def test_either_launcher_trades_the_markets_it_is_told() -> None:
+    assert us_trading_launcher.main([]) == 0
+    assert us_trading_launcher.main(["--markets", "us,kr", "--sim-start", "2026-11-03"]) == 0
+    assert auto_trading_launcher.main(["--markets", "KR,US"]) == 0
+    assert auto_trading_launcher.main([]) == 0
+    chosen = [app.settings for app in StandIn.made]
+    assert [each.markets for each in chosen] == [
+        (Region.US,),
+        (Region.US, Region.KR),
+        (Region.KR, Region.US),
+        (Region.KR,),
+    ]
+    american, told, *_ = (each.sim.start for each in chosen)
+    assert american == datetime(2026, 11, 2, 14, 30, tzinfo=UTC)
+    assert told == datetime(2026, 11, 3, 14, 30, tzinfo=UTC)
+    assert [each.left_out for each in chosen] == [
+        ("ma-cross", "breakout"),
+        (),
+        (),
+        ("us-ma-cross",),
+    ]
 
 
 def test_a_report_that_cannot_be_written_is_refused_at_the_start(
@@ -238,7 +247,7 @@ def test_a_closed_standard_error_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
             raise BrokenPipeError
 
     monkeypatch.setattr(sys, "stderr", Closed())
-    assert us_trading_launcher.main([]) == cli.EXIT_USAGE
+    assert us_trading_launcher.main(["--markets", "JP"]) == cli.EXIT_USAGE
 
 
 @pytest.mark.parametrize("as_json", [True, False])
@@ -253,7 +262,7 @@ def test_the_account_is_shown(
     monkeypatch.setattr(cli, "open_session", opened)
     assert check_accounts.main(["--json"] if as_json else []) == cli.EXIT_OK
     out = capsys.readouterr().out
-    assert json.loads(out)["cash"] == "1234567" if as_json else "1,234,567 KRW" in out
+    assert json.loads(out)["cash"] == {"KRW": "1234567"} if as_json else "1,234,567 KRW" in out
 
 
 def test_an_account_that_cannot_be_asked_is_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +280,7 @@ def test_an_account_that_cannot_be_asked_is_an_exit_code(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("launcher", ["auto_trading_launcher", "us_trading_launcher"])
 def test_the_launchers_start_as_programs(launcher: str) -> None:
     done = subprocess.run(
-        [sys.executable, f"{launcher}.py", "--markets", "US"],
+        [sys.executable, f"{launcher}.py", "--markets", "JP"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -279,7 +288,7 @@ def test_the_launchers_start_as_programs(launcher: str) -> None:
         check=False,
     )
     assert done.returncode == cli.EXIT_USAGE
-    assert "US trading" in done.stderr
+    assert "only KR and US" in done.stderr
 
 
 @pytest.mark.e2e

@@ -19,6 +19,7 @@ from daemon.config import (
     missing_for_real,
 )
 from daemon.core.errors import NeedsOperator
+from daemon.core.values import Region
 from daemon.sim import options as simulator
 
 ROOT = Path(__file__).parents[1]
@@ -76,12 +77,17 @@ def test_the_files_that_come_with_it_are_right(mode: Mode) -> None:
     settings = load_settings(mode, environ={}, root=ROOT)
     assert date(2026, 12, 25) in settings.holidays
     assert settings.on_stop == "cancel"
-    assert len(settings.strategy_slots) == len(settings.strategies)
+    assert set(settings.calendars.by_region) == set(Region) - {Region.VN}
+    american = {each.id for each in settings.strategies if each.instruments[0][:3] != "krx"}
+    assert set(settings.left_out) == american
+    assert len(settings.strategy_slots) == len(settings.strategies) - len(american)
+    abroad = load_settings(mode, {"markets": ["us"]}, environ={}, root=ROOT)
+    assert {each.id for each in abroad.strategy_slots} == american
 
 
 def test_the_demo_trades_ten_instruments_with_two_strategies() -> None:
     settings = load_settings("sim", environ={}, root=ROOT)
-    assert [len(each.instruments) for each in settings.strategies] == [10, 3]
+    assert [len(each.instruments) for each in settings.strategies] == [10, 3, 7]
     assert settings.strategies[0].instruments[1] == "krx:000660"
     assert settings.risk_limits.price_collar == Decimal("0.05")
     assert settings.profile.requests_per_second == 10
@@ -465,7 +471,7 @@ strategies:
     instruments: [005930, krx:005930]
   - id: mine
     class: strategies.moving_average_cross:MovingAverageCross
-    instruments: [nasdaq:AAPL]
+    instruments: [tokyo:7203]
 """,
     )
     text = faults(root, "sim")
@@ -516,3 +522,44 @@ def test_a_tape_of_nothing_is_refused(root: Path) -> None:
     assert "tape.keep_days [$KIS_TAPE_KEEP_DAYS]" in text
     write(root, "config/sim.yaml", "tape: {keep_day: 3}")
     assert "did you mean 'keep_days'?" in faults(root, "sim")
+
+
+def test_markets_are_countries_and_choose_the_strategies(root: Path) -> None:
+    write(
+        root,
+        "config/sim.yaml",
+        """
+markets: us, KR
+strategies:
+  - id: home
+    class: strategies.moving_average_cross:MovingAverageCross
+    instruments: [005930]
+  - id: both
+    class: strategies.moving_average_cross:MovingAverageCross
+    instruments: [000660, nyse:BRK/B]
+calendar: {us: {known_until: 2027-12-31}}
+""",
+    )
+    settings = load(root, "sim")
+    assert settings.markets == (Region.US, Region.KR)
+    assert settings.left_out == ()
+    korean = load(root, "sim", {"KIS_MARKETS": "KR"})
+    assert (korean.left_out, [each.id for each in korean.strategy_slots]) == (("both",), ["home"])
+    named = load_settings(
+        "sim",
+        {"markets": ["US"], "strategies": ["strategies.moving_average_cross:MovingAverageCross"]},
+        environ={},
+        root=root,
+    )
+    assert [each.instruments for each in named.strategy_slots] == [("nyse:BRK/B",)]
+
+
+@pytest.mark.parametrize("markets", ["JP", "KR,MOON", ""])
+def test_other_markets_are_refused(root: Path, markets: str) -> None:
+    write(root, "config/sim.yaml", f"markets: '{markets}'")
+    assert "markets" in faults(root, "sim")
+
+
+def test_without_a_table_of_its_days_the_united_states_are_not_traded(root: Path) -> None:
+    write(root, "config/sim.yaml", "markets: [US]")
+    assert "calendar.us.known_until" in faults(root, "sim")

@@ -1,11 +1,20 @@
 """Each section of the settings refuses by itself what it cannot mean."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
 
-from daemon.sections import CLASS, FeedSettings, RiskSettings, StrategySettings
+from daemon.core.calendar import LATE_DAY, LATE_OPEN
+from daemon.core.values import Region
+from daemon.sections import (
+    CLASS,
+    CalendarSettings,
+    FeedSettings,
+    RiskSettings,
+    StrategySettings,
+)
 
 STRATEGY = {"id": "dip", "class": "strategies.dip:Dip", "instruments": ["005930"]}
 
@@ -24,7 +33,8 @@ def test_a_strategy_watches_trades_and_books_unless_it_says_otherwise() -> None:
         {"priority": "first"},
         {"instruments": ["005930", "005930"]},
         {"instruments": []},
-        {"instruments": ["nasdaq:AAPL"]},
+        {"instruments": ["tokyo:7203"]},
+        {"instruments": ["index:0001"]},
         {"id": "two words"},
         {"class": "nothing"},
         {"colour": "red"},
@@ -61,3 +71,47 @@ def test_limits_reach_the_core_as_they_are() -> None:
 def test_a_class_is_named_by_its_module() -> None:
     assert CLASS.fullmatch("strategies.dip:Dip")
     assert not CLASS.fullmatch("Dip")
+
+
+def test_the_days_of_every_region_become_calendars() -> None:
+    first, examination, half = date(2026, 1, 2), date(2026, 11, 19), date(2026, 11, 27)
+    days = CalendarSettings.model_validate(
+        {
+            "kr": {"known_until": "2026-12-31", "late_opens": [first], "late_days": [examination]},
+            "us": {
+                "known_until": date(2026, 12, 31),
+                "holidays": "2026-11-26, 2026-12-25",
+                "half_days": [half],
+            },
+        }
+    )
+    calendars = days.calendars({date(2026, 12, 25)})
+
+    korea, america = calendars.of(Region.KR), calendars.of(Region.US)
+    assert korea.odd_days == {first: LATE_OPEN, examination: LATE_DAY}
+    assert korea.holidays == {date(2026, 12, 25)}
+    assert america.holidays == {date(2026, 11, 26), date(2026, 12, 25)}
+    assert america.close_at(half) - america.open_at(half) == timedelta(hours=3, minutes=30)
+    assert korea.known_until == america.known_until == date(2026, 12, 31)
+    assert set(calendars.by_region) == {Region.KR, Region.US}
+
+
+def test_without_a_table_only_korea_has_a_calendar() -> None:
+    calendars = CalendarSettings().calendars(())
+
+    assert set(calendars.by_region) == {Region.KR}
+    assert calendars.of(Region.KR).known_until is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"us": {"holidays": ["2026-02-30"]}},
+        {"kr": {"holidays": ["2026-12-25"]}},
+        {"jp": {"known_until": "2026-12-31", "half_days": ["2026-12-30"]}},
+        {"vn": {"known_until": "2026-12-31"}},
+    ],
+)
+def test_days_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        CalendarSettings.model_validate(wrong)

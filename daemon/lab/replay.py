@@ -19,7 +19,7 @@ import orjson
 
 from daemon import log
 from daemon.config import Mode, Settings, SettingsError, load_settings
-from daemon.core.calendar import KST, MarketCalendar
+from daemon.core.calendar import KST
 from daemon.core.events import Event, OrderIntent
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
@@ -27,6 +27,7 @@ from daemon.core.values import AccountId, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import RunState
 from daemon.engine.ledger import Ledger
+from daemon.engine.routine import desk_timetable
 from daemon.lab.loop import run_virtual
 from daemon.lab.tapes import ACCOUNT, Figures, TapeBroker, TapeClock, TapeFeed
 from daemon.store.tapefile import TapeFrame, read_tape, tapes_by_day
@@ -145,7 +146,7 @@ class Replay:
             ledger=Ledger(_NoJournal()),
             slots=[replace(slot, strategy=self._heard[slot.id]) for slot in self._slots],
             limits=self._limits,
-            calendar=MarketCalendar.with_holidays(self._settings.holidays),
+            calendars=self._settings.calendars,
             clock=clock,
         )
         desk.recover(must_be_armed=False, armed=False)
@@ -159,6 +160,10 @@ class Replay:
             tasks.append(services.create_task(desk.host.run(), name="strategies"))
             for strategy in self._heard.values():
                 await strategy.listens.wait()
+            timetable = desk_timetable(
+                desk, access=None, calendars=self._settings.calendars, clock=clock
+            )
+            tasks.append(services.create_task(timetable.run(), name="timetable"))
             feed.play()
             await feed.over.wait()
             await asyncio.sleep(LAST_WORDS)

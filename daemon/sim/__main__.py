@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
 from daemon.core.calendar import KST
+from daemon.core.values import Region
 from daemon.sim.options import (
     ACCOUNT,
     APP_KEY,
@@ -84,8 +85,15 @@ def _cash(text: str) -> Decimal:
     except ArithmeticError:
         amount = Decimal(0)
     if not amount.is_finite() or amount <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive amount of KRW")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive amount of money")
     return amount
+
+
+def _regions(text: str) -> frozenset[Region]:
+    names = [name.strip().upper() for name in text.split(",")]
+    if not set(names) <= {Region.KR.value, Region.US.value}:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KR, US or KR,US")
+    return frozenset(Region(name) for name in names)
 
 
 def _account(text: str) -> str:
@@ -104,20 +112,21 @@ def _host(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The command line of the simulator alone."""
     standard = SimulatorOptions()
-    parser = argparse.ArgumentParser(
+    made = argparse.ArgumentParser(
         prog="python -m daemon.sim",
         description="A simulated KIS Open API on loopback.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _add_world(parser, standard)
+    _add_world(made, standard)
 
     def add(flag: str, kind: Callable[[str], Any], default: object, text: str) -> None:
         shown = "" if default is None else " (default: %(default)s)"
-        parser.add_argument(flag, type=kind, default=default, help=text + shown)
+        made.add_argument(flag, type=kind, default=default, help=text + shown)
 
     port, share = _between(0, 65535, whole=True), _between(0, 1)
     add("--host", _host, standard.host, "loopback address to listen on")
@@ -134,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--early-notices", share, standard.early_notices, early)
     later = "probability of a refusal by the exchange after the broker's acceptance"
     add("--refused-later", share, standard.refused_later, later)
-    return parser
+    return made
 
 
 def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> None:
@@ -153,12 +162,16 @@ def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> N
     add("--hts-id", default=HTS_ID, help="the HTS id of the accounts (default: %(default)s)")
     cash = "KRW in each new account (default: %(default)s)"
     add("--cash", type=_cash, default=standard.cash, help=cash)
+    dollars = "USD in each new account (default: %(default)s)"
+    add("--cash-usd", type=_cash, default=standard.cash_usd, help=dollars)
+    regions = "countries whose markets live, such as KR (default: KR,US)"
+    add("--regions", type=_regions, default=frozenset({Region.KR, Region.US}), help=regions)
     add("--state", type=Path, help="file that keeps the broker's books (default: memory)")
 
 
 def parse(arguments: Sequence[str]) -> SimulatorOptions:
     """Options from the command line; exits with a message when they make no sense."""
-    chosen = vars(_parser().parse_args(arguments))
+    chosen = vars(parser().parse_args(arguments))
     chosen["start"] = chosen.pop("sim_start")
     chosen["speed"] = chosen.pop("sim_speed")
     chosen["accounts"] = tuple(dict.fromkeys(chosen.pop("account") or (ACCOUNT,)))

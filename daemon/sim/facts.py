@@ -72,7 +72,7 @@ class OrderRequest:
 
 @dataclass(slots=True, kw_only=True)
 class Order:
-    """One order number of an account and all that became of it. KRW and shares.
+    """One order number of an account and all that became of it.
 
     `moved` shares live on under the number of a later modify order; `expired` is set on what
     was still open when its day ended.
@@ -106,7 +106,7 @@ class Order:
 
     @property
     def average_price(self) -> Decimal:
-        """KRW per share filled, zero when nothing was."""
+        """Money per share filled, zero when nothing was."""
         return self.notional / self.filled if self.filled else Decimal(0)
 
 

@@ -14,7 +14,7 @@ class Holding:
     """Shares of one symbol in one account.
 
     `reserved` shares stand in open sell orders; `cost` is what the shares held were bought for,
-    in KRW. The day counters feed the broker's balance rows.
+    in the market's money. The day counters feed the broker's balance rows.
     """
 
     quantity: int = 0
@@ -32,13 +32,15 @@ class Holding:
 
     @property
     def average_price(self) -> Decimal:
-        """KRW paid per share held, zero when nothing is held."""
+        """Money paid per share held, zero when nothing is held."""
         return self.cost / self.quantity if self.quantity else Decimal(0)
 
 
 @dataclass(slots=True)
 class Account:
-    """Cash and holdings of one participant, in KRW and shares on a trade-date basis.
+    """Cash and holdings of one participant in one country's market, by trade date.
+
+    Money is that market's own.
 
     Sales and purchases settle two trading days later: until then `flow_today` and
     `flow_yesterday` (sales minus purchases) are in `cash` but not yet in the deposit.

@@ -10,15 +10,23 @@ from hypothesis import strategies as st
 
 from daemon.core.calendar import (
     KST,
+    LATE_DAY,
+    LATE_OPEN,
+    Calendars,
+    DayVerdict,
     MarketCalendar,
+    OddDay,
     Phase,
     RoundingWay,
+    half_day,
     is_valid_price,
+    judge_day,
     price_limits,
     price_step,
     round_to_step,
     shift_steps,
 )
+from daemon.core.values import InstrumentId, Region
 from tests.builders import DAY, NINE
 
 DOWN, UP = RoundingWay.DOWN, RoundingWay.UP
@@ -283,3 +291,178 @@ def test_days_and_hours_are_those_of_seoul() -> None:
     assert calendar.local_date(datetime(2026, 11, 22, 15, 0, tzinfo=UTC)) == DAY
     assert calendar.local_time(NINE).time() == time(9, 0)
     assert calendar.local_time(NINE) == NINE
+
+
+EXAMINATION = date(2026, 11, 19)
+FIRST_DAY = date(2026, 1, 2)
+KOREAN = MarketCalendar(odd_days={EXAMINATION: LATE_DAY, FIRST_DAY: LATE_OPEN})
+AMERICAN = MarketCalendar(
+    frozenset({date(2026, 11, 26)}),
+    Region.US,
+    odd_days={date(2026, 11, 27): half_day(Region.US)},
+    known_until=date(2026, 12, 31),
+)
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "phase"),
+    [
+        (EXAMINATION, "09:19:59", Phase.CLOSED),
+        (EXAMINATION, "09:20", Phase.OPENING_AUCTION),
+        (EXAMINATION, "09:59:59", Phase.OPENING_AUCTION),
+        (EXAMINATION, "10:00", Phase.CONTINUOUS),
+        (EXAMINATION, "16:20", Phase.CLOSING_AUCTION),
+        (EXAMINATION, "16:30", Phase.CLOSED),
+        (FIRST_DAY, "09:29:59", Phase.CLOSED),
+        (FIRST_DAY, "09:30", Phase.OPENING_AUCTION),
+        (FIRST_DAY, "10:00", Phase.CONTINUOUS),
+        (FIRST_DAY, "15:20", Phase.CLOSING_AUCTION),
+        (FIRST_DAY, "15:30", Phase.CLOSED),
+    ],
+)
+def test_the_phases_of_an_odd_day(day: date, clock: str, phase: Phase) -> None:
+    assert KOREAN.phase(seoul(day, clock)) is phase
+
+
+@pytest.mark.parametrize(
+    ("day", "opens", "closes"),
+    [
+        # Clocks go forward on 2026-03-08 and back on 2026-11-01, both Sundays.
+        (date(2026, 3, 6), "2026-03-06T14:30", "2026-03-06T21:00"),
+        (date(2026, 3, 9), "2026-03-09T13:30", "2026-03-09T20:00"),
+        (date(2026, 10, 30), "2026-10-30T13:30", "2026-10-30T20:00"),
+        (date(2026, 11, 2), "2026-11-02T14:30", "2026-11-02T21:00"),
+        (date(2026, 11, 27), "2026-11-27T14:30", "2026-11-27T18:00"),
+    ],
+)
+def test_new_york_changes_its_clocks(day: date, opens: str, closes: str) -> None:
+    first, last = (datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (opens, closes))
+
+    assert (AMERICAN.open_at(day), AMERICAN.close_at(day)) == (first, last)
+    assert AMERICAN.phase(first) is AMERICAN.phase(last - timedelta(seconds=1)) is Phase.CONTINUOUS
+    assert AMERICAN.phase(first - timedelta(seconds=1)) is AMERICAN.phase(last) is Phase.CLOSED
+
+
+def test_an_american_day_goes_on_after_midnight_in_seoul() -> None:
+    at = datetime(2026, 11, 24, 5, 59, tzinfo=KST)
+
+    assert AMERICAN.local_date(at) == date(2026, 11, 23)
+    assert AMERICAN.phase(at) is Phase.CONTINUOUS
+    assert AMERICAN.next_trading_day(date(2026, 11, 25)) == date(2026, 11, 27)
+
+
+@pytest.mark.parametrize(
+    ("region", "day", "expected"),
+    [
+        (
+            Region.JP,
+            date(2024, 11, 1),
+            ["09:00 continuous 11:30", "11:30 break 12:30", "12:30 continuous 15:00"],
+        ),
+        (
+            Region.JP,
+            DAY,
+            [
+                "09:00 continuous 11:30",
+                "11:30 break 12:30",
+                "12:30 continuous 15:25",
+                "15:25 closing_auction 15:30",
+            ],
+        ),
+        (
+            Region.HK,
+            DAY,
+            ["09:30 continuous 12:00", "12:00 break 13:00", "13:00 continuous 16:00"],
+        ),
+        (Region.HK, date(2026, 12, 24), ["09:30 continuous 12:00"]),
+        (
+            Region.CN,
+            DAY,
+            [
+                "09:30 continuous 11:30",
+                "11:30 break 13:00",
+                "13:00 continuous 14:57",
+                "14:57 closing_auction 15:00",
+            ],
+        ),
+        (Region.CN, date(2026, 11, 28), []),
+    ],
+)
+def test_the_phases_elsewhere_in_asia(region: Region, day: date, expected: list[str]) -> None:
+    short = {date(2026, 12, 24): half_day(Region.HK)} if region is Region.HK else {}
+    calendar = MarketCalendar(region=region, odd_days=short)
+
+    def clock(at: datetime) -> str:
+        return f"{calendar.local_time(at):%H:%M}"
+
+    phases = calendar.phases(day)
+    assert [f"{clock(each.begins)} {each.phase} {clock(each.ends)}" for each in phases] == expected
+    for each in phases:
+        assert calendar.phase(each.begins) is each.phase
+
+
+@given(DAYS, st.integers(0, 86_399), st.sampled_from([KOREAN, AMERICAN]))
+def test_a_phase_is_the_one_whose_span_holds_the_instant(
+    day: date, second: int, calendar: MarketCalendar
+) -> None:
+    at = datetime.combine(day, time(0), UTC) + timedelta(seconds=second)
+    spans = calendar.phases(calendar.local_date(at))
+    holding = [span.phase for span in spans if span.begins <= at < span.ends]
+
+    assert calendar.phase(at) is (holding[0] if holding else Phase.CLOSED)
+    assert len(holding) <= 1
+
+
+def test_what_no_region_has() -> None:
+    with pytest.raises(ValueError, match="no half days"):
+        half_day(Region.KR)
+    with pytest.raises(ValueError, match="trading hours of VN are not known"):
+        MarketCalendar(region=Region.VN)
+    assert OddDay() == (timedelta(), timedelta())
+
+
+def test_calendars_are_found_by_region_and_instrument() -> None:
+    calendars = Calendars({Region.KR: KOREAN, Region.US: AMERICAN})
+
+    assert calendars.of(Region.US) is AMERICAN
+    assert calendars.for_instrument(InstrumentId("nyse:BRK/B")) is AMERICAN
+    assert calendars.for_instrument(InstrumentId("krx:005930")) is KOREAN
+    with pytest.raises(ValueError, match="no calendar of JP"):
+        calendars.for_instrument(InstrumentId("tokyo:7203"))
+    with pytest.raises(ValueError, match="is not traded"):
+        calendars.for_instrument(InstrumentId("index:0001"))
+
+
+def test_two_sources_that_agree_allow_what_the_day_allows() -> None:
+    thanksgiving, friday = date(2026, 11, 26), date(2026, 11, 27)
+
+    assert judge_day(AMERICAN, friday, True) == DayVerdict(True, True, "")
+    assert judge_day(AMERICAN, friday, None) == DayVerdict(True, True, "")
+    closed = judge_day(AMERICAN, thanksgiving, False)
+    assert not closed.entries
+    assert not closed.exits
+    assert "2026-11-26 (US) is no trading day" in closed.reason
+    assert judge_day(AMERICAN, thanksgiving, None) == closed
+
+
+@pytest.mark.parametrize(
+    ("day", "second", "reason"),
+    [
+        (date(2026, 11, 27), False, "a trading day by our table and a holiday by the broker's"),
+        (date(2026, 11, 26), True, "a holiday by our table and a trading day by the broker's"),
+        (date(2027, 1, 4), None, "known until 2026-12-31, and 2027-01-04 is later"),
+        (date(2027, 1, 4), True, "known until 2026-12-31, and 2027-01-04 is later"),
+        (date(2027, 1, 4), False, "a trading day by our table and a holiday by the broker's"),
+    ],
+)
+def test_a_day_in_dispute_is_for_selling_only(day: date, second: bool | None, reason: str) -> None:
+    verdict = judge_day(AMERICAN, day, second)
+
+    assert (verdict.entries, verdict.exits) == (False, True)
+    assert reason in verdict.reason
+
+
+def test_a_calendar_without_an_end_knows_every_day() -> None:
+    assert MarketCalendar().knows(date(2099, 1, 1))
+    assert AMERICAN.knows(date(2026, 12, 31))
+    assert not AMERICAN.knows(date(2027, 1, 1))

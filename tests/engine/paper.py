@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 
-from daemon.core.calendar import KST, price_step
+from daemon.core.calendar import price_step
 from daemon.core.errors import OutcomeUnknown, Refused, TryLater
 from daemon.core.events import AccountReported, Event, Holding, OrderKind
 from daemon.core.orders import Order
@@ -16,6 +16,7 @@ from daemon.core.values import (
     AccountId,
     Bar,
     BrokerRef,
+    Currency,
     InstrumentId,
     Interest,
     Level,
@@ -23,8 +24,11 @@ from daemon.core.values import (
     OrderBook,
     Side,
     Tick,
+    currency_of,
+    region_of,
 )
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
+from daemon.core.zones import local_date
 from daemon.ports import Clock, FeedEvent, InstrumentInfo
 from tests.builders import ACCOUNT
 
@@ -68,6 +72,7 @@ class PaperBroker:
 
     clock: Clock
     cash: Decimal = Decimal(100_000_000)
+    dollars: Decimal | None = None
     emit: Callable[[FeedEvent], None] = lambda event: None
     fill_at_once: bool = True
     latency: float = 0.05
@@ -108,7 +113,7 @@ class PaperBroker:
             if self.fill_at_once:
                 self.fill(kept, kept.quantity)
         await self._reply(answer)
-        return self._ref(kept.numbers[0])
+        return self._ref(kept.numbers[0], kept)
 
     async def modify(
         self, order: Order, limit: Decimal, *, leaving: Callable[[], None]
@@ -123,7 +128,7 @@ class PaperBroker:
                 kept, NoticeKind.MODIFIED, kept.remaining, limit, about=old, new=kept.numbers[-1]
             )
         await self._reply(answer)
-        return self._ref(kept.numbers[-1])
+        return self._ref(kept.numbers[-1], kept)
 
     async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None:
         answer = await self._receive(leaving)
@@ -158,14 +163,14 @@ class PaperBroker:
                 ordered_at=kept.ordered_at,
             )
             for kept in orders
-            if kept.ordered_at.astimezone(KST).date() >= since
+            if local_date(region_of(kept.instrument), kept.ordered_at) >= since
         ]
 
     async def account(self) -> AccountReported:
         await self._inquired()
         return AccountReported(
             account=self.account_id,
-            cash=self.cash,
+            cash=self.purses(),
             holdings=tuple(
                 Holding(instrument=each, quantity=held, cost=self.costs.get(each, PRICE * held))
                 for each, held in sorted(self.holdings.items())
@@ -173,6 +178,11 @@ class PaperBroker:
             ),
             at=self.clock.now(),
         )
+
+    def purses(self) -> dict[Currency, Decimal]:
+        """Won, and dollars where there are any."""
+        purses = {Currency.KRW: self.cash}
+        return purses if self.dollars is None else {**purses, Currency.USD: self.dollars}
 
     async def orderable_cash(
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None
@@ -208,7 +218,11 @@ class PaperBroker:
         price = price or kept.limit or PRICE
         kept.filled += quantity
         kept.notional += price * quantity
-        self.cash -= kept.side.sign * price * quantity
+        if currency_of(kept.instrument) is Currency.USD:
+            assert self.dollars is not None
+            self.dollars -= kept.side.sign * price * quantity
+        else:
+            self.cash -= kept.side.sign * price * quantity
         held = self.holdings.get(kept.instrument, 0) + kept.side.sign * quantity
         self.holdings[kept.instrument] = held
         self.tell(kept, NoticeKind.FILLED, quantity, price)
@@ -300,9 +314,9 @@ class PaperBroker:
         assert order.ref is not None
         return next(kept for kept in self.kept if order.ref.number in kept.numbers)
 
-    def _ref(self, number: str, kept: Kept | None = None) -> BrokerRef:
-        at = self.clock.now() if kept is None else kept.ordered_at
-        return BrokerRef(day=at.astimezone(KST).date(), branch="06010", number=number)
+    def _ref(self, number: str, kept: Kept) -> BrokerRef:
+        day = local_date(region_of(kept.instrument), kept.ordered_at)
+        return BrokerRef(day=day, branch="06010", number=number)
 
 
 @dataclass
@@ -336,7 +350,7 @@ class LaggingBroker(PaperBroker):
         """Keep what is true until now: what lags goes on to show it."""
         report = AccountReported(
             account=self.account_id,
-            cash=self.cash,
+            cash=self.purses(),
             holdings=tuple(
                 Holding(instrument=each, quantity=held, cost=PRICE * held)
                 for each, held in sorted(self.holdings.items())

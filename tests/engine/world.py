@@ -1,18 +1,18 @@
 """A wired desk in virtual time against a paper broker, and what tests say to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.events import Event, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
-from daemon.core.values import InstrumentId, Side, StrategyId
+from daemon.core.values import InstrumentId, Region, Side, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import StrategySlot
 from daemon.engine.ledger import Ledger
@@ -74,6 +74,7 @@ def wire(
     journal: MemoryJournal,
     feed: PaperFeed,
     inquiry_rate: float = 1.0,
+    regions: Sequence[Region] = (Region.KR,),
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
@@ -90,7 +91,7 @@ def wire(
             for number, script in enumerate(strategies or (idle,))
         ],
         limits=LIMITS,
-        calendar=MarketCalendar(),
+        calendars=Calendars({each: MarketCalendar(region=each) for each in regions}),
         clock=clock,
         inquiry_rate=inquiry_rate,
     )
@@ -106,6 +107,7 @@ async def world(
     armed: bool = False,
     accept_broker_books: bool = False,
     inquiry_rate: float = 1.0,
+    regions: Sequence[Region] = (Region.KR,),
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running."""
     clock = VirtualClock(start)
@@ -120,6 +122,7 @@ async def world(
         journal=journal,
         feed=feed,
         inquiry_rate=inquiry_rate,
+        regions=regions,
     )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:

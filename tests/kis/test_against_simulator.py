@@ -3,18 +3,30 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from daemon.core.calendar import KST
+from daemon.core.calendar import KST, RoundingWay
 from daemon.core.errors import Refused
 from daemon.core.events import OrderKind
 from daemon.core.orders import Order
-from daemon.core.values import AccountId, BrokerRef, Interest, LinkUp, OrderBook, Side, Tick
+from daemon.core.steps import accepted_price
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    Currency,
+    InstrumentId,
+    Interest,
+    LinkUp,
+    OrderBook,
+    Region,
+    Side,
+    Tick,
+)
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.codec import Credentials
 from daemon.kis.rest import KisRest
@@ -28,6 +40,10 @@ from daemon.store.locks import FileTokenStore, SharedBudget
 from tests.kis.fakes import SAMSUNG, make_order
 
 pytestmark = pytest.mark.e2e
+
+
+APPLE = InstrumentId("nasdaq:AAPL")
+BERKSHIRE = InstrumentId("nyse:BRK/B")
 
 
 class World:
@@ -57,9 +73,19 @@ class World:
         ]
 
 
-def with_world(folder: Path, main: Callable[[World], Awaitable[None]]) -> None:
+def with_world(
+    folder: Path, main: Callable[[World], Awaitable[None]], *, american: bool = False
+) -> None:
+    regions = (Region.US, Region.KR) if american else (Region.KR,)
+    # Ten minutes after the open: what comes before is lived through at the start.
+    hour, minute = (22, 40) if american else (10, 0)
+
     async def scenario() -> None:
-        options = SimulatorOptions(start=datetime(2026, 7, 10, 10, 0, tzinfo=KST))
+        options = SimulatorOptions(
+            start=datetime(2026, 7, 10, hour, minute, tzinfo=KST),
+            regions=frozenset(regions[:1]),
+            told_twice=american,
+        )
         server = SimulatorServer(options)
         await server.start()
         try:
@@ -85,6 +111,7 @@ def with_world(folder: Path, main: Callable[[World], Awaitable[None]]) -> None:
                 tokens=FileTokenStore(folder / "keys"),
                 clock=server.clock,
                 random=Random(1),
+                regions=regions,
             )
             feed = KisFeed(
                 profile=profile,
@@ -93,9 +120,11 @@ def with_world(folder: Path, main: Callable[[World], Awaitable[None]]) -> None:
                 keys=rest,
                 clock=server.clock,
                 random=Random(2),
+                regions=regions,
             )
             world = World(rest, feed)
-            feed.want([Interest("trades", SAMSUNG), Interest("book", SAMSUNG)])
+            seen = APPLE if american else SAMSUNG
+            feed.want([Interest("trades", seen), Interest("book", seen)])
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(rest.run()), loop.create_task(feed.run(world.emit))]
             try:
@@ -118,6 +147,8 @@ def test_an_order_is_placed_modified_and_cancelled(tmp_path: Path) -> None:
         rest = world.rest
         await world.until(lambda: any(isinstance(event, LinkUp) for event in world.events))
         info = await rest.info(SAMSUNG)
+        assert info.lower_limit is not None
+        assert info.upper_limit is not None
         assert info.lower_limit < info.last < info.upper_limit
         order = make_order(quantity=3, limit=info.lower_limit)
         left: list[str] = []
@@ -166,7 +197,7 @@ def test_a_market_order_fills_and_the_books_show_it(tmp_path: Path) -> None:
         after = await rest.account()
         (holding,) = after.holdings
         assert (holding.instrument, holding.quantity) == (SAMSUNG, 2)
-        assert before.cash - after.cash >= listed.notional
+        assert before.cash_of(Currency.KRW) - after.cash_of(Currency.KRW) >= listed.notional
 
     with_world(tmp_path, main)
 
@@ -199,3 +230,142 @@ def test_fifty_inquiries_at_once_are_never_too_many(tmp_path: Path) -> None:
         assert world.rest.stats.refusals == {}
 
     with_world(tmp_path, main)
+
+
+def american_order(
+    instrument: InstrumentId, limit: Decimal, *, quantity: int = 3, side: Side = Side.BUY
+) -> Order:
+    made = make_order(quantity=quantity, side=side)
+    intent = replace(made.intent, instrument=instrument, limit=limit)
+    return replace(made, intent=intent, limit=limit)
+
+
+def test_an_american_order_is_placed_modified_and_cancelled(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        await world.until(lambda: any(isinstance(event, LinkUp) for event in world.events))
+        info = await rest.info(BERKSHIRE)
+        low = accepted_price(BERKSHIRE, info.last * Decimal("0.9"), RoundingWay.DOWN)
+        order = american_order(BERKSHIRE, low)
+        ref = await rest.place(order, leaving=lambda: None)
+        order = placed(order, ref)
+        assert ref.day == date(2026, 7, 10)
+        await world.until(lambda: bool(world.notices(ref.number)))
+        notice = world.notices(ref.number)[0]
+        assert (notice.kind, notice.instrument, notice.price) == (
+            NoticeKind.ACCEPTED,
+            BERKSHIRE,
+            low,
+        )
+        assert notice.day == ref.day
+        (listed,) = await rest.orders(ref.day)
+        assert (listed.refs, listed.remaining, listed.first_limit) == ((ref,), 3, low)
+        higher = low + Decimal("0.05")
+        moved = await rest.modify(order, higher, leaving=lambda: None)
+        order = placed(order, moved)
+        await world.until(
+            lambda: any(n.kind is NoticeKind.MODIFIED for n in world.notices(ref.number))
+        )
+        (listed,) = await rest.orders(ref.day)
+        assert (listed.refs, listed.remaining, listed.limit) == ((ref, moved), 3, higher)
+        await rest.cancel(order, leaving=lambda: None)
+        await world.until(
+            lambda: any(n.kind is NoticeKind.CANCELLED for n in world.notices(moved.number))
+        )
+        (listed,) = await rest.orders(ref.day)
+        assert (listed.refs, listed.remaining, listed.filled) == ((ref, moved), 0, 0)
+        assert listed.accounted
+        with pytest.raises(Refused):
+            await rest.cancel(order, leaving=lambda: None)
+
+    with_world(tmp_path, main, american=True)
+
+
+def test_american_fills_cash_and_shares_are_told_alike_by_all(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        await world.until(lambda: any(isinstance(event, LinkUp) for event in world.events))
+        before = await rest.account()
+        assert before.cash == {
+            Currency.USD: Decimal(100_000),
+            Currency.KRW: Decimal(0),
+        }
+        for instrument in (APPLE, BERKSHIRE):
+            last = (await rest.info(instrument)).last
+            high = accepted_price(instrument, last * Decimal("1.02"), RoundingWay.DOWN)
+            ref = await rest.place(american_order(instrument, high), leaving=lambda: None)
+            number = ref.number
+
+            def filled(number: str = number) -> int:
+                fills = [n for n in world.notices(number) if n.kind is NoticeKind.FILLED]
+                return sum(fill.quantity for fill in fills)
+
+            await world.until(lambda: filled() == 3)
+        listed = await rest.orders(date(2026, 7, 10))
+        assert [(each.filled, each.remaining) for each in listed] == [(3, 0), (3, 0)]
+        told = sum(
+            (
+                notice.price * notice.quantity
+                for order in listed
+                for notice in world.notices(order.refs[0].number)
+                if notice.kind is NoticeKind.FILLED and notice.price is not None
+            ),
+            Decimal(0),
+        )
+        paid = sum((order.notional for order in listed), Decimal(0))
+        assert told == paid
+        after = await rest.account()
+        assert before.cash_of(Currency.USD) - after.cash_of(Currency.USD) == paid
+        assert after.cash_of(Currency.KRW) == before.cash_of(Currency.KRW)
+        # The broker tells one of them under a second exchange as well.
+        held = {each.instrument: each.quantity for each in after.holdings}
+        assert held == {APPLE: 3, BERKSHIRE: 3}
+        with pytest.raises(Refused):
+            await rest.place(
+                american_order(APPLE, Decimal("300.00"), quantity=4, side=Side.SELL),
+                leaving=lambda: None,
+            )
+
+    with_world(tmp_path, main, american=True)
+
+
+def test_american_quotes_by_stream_and_by_inquiry(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        await world.until(lambda: any(isinstance(event, Tick) for event in world.events))
+        await world.until(lambda: any(isinstance(event, OrderBook) for event in world.events))
+        info = await rest.info(APPLE)
+        assert (info.upper_limit, info.step) == (None, Decimal("0.01"))
+        book = await rest.order_book(APPLE)
+        assert book.bid is not None
+        assert book.ask is not None
+        assert book.bid.price < book.ask.price
+        daily = await rest.daily_bars(APPLE, 20)
+        assert len(daily) == 20
+        assert [bar.start for bar in daily] == sorted(bar.start for bar in daily)
+        minutes = await rest.minute_bars(APPLE, 200)
+        assert 0 < len(minutes) <= 200
+        limit = accepted_price(APPLE, info.last, RoundingWay.DOWN)
+        assert await rest.orderable_cash(APPLE, OrderKind.LIMIT, limit) == Decimal(100_000)
+        tick = next(event for event in world.events if isinstance(event, Tick))
+        assert abs(tick.exchange_time - tick.received_at) < timedelta(minutes=1)
+        assert rest.stats.refusals == {}
+        assert world.feed.stats.undecodable == 0
+
+    with_world(tmp_path, main, american=True)
+
+
+def test_a_long_american_list_is_read_to_its_end(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        low = accepted_price(
+            APPLE, (await rest.info(APPLE)).last * Decimal("0.8"), RoundingWay.DOWN
+        )
+        refs = [
+            await rest.place(american_order(APPLE, low, quantity=1), leaving=lambda: None)
+            for _ in range(23)
+        ]
+        listed = await rest.orders(refs[0].day)
+        assert sorted(each.refs[0].number for each in listed) == sorted(ref.number for ref in refs)
+
+    with_world(tmp_path, main, american=True)

@@ -38,6 +38,40 @@ def test_a_token_is_renewed_ten_minutes_before_it_expires() -> None:
     assert keeping.usable(NOW + DAY) is None
 
 
+def test_a_token_that_ends_too_early_is_renewed_ahead_once() -> None:
+    keeping = keeper()
+    keeping.adopt(token("a", NOW - timedelta(hours=20)), NOW)
+    keeping.wish(NOW + timedelta(hours=4))
+    assert not keeping.falls_short(NOW)
+    keeping.wish(NOW + timedelta(hours=8))
+    assert keeping.falls_short(NOW)
+    assert keeping.issue_at(NOW) <= NOW
+    assert keeping.usable(NOW) == "a"
+    keeping.attempted(NOW)
+    # A lost answer leaves the wish, and the minute between two issues.
+    assert keeping.issue_at(NOW) == NOW + timedelta(seconds=60)
+    keeping.issued(token("b", life=timedelta(hours=5)))
+    assert not keeping.falls_short(NOW)
+    assert keeping.issue_at(NOW) > NOW + timedelta(hours=2)
+
+
+def test_no_token_is_asked_for_that_would_be_the_same_again() -> None:
+    keeping = keeper()
+    keeping.adopt(token("a", NOW - timedelta(hours=5)), NOW)
+    keeping.wish(NOW + timedelta(hours=23))
+    assert not keeping.falls_short(NOW)
+    assert keeping.falls_short(NOW + timedelta(hours=1))
+
+
+def test_a_longer_token_of_another_process_grants_the_wish() -> None:
+    keeping = keeper()
+    assert not keeping.falls_short(NOW)
+    keeping.adopt(token("a", NOW - timedelta(hours=20)), NOW)
+    keeping.wish(NOW + timedelta(hours=8))
+    keeping.adopt(token("b"), NOW)
+    assert not keeping.falls_short(NOW)
+
+
 def test_a_refused_token_is_issued_anew_once() -> None:
     keeping = keeper()
     keeping.adopt(token("a", NOW - timedelta(hours=1)), NOW)
@@ -136,7 +170,10 @@ def test_backoff_grows_and_a_healthy_time_resets_it() -> None:
 
 def make_session(budget: int = 40) -> FeedSession:
     return FeedSession(
-        decoder=FrameDecoder(ACCOUNT), notice_channel="H0STCNI0", hts_id="htsid001", budget=budget
+        decoder=FrameDecoder(ACCOUNT),
+        notice_channels=("H0STCNI0",),
+        hts_id="htsid001",
+        budget=budget,
     )
 
 
@@ -163,6 +200,44 @@ def up(session: FeedSession, now: float = 0.0) -> float:
     assert asked(session, now) == ("1", *NOTICE)
     assert session.control(ack(*NOTICE), now).up
     return now + 1.0
+
+
+def test_with_two_notice_channels_the_link_is_up_when_both_are() -> None:
+    abroad = Registration("H0GSCNI0", "htsid001")
+    session = FeedSession(
+        decoder=FrameDecoder(ACCOUNT),
+        notice_channels=("H0STCNI0", "H0GSCNI0"),
+        hts_id="htsid001",
+        budget=3,
+    )
+    session.want(codes(2))
+    session.opened("key", 0.0)
+    assert asked(session, 0.0) == ("1", *NOTICE)
+    assert asked(session, 1.0) == ("1", *abroad)
+    assert not session.control(ack(*abroad), 1.0).up, "nothing before both are confirmed"
+    assert asked(session, 2.0) is None
+    assert session.control(ack(*NOTICE), 2.0).up
+    assert session.is_up
+    assert asked(session, 3.0) == ("1", *codes(1)[0])
+    assert session.overflow == tuple(codes(2)[1:]), "the budget counts both"
+    assert not session.control(ack(*abroad), 3.0).up, "a second answer is no second link"
+
+
+def test_each_notice_channel_must_answer_and_have_room() -> None:
+    channels = ("H0STCNI0", "H0GSCNI0")
+    decoder = FrameDecoder(ACCOUNT)
+    with pytest.raises(ValueError, match="one registration"):
+        FeedSession(decoder=decoder, notice_channels=channels, hts_id="x", budget=1)
+    with pytest.raises(ValueError, match="one registration"):
+        FeedSession(decoder=decoder, notice_channels=(), hts_id="x", budget=1)
+    session = FeedSession(decoder=decoder, notice_channels=channels, hts_id="htsid001", budget=3)
+    session.opened("key", 0.0)
+    assert asked(session, 0.0) == ("1", *NOTICE)
+    assert asked(session, 1.0) == ("1", "H0GSCNI0", "htsid001")
+    session.control(ack(*NOTICE), 1.0)
+    drop = session.overdue(1.0 + FeedSession.ANSWER_TIMEOUT)
+    assert drop is not None
+    assert drop.kind is DropKind.RECONNECT
 
 
 def test_notices_come_first_and_alone() -> None:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -79,6 +80,42 @@ def test_without_one_a_token_is_issued_and_stored() -> None:
     assert tokens.token.value == "issued-1"
     assert tokens.saves == 1
     assert not tokens.held
+
+
+def test_a_token_is_renewed_ahead_of_a_session_it_would_not_last() -> None:
+    old = AccessToken("token-1", EPOCH + timedelta(hours=5), EPOCH - timedelta(hours=19))
+    gateway, tokens = Gateway(), MemoryTokens(old)
+
+    async def main(client: KisRest) -> None:
+        await client.info(SAMSUNG)
+        await client.renew_ahead(EPOCH + timedelta(hours=4))
+        assert gateway.issue_times == []
+        await client.renew_ahead(EPOCH + timedelta(hours=7))
+        assert len(gateway.issue_times) == 1
+        # The new one lasts; nothing more is asked for.
+        await client.renew_ahead(EPOCH + timedelta(hours=7))
+        await asyncio.sleep(3600)
+
+    run(gateway, main, tokens)
+    assert len(gateway.issue_times) == 1
+    assert tokens.token is not None
+    assert tokens.token.value == "issued-1"
+
+
+def test_a_renewal_that_fails_is_tried_until_it_succeeds() -> None:
+    old = AccessToken("token-1", EPOCH + timedelta(hours=5), EPOCH - timedelta(hours=19))
+    gateway, tokens = Gateway(), MemoryTokens(old)
+    gateway.next = [OutcomeUnknown("no answer"), reply("access_rate_limited")]
+
+    async def main(client: KisRest) -> None:
+        async with asyncio.timeout(600):
+            await client.renew_ahead(EPOCH + timedelta(hours=7))
+
+    run(gateway, main, tokens)
+    assert len(gateway.issue_times) > 2
+    assert all(later - earlier > 59.9 for earlier, later in pairwise(gateway.issue_times))
+    assert tokens.token is not None
+    assert tokens.token.value == "issued-1"
 
 
 def test_many_refusals_lead_to_one_issue() -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from daemon import log
 from daemon.config import Settings, SettingsError
-from daemon.core.calendar import price_step
+from daemon.core.calendar import KST, price_step
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.values import LinkUp, OrderBook, Tick
@@ -22,11 +22,19 @@ from daemon.lab import replay as replay_module
 from daemon.lab.loop import run_virtual
 from daemon.lab.replay import EXIT_FAULTED, EXIT_SETTINGS, EXIT_USAGE, Replay, main
 from daemon.store.tapefile import TapeFrame
-from daemon.strategy import MarketGap, Strategy, StrategyContext, StrategyEvent
+from daemon.strategy import (
+    MarketGap,
+    SessionEvent,
+    SessionOpened,
+    Strategy,
+    StrategyContext,
+    StrategyEvent,
+)
 from tests.lab.recording import CODES, Recording, a_minute, record, taped
 from tests.lab.scene import Scene
 
 HEARD: list[tuple[datetime, StrategyEvent]] = []
+SESSIONS: list[tuple[datetime, StrategyEvent]] = []
 ANSWERS: list[Order | Denied] = []
 
 
@@ -35,7 +43,8 @@ class Listener(Strategy):
 
     async def run(self, context: StrategyContext) -> None:
         async for event in context.events():
-            HEARD.append((context.now(), event))
+            heard = SESSIONS if isinstance(event, SessionEvent) else HEARD
+            heard.append((context.now(), event))
 
 
 class Buyer(Strategy):
@@ -59,16 +68,19 @@ class Buyer(Strategy):
 
 
 class Faulty(Strategy):
-    """Breaks at the first event."""
+    """Breaks at the first event of the market."""
 
     async def run(self, context: StrategyContext) -> None:
         async for event in context.events():
+            if isinstance(event, SessionEvent):
+                continue
             raise ZeroDivisionError(f"a bug at {event}")
 
 
 @pytest.fixture(autouse=True)
 def nothing_heard() -> Iterator[None]:
     HEARD.clear()
+    SESSIONS.clear()
     ANSWERS.clear()
     with capture_logs():
         yield
@@ -116,6 +128,10 @@ def test_strategies_see_what_the_feed_saw_then(tmp_path: Path, minute: Recording
     assert len(market(minute.events)) > 200
     assert [event for _, event in HEARD] == market(minute.events)
     assert all(now == event.received_at for now, event in HEARD if isinstance(event, Tick))
+    ((told_at, opened),) = SESSIONS
+    assert isinstance(opened, SessionOpened)
+    assert opened.day == told_at.astimezone(KST).date()
+    assert opened.opens_at <= told_at < HEARD[0][0]
     summary = replay.summary()
     assert summary["frames"] == len(minute.frames)
     assert summary["events"]["Tick"] == sum(isinstance(each, Tick) for each in minute.events)

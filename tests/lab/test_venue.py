@@ -10,11 +10,19 @@ import pytest
 from daemon.kis.spec import Api
 from daemon.lab.loop import Process, run_virtual
 from daemon.lab.mix import Fault, FaultMix
-from daemon.lab.venue import MEMORY, Line
-from daemon.sim.options import ACCOUNT, HTS_ID
+from daemon.lab.venue import MEMORY, Line, Venue
+from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID
 from daemon.sim.replies import WireRequest
-from tests.lab.scene import NOTICES, OPTIONS, Scene, play, signed
-from tests.sim.rig import BALANCE, DAY_ORDERS, registration
+from tests.lab.scene import NOTICES, OPTIONS, Scene, harsh, play, signed
+from tests.sim.rig import (
+    ABROAD,
+    AMERICAN_OPTIONS,
+    BALANCE,
+    BODY,
+    DAY_ORDERS,
+    order_abroad,
+    registration,
+)
 
 
 def ask(scene: Scene, api: Api, query: dict[str, str], *, lag: float = 0.0) -> dict[str, Any]:
@@ -90,6 +98,41 @@ def test_a_balance_that_lags_tells_the_cash_of_then_beside_a_list_of_now() -> No
         assert scene.exchange.accounts[ACCOUNT].holdings["005930"].quantity == 3
 
     play(script, Fault.BALANCE_LAGS)
+
+
+def test_lists_and_balances_of_us_markets_lag_like_the_others() -> None:
+    async def main() -> None:
+        venue = Venue(
+            replace(AMERICAN_OPTIONS, ping_interval=1e6), harsh(Fault.LIST_LAGS), 7, step=1.0
+        )
+        venue.start()
+        grant = {"grant_type": "client_credentials", "appkey": APP_KEY, "appsecret": APP_SECRET}
+        asked = WireRequest(
+            method="POST", path=Api.TOKEN.path, body=json.dumps(grant).encode(), headers={}
+        )
+        token = json.loads(venue.answer(asked, lag=0.0)[0].body)["access_token"]
+
+        def say(call: str, tr_id: str, lag: float = 0.0, **query: str) -> dict[str, Any]:
+            request = WireRequest(
+                method="POST" if call == "order" else "GET",
+                path=ABROAD + call,
+                query={**BODY, "OVRS_EXCG_CD": "NASD", "TR_CRCY_CD": "USD", **query},
+                headers=dict(signed(token, tr_id)),
+                body=json.dumps(order_abroad("AAPL", "NASD", 1, "9000")).encode(),
+            )
+            said: dict[str, Any] = json.loads(venue.answer(request, lag=lag)[0].body)
+            return said
+
+        await asyncio.sleep(10.0)
+        say("order", "TTTT1002U")
+        await asyncio.sleep(5.0)
+        days = {"ORD_STRT_DT": "20261012", "ORD_END_DT": "20261012"}
+        for lag, code in ((0.0, "KIOK0510"), (6.0, "KIOK0560")):
+            assert say("inquire-ccnl", "TTTS3035R", lag, **days)["msg_cd"] == code
+            assert say("inquire-balance", "TTTS3012R", lag)["msg_cd"] == code
+            assert say("inquire-nccs", "TTTS3018R", lag)["output"] == []
+
+    run_virtual(main())
 
 
 def test_memory_reaches_back_as_far_as_answers_lag() -> None:

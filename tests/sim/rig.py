@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from daemon.core.calendar import KST
+from daemon.core.values import Region
 from daemon.kis.spec import Api
+from daemon.sim.american import LISTINGS as AMERICAN_LISTINGS
 from daemon.sim.broker import Broker
 from daemon.sim.options import APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
 from daemon.sim.replies import WireRequest
@@ -42,6 +44,20 @@ DAY_ORDERS = {
     **{"INQR_DVSN_3": "00", "INQR_DVSN_1": "", "CTX_AREA_FK100": "", "CTX_AREA_NK100": ""},
 }
 OPTIONS = SimulatorOptions(start=OPEN, listings=FEW, token_interval=0.0, rate_limit=1000)
+
+NIGHT = datetime(2026, 10, 12, 22, 30, tzinfo=KST)
+"""When the US markets open on DAY, in summer time."""
+
+AMERICANS = tuple(replace(listing, pace=0.05) for listing in AMERICAN_LISTINGS)
+AMERICAN_OPTIONS = replace(
+    OPTIONS,
+    start=NIGHT + timedelta(minutes=1),
+    regions=frozenset({Region.US}),
+    american_listings=AMERICANS,
+    early_notices=0.0,
+)
+ABROAD = "/uapi/overseas-stock/v1/trading/"
+QUOTED = "/uapi/overseas-price/v1/quotations/"
 
 
 class Said(NamedTuple):
@@ -139,6 +155,40 @@ class Rig:
             **change_body(number, cancel, quantity, price),
         )
 
+    def abroad(
+        self,
+        quantity: int,
+        price: str,
+        code: str = "AAPL",
+        exchange: str = "NASD",
+        tr_id: str = "TTTT1002U",
+        **more: str,
+    ) -> Said:
+        """Order in a US market."""
+        body = order_abroad(code, exchange, quantity, price, **more)
+        return self.send("POST", ABROAD + "order", headers=self.headers(tr_id), body=body)
+
+    def change_there(
+        self, number: str, *, cancel: bool, quantity: int, price: str = "0", code: str = "AAPL"
+    ) -> Said:
+        body = change_abroad(number, code, "NASD", cancel=cancel, quantity=quantity, price=price)
+        headers = self.headers("TTTT1004U")
+        return self.send("POST", ABROAD + "order-rvsecncl", headers=headers, body=body)
+
+    def rows_abroad(self, tr_cont: str = "", **changes: str) -> Said:
+        query = {
+            **BODY,
+            **{"PDNO": "", "ORD_STRT_DT": "20261012", "ORD_END_DT": "20261012"},
+            **{"SLL_BUY_DVSN": "00", "CCLD_NCCS_DVSN": "00", "OVRS_EXCG_CD": "NASD"},
+            **{"SORT_SQN": "DS", "ORD_DT": "", "ORD_GNO_BRNO": "", "ODNO": ""},
+            **{"CTX_AREA_NK200": "", "CTX_AREA_FK200": ""},
+        }
+        return self.get(ABROAD + "inquire-ccnl", "TTTS3035R", tr_cont, **{**query, **changes})
+
+    def best_abroad(self, code: str = "AAPL") -> tuple[Decimal, Decimal]:
+        view = self.broker.overseas.view(code)
+        return view.bids[0].price, view.asks[0].price
+
     def rows(self, **changes: str) -> list[dict[str, str]]:
         said = self.get(Api.DAY_ORDERS, Api.DAY_ORDERS.real, **{**DAY_ORDERS, **changes})
         rows: list[dict[str, str]] = said.body["output1"]
@@ -164,6 +214,29 @@ def change_body(number: str, cancel: bool, quantity: int, price: int) -> dict[st
         **{"RVSE_CNCL_DVSN_CD": "02" if cancel else "01", "ORD_QTY": str(quantity)},
         **{"ORD_UNPR": str(price), "QTY_ALL_ORD_YN": "N" if quantity else "Y"},
         **{"EXCG_ID_DVSN_CD": "KRX", "CNDT_PRIC": ""},
+    }
+
+
+def order_abroad(
+    code: str, exchange: str, quantity: int, price: str, **more: str
+) -> dict[str, str]:
+    return {
+        **BODY,
+        **{"OVRS_EXCG_CD": exchange, "PDNO": code, "ORD_QTY": str(quantity)},
+        **{"OVRS_ORD_UNPR": price, "CTAC_TLNO": "", "MGCO_APTM_ODNO": "", "SLL_TYPE": "00"},
+        **{"ORD_SVR_DVSN_CD": "0", "ORD_DVSN": "00"},
+        **more,
+    }
+
+
+def change_abroad(
+    number: str, code: str, exchange: str, *, cancel: bool, quantity: int, price: str = "0"
+) -> dict[str, str]:
+    return {
+        **BODY,
+        **{"OVRS_EXCG_CD": exchange, "PDNO": code, "ORGN_ODNO": number, "ORD_QTY": str(quantity)},
+        **{"RVSE_CNCL_DVSN_CD": "02" if cancel else "01", "OVRS_ORD_UNPR": price},
+        **{"MGCO_APTM_ODNO": "", "ORD_SVR_DVSN_CD": "0"},
     }
 
 

@@ -4,8 +4,17 @@ from datetime import datetime
 import websockets
 
 from daemon.clock import SimulatedClock
+from daemon.core.values import Region
 from daemon.kis.spec import Api
-from tests.sim.rig import QUIET, change_body, live, notice_request, order_body
+from tests.sim.rig import (
+    AMERICAN_OPTIONS,
+    NIGHT,
+    QUIET,
+    change_body,
+    live,
+    notice_request,
+    order_body,
+)
 from tests.sim.test_server import notices, opened, run
 
 
@@ -44,6 +53,8 @@ def test_orders_by_hand_show_in_the_books_and_in_the_notices() -> None:
                 "quantity": 4,
                 "remaining": 4,
                 "price": "60000",
+                "venue": "KRX",
+                "currency": "KRW",
             }
             assert books["totals"] == {"accepted": 2, "fills": 1, "rejects": 0, "sequence": 3}
             assert (await client.get("/sim/conservation")).body == before
@@ -138,5 +149,40 @@ def test_a_dropped_stream_ends_without_a_handshake() -> None:
                 assert (await client.post("/sim/drop-stream", {})).body == {"dropped": 1}
                 await asyncio.wait_for(stream.wait_closed(), 5)
                 assert stream.close_code == 1006
+
+    run(main())
+
+
+def test_the_books_of_both_countries_are_one_account() -> None:
+    async def main() -> None:
+        async with live(
+            start=NIGHT,
+            listings=QUIET,
+            american_listings=AMERICAN_OPTIONS.american_listings,
+            regions=frozenset({Region.KR, Region.US}),
+        ) as client:
+            await client.log_in()
+            before = (await client.get("/sim/conservation")).body
+            assert set(before["cash_by_currency"]) == {"KRW", "USD"}
+            assert {"005930", "AAPL"} <= set(before["shares"])
+            wish = {"code": "BRK/B", "side": "buy", "quantity": 4}
+            said = await client.post("/sim/order", wish)
+            assert said.body == {"number": "0030000001"}
+            await client.post("/sim/order", {**wish, "price": "100.25"})
+            books = (await client.get("/sim/books")).body
+            account = books["accounts"]["12345678-01"]
+            assert account["holdings"] == {"BRK/B": 4}
+            assert account["cash"] == account["cash_by_currency"]["KRW"] == "100000000"
+            assert float(account["cash_by_currency"]["USD"]) < 100_000
+            assert account["reserved_by_currency"] == {"KRW": "0", "USD": "401.00"}
+            (order,) = account["open_orders"]
+            assert (order["number"], order["venue"], order["currency"], order["price"]) == (
+                *("0030000002", "NYSE"),
+                *("USD", "100.25"),
+            )
+            assert books["phases"] == {"KR": "closed", "US": "continuous"}
+            numbers = [each["number"] for each in (await client.get("/sim/orders")).body["orders"]]
+            assert numbers == ["0030000001", "0030000002"]
+            assert (await client.get("/sim/conservation")).body == before
 
     run(main())

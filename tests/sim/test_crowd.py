@@ -1,13 +1,17 @@
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from random import Random
+
+import pytest
 
 from daemon.core.calendar import is_valid_price
 from daemon.core.values import Side
 from daemon.sim.crowd import FairPrice, price_grid
 from daemon.sim.facts import OrderRequest
 from daemon.sim.market import Market
+from daemon.sim.rules import AMERICAN
 from daemon.sim.tape import Traded
 from tests.sim.rig import FEW, OPEN, Rig
 
@@ -81,3 +85,16 @@ def test_a_thin_crowd_trades_and_offers_less_at_a_time() -> None:
     usual, thin = most(1.0), most(0.01)
     assert thin[0] < usual[0] / 5
     assert thin[1] <= 9 < usual[1]
+
+
+@pytest.mark.parametrize("base", ["262.52", "13.08", "1.02", "0.8500"])
+def test_the_crowd_of_us_shares_offers_at_prices_some_way_apart(base: str) -> None:
+    lower, upper = AMERICAN.limits(Decimal(base))
+    grid = price_grid(lower, upper, AMERICAN)
+    assert (grid[0], grid[-1] >= upper) == (lower, True)
+    assert all(AMERICAN.is_valid(price) for price in grid)
+    middle = float(base)
+    gaps = [float(after - before) for before, after in pairwise(grid)]
+    assert all(gap > 0 for gap in gaps)
+    assert len(grid) < 2_000
+    assert max(gaps) < max(0.0006 * middle, 0.0101)

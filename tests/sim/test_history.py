@@ -2,8 +2,9 @@ import itertools
 
 from daemon.core.calendar import MarketCalendar, is_valid_price
 from daemon.sim.history import DAYS, History
+from daemon.sim.rules import AMERICAN
 from daemon.sim.tape import DayTape
-from tests.sim.rig import DAY, FEW
+from tests.sim.rig import AMERICAN_OPTIONS, DAY, FEW, Rig
 
 
 def history(seed: int = 1) -> History:
@@ -44,3 +45,18 @@ def test_a_day_without_trades_leaves_no_bar() -> None:
     past = history()
     past.append(DAY, DayTape("005930", FEW[0].base))
     assert len(past.daily("005930")) == DAYS
+
+
+def test_the_past_of_us_shares_is_in_cents_on_the_days_of_their_exchange() -> None:
+    rig = Rig(AMERICAN_OPTIONS)
+    past = rig.broker.overseas.history
+    for code in ("AAPL", "ZVZZT"):
+        bars = past.daily(code)
+        assert len(bars) == DAYS
+        for bar in bars:
+            for price in (bar.open, bar.high, bar.low, bar.close, bar.previous):
+                assert AMERICAN.is_valid(price)
+            assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
+    minutes = past.minutes("AAPL", past.last("AAPL").day)
+    assert (minutes[0].time, minutes[-1].time, len(minutes)) == ("093000", "160000", 391)
+    assert minutes[-1].close == past.last("AAPL").close

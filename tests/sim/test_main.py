@@ -15,6 +15,7 @@ import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
 from daemon.core.calendar import KST
+from daemon.core.values import Region
 from daemon.sim.__main__ import brief, main, parse
 
 
@@ -44,6 +45,7 @@ def test_the_command_line_becomes_options() -> None:
         *("--ws-port -1", "--rate-limit 0", "--rate-limit 1.5", "--registrations 0"),
         *("--token-interval -1", "--token-interval inf", "--ping-interval 0", "--cash 0"),
         *("--cash nan", "--cash abc", "--cash Infinity", "--account 1-01", "--sim-start lately"),
+        *("--regions JP", "--regions ,", "--cash-usd 0"),
         *("--early-notices 1.1", "--refused-later -0.1", "--host 0.0.0.0", "--host evil.example"),
     ],
 )
@@ -134,3 +136,10 @@ def test_a_killed_process_loses_nothing_and_a_signal_ends_it_cleanly(tmp_path: P
         assert await process.wait() == 0
 
     asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_both_countries_live_unless_told_otherwise() -> None:
+    assert parse([]).regions == frozenset({Region.KR, Region.US})
+    options = parse(["--regions", "us", "--cash-usd", "2500.50"])
+    assert options.regions == frozenset({Region.US})
+    assert options.cash_usd == Decimal("2500.50")

@@ -2,9 +2,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from daemon.core.calendar import KST, Phase
+from daemon.core.calendar import KST, LATE_DAY, LATE_OPEN, OddDay, Phase
 from daemon.core.values import Side
+from daemon.sim.broker import first_instant
 from daemon.sim.facts import OrderRequest, Refusal, RefusalReason
+from daemon.sim.options import SimulatorOptions
 from tests.sim.rig import DAY, OPEN, QUIET, Rig
 
 
@@ -33,6 +35,36 @@ def test_the_phases_of_a_day_and_the_next_day_from_the_last_close() -> None:
     assert {code: stock.base for code, stock in market.exchange.stocks.items()} == closes
     assert market.yesterday["005930"].close == closes["005930"]
     assert market.tapes["005930"].volume > 0
+
+
+@pytest.mark.parametrize(
+    ("odd", "hours"),
+    [
+        (LATE_OPEN, ((9, 19), (9, 20), (10, 0), (15, 20), (15, 30))),
+        (LATE_DAY, ((9, 19), (9, 20), (10, 0), (16, 20), (16, 30))),
+    ],
+)
+def test_an_odd_day_has_hours_of_its_own(odd: OddDay, hours: tuple[tuple[int, int], ...]) -> None:
+    rig = Rig(start=at(8, 0), listings=QUIET, odd_days={DAY: odd})
+    market = rig.broker.market
+    seen = []
+    for hour, minute in hours:
+        rig.jump(at(hour, minute))
+        seen.append(market.phase)
+    assert seen == [
+        Phase.CLOSED,
+        Phase.OPENING_AUCTION,
+        Phase.CONTINUOUS,
+        Phase.CLOSING_AUCTION,
+        Phase.CLOSED,
+    ]
+    assert market.tapes["005930"].volume > 0
+
+
+def test_a_simulator_begins_at_the_open_of_an_odd_day() -> None:
+    options = SimulatorOptions(odd_days={DAY: LATE_DAY})
+
+    assert first_instant(options, at(7, 0), None) == at(10, 0)
 
 
 @pytest.mark.parametrize(

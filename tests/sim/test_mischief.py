@@ -14,7 +14,16 @@ from daemon.sim import mischief
 from daemon.sim.options import HTS_ID
 from daemon.sim.replies import WireReply, WireRequest, encode
 from daemon.sim.stream_wire import StreamSession
-from tests.sim.rig import BALANCE, DAY_ORDERS, Rig, registration, unsealed
+from tests.sim.rig import (
+    ABROAD,
+    AMERICAN_OPTIONS,
+    BALANCE,
+    BODY,
+    DAY_ORDERS,
+    Rig,
+    registration,
+    unsealed,
+)
 
 SEEDS = range(50)
 KEY, IV = "abcdefghijklmnopabcdefghijklmnop", "0123456789abcdef"
@@ -226,3 +235,53 @@ def test_a_release_is_told_from_a_registration() -> None:
     assert not mischief.releases(message("1"), "005930")
     assert not mischief.releases(message("2"), "000660")
     assert not mischief.releases('{"header":{"tr_id":"PINGPONG"}}', "005930")
+
+
+def abroad(rig: Rig, call: str, tr_id: str, **query: str) -> WireReply:
+    request = WireRequest(
+        method="GET",
+        path=ABROAD + call,
+        query={**BODY, "OVRS_EXCG_CD": "NASD", **query},
+        headers=rig.headers(tr_id),
+    )
+    return rig.broker.handle(request, rig.now, rig.monotonic)[0]
+
+
+def test_requests_about_us_markets_are_of_the_same_kinds() -> None:
+    def kinds(call: str) -> tuple[bool, ...]:
+        request = WireRequest(method="GET", path=ABROAD + call)
+        return (
+            mischief.is_order(request),
+            mischief.is_order_list(request),
+            mischief.is_balance(request),
+        )
+
+    assert kinds("order") == kinds("order-rvsecncl") == (True, False, False)
+    assert kinds("inquire-ccnl") == kinds("inquire-nccs") == (False, True, False)
+    assert kinds("inquire-balance") == kinds("inquire-present-balance") == (False, False, True)
+    assert kinds("inquire-psamount") == (False, False, False)
+
+
+def test_lists_and_balances_of_us_markets_are_shortened_like_the_others() -> None:
+    rig = Rig(AMERICAN_OPTIONS)
+    for _ in range(6):
+        rig.abroad(1, "9000")
+    days = {"ORD_STRT_DT": "20261012", "ORD_END_DT": "20261012"}
+    reply = abroad(rig, "inquire-ccnl", "TTTS3035R", **days)
+    whole = body_of(reply)["output"]
+    for seed in SEEDS:
+        short = body_of(mischief.without_some_rows(reply, Random(seed)))["output"]
+        assert len(short) < len(whole)
+        assert [row for row in whole if row in short] == short
+    reply = abroad(rig, "inquire-balance", "TTTS3012R", TR_CRCY_CD="USD")
+    zeroed = 0
+    for seed in SEEDS:
+        told = body_of(mischief.emptied(reply, Random(seed)))
+        assert told["output1"] == []
+        assert set(told["output2"]) == set(body_of(reply)["output2"])
+        zeroed += set(told["output2"].values()) == {"0"}
+    assert 0 < zeroed < len(SEEDS)
+    reply = abroad(rig, "inquire-present-balance", "CTRP6504R")
+    assert body_of(mischief.emptied(reply, Random(1)))["output1"] == []
+    empty = abroad(rig, "inquire-ccnl", "TTTS3035R", ORD_STRT_DT="20260101", ORD_END_DT="20260101")
+    assert mischief.without_some_rows(empty, Random(1)) == empty

@@ -17,10 +17,14 @@ from daemon.kis.spec import Api
 from daemon.sim.server import SimulatorServer, describe
 from daemon.sim.statefile import StateFailed
 from tests.sim.rig import (
+    ABROAD,
+    AMERICAN_OPTIONS,
+    BODY,
     OPTIONS,
     Live,
     live,
     notice_request,
+    order_abroad,
     order_body,
     registration,
     unsealed,
@@ -314,3 +318,30 @@ def test_a_broken_market_nobody_asked_about_is_told_at_the_stop() -> None:
 
     run(main())
     run(also())
+
+
+def test_a_us_order_is_placed_and_told_of_on_real_sockets() -> None:
+    async def main() -> None:
+        american = AMERICAN_OPTIONS
+        async with live(
+            start=american.start,
+            regions=american.regions,
+            american_listings=american.american_listings,
+            early_notices=0.0,
+        ) as client:
+            approval = await client.log_in()
+            async with websockets.connect(client.server.ws_url, ping_interval=None) as stream:
+                await stream.send(notice_request(approval, "H0GSCNI0"))
+                pair = json.loads(await stream.recv())["body"]["output"]
+                body = order_abroad("AAPL", "NASD", 2, "9000")
+                said = await client.post(ABROAD + "order", body, "TTTT1002U")
+                number = said.body["output"]["ODNO"]
+                accepted, filled = await notices(stream, 2, pair["key"], pair["iv"])
+                assert (accepted[2], accepted[12], accepted[15]) == (number, "1", "")
+                assert (filled[2], filled[12], filled[15]) == (number, "2", "000000002")
+                assert filled[9] == filled[24][-9:]
+            query = {**BODY, "OVRS_EXCG_CD": "NASD", "TR_CRCY_CD": "USD"}
+            held = await client.get(ABROAD + "inquire-balance", "TTTS3012R", **query)
+            assert held.body["output1"][0]["ovrs_cblc_qty"] == "2"
+
+    run(main())

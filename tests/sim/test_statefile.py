@@ -1,13 +1,16 @@
+import sqlite3
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from daemon.core.values import Side
+from daemon.core.values import Region, Side
 from daemon.sim.broker import Broker, first_instant
 from daemon.sim.facts import Condition, OrderRequest
 from daemon.sim.statefile import StateFailed, StateFile
-from tests.sim.rig import DAY, OPEN, OPTIONS
+from tests.sim.rig import AMERICAN_OPTIONS, DAY, NIGHT, OPEN, OPTIONS, QUIET
 
 
 def wish(quantity: int, price: Decimal | None, side: Side = Side.BUY) -> OrderRequest:
@@ -91,4 +94,71 @@ def test_books_that_cannot_be_kept_are_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StateFailed, match="no such table") as caught:
         broker.save_closes()
     assert caught.value.filename == str(path)
+    state.close()
+
+
+BOTH = replace(AMERICAN_OPTIONS, listings=QUIET, regions=frozenset({Region.KR, Region.US}))
+
+
+def test_dollars_and_us_shares_survive_beside_the_korean_books(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    at = NIGHT + timedelta(minutes=1)
+    broker = Broker(BOTH, at, state=StateFile(path))
+    bought = replace(wish(3, Decimal("9000.00")), code="BRK/B", venue="NYSE")
+    assert broker.place_by_hand(bought, at, 1.0) == 30_000_001
+    broker.place_by_hand(replace(bought, price=Decimal("100.00")), at, 2.0)
+    exchange = broker.overseas.exchange
+    cash, totals = exchange.accounts["12345678-01"].cash, exchange.totals()
+    # No close: the file is read as a killed process leaves it.
+    state = StateFile(path)
+    saved, korean = state.load(Region.US), state.load()
+    assert saved is not None
+    assert korean is not None
+    assert (saved.last_day, saved.next_number, korean.next_number) == (DAY, 30_000_003, 1)
+    start = first_instant(BOTH, OPEN, korean)
+    after = Broker(BOTH, start, state=state, saved=korean)
+    account = after.overseas.exchange.accounts["12345678-01"]
+    assert (account.cash, account.reserved) == (cash, Decimal(0))
+    assert account.holdings["BRK/B"].quantity == 3
+    assert after.overseas.exchange.totals() == totals
+    assert after.overseas.exchange.orders[30_000_002].is_open is False
+    assert after.overseas.day == date(2026, 10, 13)
+    after.close()
+    broker.close()
+
+
+def test_a_file_of_before_the_us_markets_still_loads(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    broker = Broker(OPTIONS, OPEN, state=StateFile(path))
+    broker.place_by_hand(wish(10, None), OPEN, 1.0)
+    broker.close()
+    with sqlite3.connect(path) as database:
+        for name in ("facts", "accounts", "orders", "closes"):
+            database.execute(f"drop table us_{name}")
+    database.close()
+    state = StateFile(path)
+    saved = state.load()
+    start = first_instant(OPTIONS, OPEN, saved)
+    after = Broker(replace(BOTH, start=start), start, state=state, saved=saved)
+    korean, american = (each.accounts["12345678-01"] for each in after.exchanges)
+    assert korean.holdings["005930"].quantity == 10
+    assert american.cash == Decimal(100_000)
+    after.close()
+
+
+def test_a_former_life_abroad_is_left_alone_while_nothing_lives_there(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    at = NIGHT + timedelta(minutes=1)
+    broker = Broker(BOTH, at, state=StateFile(path))
+    bought = replace(wish(3, Decimal("9000.00")), code="AAPL", venue="NASD")
+    broker.place_by_hand(bought, at, 1.0)
+    broker.close()
+    state = StateFile(path)
+    before = state.load(Region.US)
+    saved = state.load()
+    start = first_instant(OPTIONS, OPEN, saved)
+    korean = replace(OPTIONS, listings=QUIET)
+    Broker(korean, start, state=state, saved=saved).close()
+    state = StateFile(path)
+    assert state.load(Region.US) == before
     state.close()

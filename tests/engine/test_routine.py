@@ -1,0 +1,238 @@
+"""What a desk does every day: strategies hear it, access is renewed, the day is reported."""
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from daemon.core.calendar import Calendars, MarketCalendar
+from daemon.core.events import JobDone
+from daemon.core.values import Region
+from daemon.engine.host import RunState
+from daemon.engine.ledger import Ledger
+from daemon.engine.routine import LedgerMarks, before_close, desk_timetable
+from daemon.engine.timetable import Job, Occasion
+from daemon.strategy import (
+    SessionClosed,
+    SessionEvent,
+    SessionOpened,
+    StrategyContext,
+)
+from tests.builders import SAMSUNG, STRATEGY
+from tests.engine.paper import PRICE, MemoryJournal
+from tests.engine.world import MONDAY_NINE, World, idle, run, wish, world
+from tests.support import VirtualClock
+
+MONDAY = date(2026, 11, 23)
+CLOSE = MONDAY_NINE + timedelta(hours=6, minutes=30)
+CALENDARS = Calendars({Region.KR: MarketCalendar(known_until=date(2026, 12, 31))})
+
+
+class Keys:
+    """Notes until when access was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[datetime] = []
+
+    async def renew_ahead(self, until: datetime) -> None:
+        self.asked.append(until)
+
+
+def keep_time(w: World, keys: Keys | None = None) -> asyncio.Task[None]:
+    access = Keys() if keys is None else keys
+    table = desk_timetable(w.desk, access=access, calendars=CALENDARS, clock=w.clock)
+    return w.services.create_task(table.run())
+
+
+class Listener:
+    """A strategy that keeps what it hears of sessions."""
+
+    def __init__(self) -> None:
+        self.heard: list[SessionEvent] = []
+
+    async def __call__(self, context: StrategyContext) -> None:
+        async for event in context.events():
+            if isinstance(event, SessionEvent):
+                self.heard.append(event)
+
+
+def test_strategies_hear_the_open_and_the_close_once() -> None:
+    first, second = Listener(), Listener()
+
+    async def scenario() -> None:
+        async with world(first, second, start=MONDAY_NINE - timedelta(minutes=30)) as w:
+            keeping = keep_time(w)
+            await w.until(lambda: len(second.heard) == 2, limit=10 * 3600)
+            await asyncio.sleep(3600)
+            assert w.clock.now() > CLOSE
+            keeping.cancel()
+
+    run(scenario())
+    assert first.heard == second.heard
+    assert first.heard == [
+        SessionOpened(Region.KR, MONDAY, MONDAY_NINE, CLOSE),
+        SessionClosed(Region.KR, MONDAY, CLOSE),
+    ]
+
+
+def test_a_strategy_that_has_not_begun_yet_hears_of_it_first_thing() -> None:
+    """The host's tasks need a turn of the loop before they listen."""
+    listener = Listener()
+
+    async def scenario() -> None:
+        async with world(listener) as w:
+            assert w.desk.host.status[STRATEGY].state is RunState.WAITING
+            w.desk.host.tell_session(SessionOpened(Region.KR, MONDAY, MONDAY_NINE, CLOSE))
+            await w.until(lambda: bool(listener.heard))
+
+    run(scenario())
+    assert len(listener.heard) == 1
+
+
+def test_other_regions_are_not_told() -> None:
+    listener = Listener()
+
+    async def scenario() -> None:
+        async with world(listener) as w:
+            await asyncio.sleep(1)
+            w.desk.host.tell_session(SessionOpened(Region.US, MONDAY, MONDAY_NINE, CLOSE))
+            await asyncio.sleep(1)
+
+    run(scenario())
+    assert listener.heard == []
+
+
+def test_a_restart_finds_in_the_journal_what_was_done() -> None:
+    journal, listener = MemoryJournal(), Listener()
+
+    async def until(at: datetime, start: datetime) -> None:
+        async with world(listener, start=start, journal=journal) as w:
+            keeping = keep_time(w)
+            await w.until(lambda: w.clock.now() >= at, limit=30 * 3600)
+            keeping.cancel()
+
+    run(until(MONDAY_NINE + timedelta(hours=1), MONDAY_NINE - timedelta(hours=1, minutes=10)))
+    run(until(CLOSE + timedelta(hours=1), MONDAY_NINE + timedelta(hours=2)))
+
+    assert [type(each) for each in listener.heard] == [SessionOpened, SessionClosed]
+    done = [(each.job, each.day) for each in journal.events if isinstance(each, JobDone)]
+    jobs = ("access_renewed", "calendar_checked", "session_opened", "session_closed")
+    assert done == [(f"{job} KR", MONDAY) for job in (*jobs, "day_reported")]
+
+
+def test_access_is_renewed_ahead_of_the_open_to_last_the_day() -> None:
+    keys = Keys()
+
+    async def scenario() -> None:
+        async with world(start=MONDAY_NINE - timedelta(minutes=70)) as w:
+            keeping = keep_time(w, keys)
+            await w.until(lambda: bool(keys.asked), limit=7200)
+            late = w.clock.now() - (MONDAY_NINE - timedelta(minutes=60))
+            assert timedelta(0) <= late < timedelta(seconds=1)
+            keeping.cancel()
+
+    run(scenario())
+    assert keys.asked == [CLOSE]
+
+
+def logs_of(name: str, logs: list[Any]) -> list[dict[str, Any]]:
+    return [each for each in logs if each["event"] == name]
+
+
+def test_the_day_is_reported_after_its_close() -> None:
+    async def scenario() -> None:
+        async with world(idle, start=MONDAY_NINE) as w:
+            keeping = keep_time(w)
+            await w.submit(wish(quantity=3))
+            await w.until(lambda: w.order().filled == 3)
+            await w.until(
+                lambda: bool([each for each in w.facts(JobDone) if "reported" in each.job]),
+                limit=8 * 3600,
+            )
+            keeping.cancel()
+
+    with capture_logs() as logs:
+        run(scenario())
+    (report,) = logs_of("day_report", logs)
+    assert (report["day"], report["currency"], report["region"]) == (MONDAY, "KRW", "KR")
+    assert (report["orders"], report["orders_filled"], report["shares_traded"]) == (1, 1, 3)
+    assert (report["positions"], report["invested"]) == (1, 3 * PRICE)
+    assert report["still_open"] == 0
+    assert report["discrepancies"] == []
+
+
+@pytest.mark.parametrize(("day", "told"), [(date(2026, 12, 1), False), (date(2026, 12, 2), True)])
+def test_it_is_said_a_month_ahead_that_the_table_ends(day: date, told: bool) -> None:
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(minutes=30)
+
+    async def scenario() -> None:
+        async with world(start=start) as w:
+            keeping = keep_time(w)
+            await asyncio.sleep(60)
+            keeping.cancel()
+
+    with capture_logs() as logs:
+        run(scenario())
+    warned = logs_of("holidays_needed", logs)
+    assert [each["known_until"] for each in warned] == [date(2026, 12, 31)] * told
+
+
+def test_more_jobs_have_their_place_in_the_day() -> None:
+    ran: list[datetime] = []
+
+    async def scenario() -> None:
+        async with world(start=MONDAY_NINE) as w:
+
+            async def sell_out(occasion: Occasion) -> None:
+                assert occasion.ends == CLOSE
+                ran.append(w.clock.now())
+
+            job = Job("sold_out", Region.KR, before_close(timedelta(minutes=10)), sell_out)
+            table = desk_timetable(
+                w.desk, access=None, calendars=CALENDARS, clock=w.clock, more=[job]
+            )
+            keeping = w.services.create_task(table.run())
+            await w.until(lambda: bool(ran), limit=8 * 3600)
+            await asyncio.sleep(1200)
+            keeping.cancel()
+
+    run(scenario())
+    (at,) = ran
+    assert timedelta(0) <= at - (CLOSE - timedelta(minutes=10)) < timedelta(seconds=1)
+
+
+def test_a_region_without_a_calendar_is_refused() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            with pytest.raises(ValueError, match="no calendar of KR"):
+                desk_timetable(w.desk, access=Keys(), calendars=Calendars({}), clock=w.clock)
+
+    run(scenario())
+
+
+def test_marks_are_facts() -> None:
+    async def scenario() -> None:
+        journal, clock = MemoryJournal(), VirtualClock(MONDAY_NINE)
+        marks = LedgerMarks(Ledger(journal), clock)
+        assert not marks.is_done("session_opened KR", MONDAY)
+        marks.mark_done("session_opened KR", MONDAY)
+        again = Ledger(journal)
+        again.recover()
+        found = LedgerMarks(again, clock)
+        assert found.is_done("session_opened KR", MONDAY)
+        assert not found.is_done("session_opened KR", MONDAY + timedelta(days=1))
+        assert not found.is_done("session_opened US", MONDAY)
+
+    run(scenario())
+
+
+def test_a_slot_knows_where_it_trades() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            (slot,) = w.desk.host.slots
+            assert slot.regions == {Region.KR}
+            assert SAMSUNG in slot.instruments
+
+    run(scenario())

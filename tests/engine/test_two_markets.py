@@ -1,0 +1,139 @@
+"""One desk in two countries: hours, days, order ids, prices and purses of each."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from daemon.core.events import CostsCharged, OrderExpired, OrderKind, TimeInForce
+from daemon.core.orders import Order, OrderState
+from daemon.core.risk import Denied, Rule
+from daemon.core.values import Currency, InstrumentId, Region, Side, Tick
+from tests.engine.paper import PaperBroker
+from tests.engine.world import MONDAY_NINE, World, run, wish, world
+from tests.support import VirtualClock
+
+APPLE = InstrumentId("nasdaq:AAPL")
+BOTH = (Region.KR, Region.US)
+TEN_IN_NEW_YORK = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+"""Monday; in Seoul it is Tuesday's first minute."""
+
+
+def broker(*, fill_at_once: bool = True) -> PaperBroker:
+    dollars = Decimal("5000.00")
+    return PaperBroker(VirtualClock(), dollars=dollars, fill_at_once=fill_at_once)
+
+
+def trade_at(w: World, price: str) -> None:
+    """A trade on the market, told by the stream."""
+    now = w.clock.now()
+    w.desk.on_feed(Tick(APPLE, Decimal(price), 1, None, 1, now, now))
+
+
+def test_each_exchange_takes_orders_in_its_own_hours() -> None:
+    async def main() -> None:
+        async with world(broker=broker(), regions=BOTH, start=MONDAY_NINE) as w:
+            trade_at(w, "145.00")
+            american = wish(1, instrument=APPLE, limit=Decimal("145.00"))
+            denied, made = await w.submit(american, wish(1))
+            assert isinstance(denied, Denied)
+            assert denied.rule is Rule.GATE_CLOSED
+            assert "2026-11-23 09:30:00-05:00" in denied.detail
+            assert isinstance(made, Order)
+            assert made.id == "20261123-0001"
+
+        async with world(broker=broker(), regions=BOTH, start=TEN_IN_NEW_YORK) as w:
+            trade_at(w, "145.00")
+            korean, abroad = await w.submit(wish(1), american)
+            assert isinstance(korean, Denied)
+            assert "2026-11-24 09:00:00+09:00" in korean.detail
+            assert isinstance(abroad, Order)
+            assert abroad.id == "20261123-0001", "by the date where it trades"
+
+    run(main())
+
+
+def test_an_instrument_of_a_region_without_calendar_is_not_traded() -> None:
+    async def main() -> None:
+        async with world() as w:
+            trade_at(w, "145.00")
+            (denied,) = await w.submit(wish(1, instrument=APPLE, limit=Decimal("145.00")))
+            assert isinstance(denied, Denied)
+            assert "no calendar of US" in denied.detail
+
+    run(main())
+
+
+def test_dollars_pay_for_american_shares_and_carry_their_costs() -> None:
+    async def main() -> None:
+        async with world(broker=broker(), regions=BOTH, start=TEN_IN_NEW_YORK) as w:
+            portfolio = w.desk.ledger.portfolio
+            assert portfolio.cash == {
+                Currency.KRW: Decimal(100_000_000),
+                Currency.USD: Decimal("5000.00"),
+            }
+            trade_at(w, "145.00")
+            intent = wish(10, instrument=APPLE, limit=Decimal("145.10"))
+            await w.submit(intent)
+            await w.until(lambda: portfolio.position(APPLE).quantity == 10)
+            assert portfolio.cash_of(Currency.USD) == Decimal("3549.00")
+            assert portfolio.cash_of(Currency.KRW) == Decimal(100_000_000)
+            too_much, _ = await w.submit(
+                wish(25, instrument=APPLE, limit=Decimal("145.10")),
+                wish(1, instrument=APPLE, limit=Decimal("145.10")),
+            )
+            assert isinstance(too_much, Denied)
+            assert too_much.rule is Rule.CASH
+
+            assert w.broker.dollars is not None
+            w.broker.dollars -= Decimal("3.63")
+            await w.until(lambda: bool(w.facts(CostsCharged)))
+            (charged,) = w.facts(CostsCharged)
+            assert (charged.currency, charged.amount) == (Currency.USD, Decimal("3.63"))
+            assert not portfolio.discrepancies
+            w.broker.dollars -= 100
+            await w.until(lambda: bool(portfolio.discrepancies))
+            assert list(portfolio.discrepancies) == ["cash USD"]
+            assert not w.desk.gate.is_open
+
+    run(main())
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "146.45"), (Side.SELL, "143.55")])
+def test_an_american_order_at_market_is_a_limit_at_a_collar(side: Side, limit: str) -> None:
+    async def main() -> None:
+        async with world(broker=broker(), regions=BOTH, start=TEN_IN_NEW_YORK) as w:
+            unknown = wish(1, side, APPLE, None)
+            (denied,) = await w.submit(unknown)
+            assert isinstance(denied, Denied)
+            assert denied.rule is Rule.NO_PRICE
+            trade_at(w, "145.00")
+            if side is Side.SELL:
+                await w.submit(wish(1, instrument=APPLE, limit=Decimal("145.00")))
+            await w.submit(wish(1, side, APPLE, None))
+            order = w.order(len(w.desk.ledger.portfolio.orders))
+            assert order.intent.kind is OrderKind.LIMIT
+            assert order.limit == Decimal(limit)
+            assert order.intent.time_in_force is TimeInForce.DAY
+
+    run(main())
+
+
+def test_an_american_order_outlives_korean_midnight_and_the_close_while_it_is_listed() -> None:
+    async def main() -> None:
+        start = datetime(2026, 11, 23, 20, 58, tzinfo=UTC)
+        resting = broker(fill_at_once=False)
+        async with world(broker=resting, regions=BOTH, start=start) as w:
+            trade_at(w, "145.00")
+            await w.submit(wish(1, instrument=APPLE, limit=Decimal("145.00")))
+            seen = w.desk.reconciliation.stats.passes
+            at = datetime(2026, 11, 24, 0, 59, tzinfo=UTC)
+            await w.until(lambda: w.clock.now() >= at, limit=20_000.0)
+            assert w.desk.reconciliation.stats.passes > seen + 100
+            assert w.order().state is OrderState.WORKING, "the after-market still holds it"
+            at = datetime(2026, 11, 24, 1, 6, tzinfo=UTC)
+            await w.until(lambda: w.clock.now() >= at, limit=2_000.0)
+            assert w.order().state is OrderState.EXPIRED
+            assert len(w.facts(OrderExpired)) == 1
+
+    run(main())
