@@ -20,7 +20,7 @@ from daemon.core.calendar import (
     Phase,
     shifted,
 )
-from daemon.core.events import TimeInForce
+from daemon.core.events import OrderIntent, TimeInForce
 from daemon.core.values import InstrumentId, Region, Venue
 
 SEARCH = timedelta(days=30)
@@ -396,6 +396,23 @@ def acceptance(
     days = SEARCH.days
     reason = f"{_refusal(calendar, order, session, where)} within the next {days} days"
     return NotAccepted(reason=reason, next_at=None)
+
+
+def intent_acceptance(
+    calendars: Calendars, intent: OrderIntent, at: datetime, *, fund: bool = False
+) -> Acceptance:
+    """Whether what a strategy wants may be accepted in the regular session at `at`.
+
+    American markets take none at market price: whoever sends one words it as a limit first.
+    """
+    return acceptance(
+        calendars,
+        intent.instrument,
+        at,
+        style=OrderStyle(intent.kind.value),
+        time_in_force=intent.time_in_force,
+        fund=fund,
+    )
 
 
 def _windows_from(calendar: MarketCalendar, at: datetime) -> Iterator[Window]:

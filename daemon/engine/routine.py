@@ -142,7 +142,7 @@ class _Routine:
             shares_traded=sum(each.filled for each in orders),
             still_open=sum(1 for each in orders if each.is_open),
             positions=len(held),
-            invested=sum((each.cost for each in held), Decimal(0)),
+            invested=round(sum((each.cost for each in held), Decimal(0)), 2),
             discrepancies=sorted(portfolio.discrepancies),
             gate=self._desk.gate.why() or "open",
         )

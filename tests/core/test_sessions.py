@@ -1,6 +1,8 @@
 """What may be sent when: every session of the day, old hours and new, odd days, both markets."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -24,10 +26,11 @@ from daemon.core.sessions import (
     OrderStyle,
     Session,
     acceptance,
+    intent_acceptance,
     windows,
 )
 from daemon.core.values import InstrumentId, Region, Venue
-from tests.builders import DAY, SAMSUNG
+from tests.builders import DAY, SAMSUNG, intent
 
 APPLE = InstrumentId("nasdaq:AAPL")
 OLD, NEW = date(2026, 9, 11), date(2026, 9, 14)
@@ -49,6 +52,7 @@ CALENDARS = Calendars(
     }
 )
 
+PRICE = Decimal(70_000)
 YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -355,8 +359,20 @@ def test_the_lunch_break_takes_nothing() -> None:
     assert found.next_at == seoul(DAY, "12:30")
 
 
-def test_every_kind_of_order_has_a_style() -> None:
-    assert {OrderStyle(kind.value) for kind in OrderKind} == {OrderStyle.LIMIT, OrderStyle.MARKET}
+@pytest.mark.parametrize("kind", list(OrderKind))
+@pytest.mark.parametrize("force", list(TimeInForce))
+@pytest.mark.parametrize("clock", ["08:30", "12:00", "15:25", "15:30"])
+def test_an_intent_is_accepted_as_an_order_of_its_kind(
+    kind: OrderKind, force: TimeInForce, clock: str
+) -> None:
+    limit = PRICE if kind is OrderKind.LIMIT else None
+    wish = replace(intent(), kind=kind, limit=limit, time_in_force=force)
+    found = intent_acceptance(CALENDARS, wish, seoul(DAY, clock))
+
+    assert found == ask(DAY, clock, OrderStyle(kind.value), force=force)
+    auction = clock in ("08:30", "15:25")
+    taken = clock == "12:00" or (auction and force is TimeInForce.DAY)
+    assert isinstance(found, Accepted) == taken
 
 
 @given(
