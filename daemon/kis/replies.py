@@ -271,10 +271,12 @@ class Cursors(NamedTuple):
 
 
 def cursors(reply: Reply) -> Cursors:
-    """The paging cursors of a reply, unstripped."""
+    """The paging cursors of a reply, unstripped. Those of overseas calls are twice as wide."""
 
     def raw(name: str) -> str:
-        value = reply.body.get(name, reply.body.get(name.upper(), ""))
+        wide = name.replace("100", "200")
+        names = (name, name.upper(), wide, wide.upper())
+        value = next((reply.body[each] for each in names if each in reply.body), "")
         if not isinstance(value, str):
             raise BadData("not a cursor", field=name, raw=reprlib.repr(value))
         return value

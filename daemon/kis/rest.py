@@ -1,7 +1,7 @@
 """One account over HTTP: orders that are sent once, inquiries that reach the last page or raise."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,9 +21,10 @@ from daemon.core.errors import (
 from daemon.core.events import AccountReported, OrderKind
 from daemon.core.orders import Order
 from daemon.core.ratelimit import Priority
-from daemon.core.values import Bar, BrokerRef, InstrumentId, OrderBook
+from daemon.core.tieout import BrokerProfit
+from daemon.core.values import Bar, BrokerRef, InstrumentId, OrderBook, Region
 from daemon.core.witness import BrokerOrder
-from daemon.kis import codec, replies
+from daemon.kis import codec, profits, replies
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.link import HttpRequest, HttpTransport, lone_error
 from daemon.kis.orderlist import fold_orders
@@ -253,6 +254,19 @@ class KisRest:
         """Trade-date cash and everything held."""
         pages = await self._pages(codec.balance_call(self._credentials))
         return replies.account_report(pages, account=self.account_id, at=self._clock.now())
+
+    async def trade_profits(
+        self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()
+    ) -> Sequence[BrokerProfit]:
+        """The broker's own profit and loss of every instrument traded from `first` to `last`.
+
+        Raises `Refused` where it is not offered: in the virtual world, and for a region other than
+        Korea and the United States. `known` tells instruments of one symbol apart.
+        """
+        call = profits.call(region, first, last, self._credentials)
+        if call is None or not call.api.tr_id(self._profile.environment):
+            raise Refused("NOT_OFFERED", f"no profit inquiry for {region} in {self._profile.name}")
+        return profits.read(await self._pages(call), region, known)
 
     async def orderable_cash(
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None

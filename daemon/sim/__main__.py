@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
 from daemon.core.calendar import KST
+from daemon.sim.charges import Charges
 from daemon.sim.options import (
     ACCOUNT,
     APP_KEY,
@@ -153,6 +154,8 @@ def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> N
     add("--hts-id", default=HTS_ID, help="the HTS id of the accounts (default: %(default)s)")
     cash = "KRW in each new account (default: %(default)s)"
     add("--cash", type=_cash, default=standard.cash, help=cash)
+    charges = "take commission and tax for every trade, as the broker does"
+    add("--charges", action="store_true", help=charges)
     add("--state", type=Path, help="file that keeps the broker's books (default: memory)")
 
 
@@ -161,6 +164,7 @@ def parse(arguments: Sequence[str]) -> SimulatorOptions:
     chosen = vars(_parser().parse_args(arguments))
     chosen["start"] = chosen.pop("sim_start")
     chosen["speed"] = chosen.pop("sim_speed")
+    chosen["charges"] = Charges() if chosen["charges"] else None
     chosen["accounts"] = tuple(dict.fromkeys(chosen.pop("account") or (ACCOUNT,)))
     return SimulatorOptions(**chosen)
 

@@ -75,6 +75,7 @@ class Broker:
             start=start,
             seed=options.seed,
             bases=saved.closes if saved is not None else None,
+            charges=options.charges,
         )
         if saved is not None:
             exchange = self.market.exchange

@@ -9,6 +9,7 @@ from heapq import heapify, heapreplace
 from daemon.core.calendar import KST, MarketCalendar, Phase
 from daemon.core.values import Level, Side
 from daemon.sim.book import Clearing
+from daemon.sim.charges import Charges
 from daemon.sim.crowd import DEPTH, Crowd
 from daemon.sim.exchange import Exchange, Stock
 from daemon.sim.facts import OrderFact, Refusal, RefusalReason
@@ -52,6 +53,7 @@ class Market:
         start: datetime,
         seed: int,
         bases: Mapping[str, Decimal] | None = None,
+        charges: Charges | None = None,
     ) -> None:
         self.listings = {listing.code: listing for listing in listings}
         self.calendar = calendar
@@ -59,7 +61,7 @@ class Market:
         self.now = start.astimezone(UTC)
         first = calendar.trading_day_on_or_after(calendar.local_date(start))
         known = {listing.code: listing.base for listing in listings} | dict(bases or {})
-        self.exchange = Exchange(known, accounts)
+        self.exchange = Exchange(known, accounts, charges)
         self.history = History(listings, known, calendar, first, seed)
         self.tapes: dict[str, DayTape] = {}
         self.yesterday: dict[str, DailyBar] = {}
@@ -170,7 +172,8 @@ class Market:
         return midnight + timedelta(seconds=seconds)
 
     def _begin_day(self, day: date, bases: Mapping[str, Decimal]) -> None:
-        self.exchange.begin_day(day, bases)
+        following = self.calendar.next_trading_day(day)
+        self.exchange.begin_day(day, bases, self.calendar.next_trading_day(following))
         self.days_begun += 1
         self._midnight = self._instant(day, 0)
         self.tapes = {code: DayTape(code, base) for code, base in bases.items()}

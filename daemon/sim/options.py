@@ -5,6 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from daemon.sim.charges import Charges
 from daemon.sim.universe import LISTINGS, Listing
 
 APP_KEY = "SIMULATED-APP-KEY-NOT-A-REAL-SECRET-"
@@ -27,7 +28,8 @@ class SimulatorOptions:
     `rate_limit` is requests a second, `token_interval` simulated seconds between two token issues,
     `ping_interval` seconds between two PINGPONG frames and `missed_pings` how many may stay
     unanswered. `early_notices` and `refused_later` are probabilities per order: a notice ahead of
-    the HTTP reply, and a refusal by the exchange after the broker's acceptance.
+    the HTTP reply, and a refusal by the exchange after the broker's acceptance. `charges` are
+    taken for every trade; by itself the simulator charges nothing.
     """
 
     host: str = "127.0.0.1"
@@ -52,3 +54,4 @@ class SimulatorOptions:
     early_notices: float = 0.4
     refused_later: float = 0.0
     listings: tuple[Listing, ...] = LISTINGS
+    charges: Charges | None = None

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from daemon.kis.spec import Api, Environment
-from daemon.sim import rest_accounts, rest_charts, rest_orders, rest_overseas, rest_quotes
+from daemon.sim import (
+    rest_accounts,
+    rest_charts,
+    rest_orders,
+    rest_overseas,
+    rest_profit,
+    rest_quotes,
+)
 from daemon.sim.calls import Answer, Call
 from daemon.sim.door import Door
 from daemon.sim.faults import FaultPlan, OrderPlan
@@ -76,6 +83,13 @@ _DESKS: dict[str, tuple[str, frozenset[str], Desk]] = {
             rest_accounts.open_orders,
         ),
         ("GET", f"{_TRADING}/inquire-psbl-sell", ("TTTC8408R",), rest_accounts.sellable),
+        ("GET", Api.TRADE_PROFIT.path, (Api.TRADE_PROFIT.real,), rest_profit.trade_profits),
+        (
+            "GET",
+            Api.OVERSEAS_PROFIT.path,
+            (Api.OVERSEAS_PROFIT.real,),
+            rest_profit.overseas_profits,
+        ),
         (
             "POST",
             Api.MODIFY_CANCEL.path,

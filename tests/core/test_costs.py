@@ -134,10 +134,12 @@ def test_american_sales_pay_the_sec_and_finra(
     ("order", "listing", "commission"),
     [
         # 5,000,000 at 0.0140527 % is 702.635.
-        (traded("5000000", "2026-11-23", side=Side.BUY), KOSPI, "702"),
-        (traded("5000000", "2026-11-23"), KOSDAQ, "702"),
+        (traded("5000000", "2026-11-23", side=Side.BUY), KOSPI, "703"),
+        (traded("5000000", "2026-11-23"), KOSDAQ, "703"),
+        # A published run of the broker's own estimate: 69.98.
+        (traded("498000", "2026-08-25", side=Side.BUY), KOSPI, "70"),
         # At 0.0146527 %: 732.635.
-        (traded("5000000", "2026-11-23", side=Side.BUY), ETF, "732"),
+        (traded("5000000", "2026-11-23", side=Side.BUY), ETF, "733"),
         # 15,025 at 0.25 % is 37.5625.
         (traded("15025", "2026-11-23", side=Side.BUY, instrument=APPLE), None, "37.56"),
     ],
@@ -161,8 +163,8 @@ def test_a_tariff_has_a_minimum_a_step_and_fees_beside() -> None:
         return schedule.of_order(traded(notional, "2026-11-23", side=Side.BUY))
 
     assert cost("100000").commission == 1_000
-    assert cost("5019999").commission == 2_500, "2,509.99 without what is below ten won"
-    assert cost("5019999").fees == 180, "182.7 without what is below ten won"
+    assert cost("5019999").commission == 2_510, "2,509.99 to the nearest ten won"
+    assert cost("5019999").fees == 180, "182.7 to the nearest ten won"
     assert schedule.step_of(STOCK) == 10
     free = CostSchedule(
         CALENDARS, {Region.KR: BrokerTariff(commission=Decimal(0), minimum=Decimal(5))}
@@ -201,7 +203,7 @@ def test_costs_are_whole_steps_never_negative_and_a_small_part(
     for charge in (costs.commission, costs.tax, costs.fees):
         assert charge >= 0
         assert charge % money_step(Currency.KRW) == 0
-    assert costs.total <= notional * Decimal("0.0032")
+    assert costs.total <= notional * Decimal("0.0032") + 1
 
 
 @given(st.lists(AMOUNTS, min_size=1, max_size=6), DAYS, LISTINGS)
@@ -228,4 +230,4 @@ def test_an_order_in_pieces_costs_what_the_whole_does_to_a_step_a_charge(
         notional=sum(pieces, Decimal(0)),
     )
     short = BY_ITSELF.of_order(whole, listing).total - parts.total
-    assert 0 <= short <= 3 * len(pieces), "rounding down three charges a piece"
+    assert abs(short) <= 3 * len(pieces), "rounding three charges a piece"

@@ -98,7 +98,7 @@ class Story:
 def test_a_round_trip_is_worth_what_is_left_after_costs() -> None:
     """By hand: 10 shares at 70,000 bought and 4 of them sold at 71,000 on 2026-11-23.
 
-    700,000 at 0.0140527 % is 98 KRW, 284,000 is 39; the sale is taxed 142 and 426 KRW.
+    700,000 at 0.0140527 % is 98 KRW, 284,000 is 40; the sale is taxed 142 and 426 KRW.
     """
     story = Story()
     story.order(Side.BUY, (6, "70000"), (4, "70000"))
@@ -107,16 +107,16 @@ def test_a_round_trip_is_worth_what_is_left_after_costs() -> None:
 
     (profit,) = book.of_account({SAMSUNG: Decimal(72_000)}).values()
     assert (profit.realised, profit.unrealised, profit.gross) == (D(4_000), D(12_000), D(16_000))
-    assert profit.costs == Costs(currency=KRW, commission=Decimal(98 + 39), tax=Decimal(142 + 426))
-    assert profit.net == 16_000 - 705
+    assert profit.costs == Costs(currency=KRW, commission=Decimal(98 + 40), tax=Decimal(142 + 426))
+    assert profit.net == 16_000 - 706
     assert book.of_strategies({SAMSUNG: Decimal(72_000)}) == {ONE: {KRW: profit}}
 
     day = book.of_day(DAY)[SAMSUNG]
     assert (day.bought, day.spent, day.sold, day.proceeds) == (10, D(700_000), 4, D(284_000))
-    assert (day.realised, day.orders, day.sell_costs.total) == (D(4_000), 2, D(39 + 568))
+    assert (day.realised, day.orders, day.sell_costs.total) == (D(4_000), 2, D(40 + 568))
 
     wednesday = DAY + timedelta(days=2)
-    assert book.settlements.calendar(KRW) == {wednesday: Decimal(-700_098 + 284_000 - 607)}
+    assert book.settlements.calendar(KRW) == {wednesday: Decimal(-700_098 + 284_000 - 608)}
 
 
 def test_shares_without_a_price_count_at_cost_and_are_named() -> None:
@@ -135,9 +135,9 @@ def test_a_later_price_moves_amount_costs_and_money_due() -> None:
 
     day = book.of_day(DAY)[SAMSUNG]
     assert (day.sold, day.proceeds, day.orders) == (10, D(1_000_000), 1)
-    # 1,000,000: 140 commission, 500 and 1,500 tax.
-    assert day.sell_costs.total == 2_140
-    assert book.settlements.total(KRW) == 1_000_000 - 2_140
+    # 1,000,000: 141 commission, 500 and 1,500 tax.
+    assert day.sell_costs.total == 2_141
+    assert book.settlements.total(KRW) == 1_000_000 - 2_141
 
 
 def test_each_currency_is_counted_by_itself_on_its_own_date() -> None:
@@ -163,7 +163,7 @@ def test_a_fund_is_not_taxed() -> None:
     for fact in story.facts:
         book.apply(fact)
     # 700,000 at 0.0146527 %.
-    assert book.of_account(PRICES)[KRW].costs == Costs(currency=KRW, commission=Decimal(102))
+    assert book.of_account(PRICES)[KRW].costs == Costs(currency=KRW, commission=Decimal(103))
 
 
 def test_trades_whose_costs_are_not_known_count_without_and_are_named() -> None:
