@@ -11,7 +11,12 @@ import structlog
 
 from daemon import report as reports
 from daemon.config import Settings
+from daemon.core.costs import CostSchedule
 from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.profit import ProfitBook
+from daemon.core.settlement import TradingDays
+from daemon.core.tieout import TieOut, tie_out
+from daemon.core.values import Region
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
@@ -90,11 +95,14 @@ class App:
             session = await stack.enter_async_context(self._open_session(settings))
             owner = f"{settings.mode}:{session.broker.account_id}"
             journal = stack.enter_context(self._open_journal(settings.journal_path, owner))
+            ledger = Ledger(journal)
+            profit = _profit_book(settings, session)
+            ledger.follow(profit.apply)
             desk = self.desk = TradingDesk(
                 broker=session.broker,
                 market_data=session.broker,
                 feed=session.feed,
-                ledger=Ledger(journal),
+                ledger=ledger,
                 slots=settings.strategy_slots,
                 limits=settings.risk_limits,
                 calendar=session.calendar,
@@ -102,12 +110,14 @@ class App:
                 inquiry_rate=settings.inquiry_rate,
             )
             try:
-                await self._serve(session, desk, stop)
+                await self._serve(session, desk, profit, stop)
             except* NeedsOperator as group:
                 raise _first(group) from group
         return 0
 
-    async def _serve(self, session: Session, desk: TradingDesk, stop: asyncio.Event) -> None:
+    async def _serve(
+        self, session: Session, desk: TradingDesk, profit: ProfitBook, stop: asyncio.Event
+    ) -> None:
         """Run the services around start, trading and stop."""
         tally = reports.Tally()
         started = session.clock.now()
@@ -137,7 +147,7 @@ class App:
                 except TimeoutError:
                     self._log.info("duration_over", seconds=self._duration)
             await self._stop(desk)
-            await self._write_report(session, desk, tally, started)
+            await self._write_report(session, desk, profit, tally, started)
             await _end(tasks)
         self._log.info("stopped")
 
@@ -202,7 +212,12 @@ class App:
             )
 
     async def _write_report(
-        self, session: Session, desk: TradingDesk, tally: reports.Tally, started: datetime
+        self,
+        session: Session,
+        desk: TradingDesk,
+        profit: ProfitBook,
+        tally: reports.Tally,
+        started: datetime,
     ) -> None:
         """Compare both sides' books and say what the run did.
 
@@ -218,6 +233,7 @@ class App:
             theirs, door = await session.broker_books()
 
         await self._stage("report", STOP_REPORT, ask())
+        tie_out = await self._tie_out(session, profit)
         differences = ["the broker did not answer"] if theirs is None else ours.differences(theirs)
         content = {
             "mode": self._settings.mode,
@@ -239,6 +255,8 @@ class App:
             "broker_books": None if theirs is None else theirs.to_dict(),
             "books_equal": None if theirs is None else not differences,
             "book_differences": differences,
+            "profit": reports.profit(profit, desk.quotes.last_price),
+            "tie_out": None if tie_out is None else reports.tied_out(tie_out),
             **door,
         }
         counts = {key: content[key] for key in ("orders", "fills", "rejects", "books_equal")}
@@ -248,6 +266,31 @@ class App:
                 reports.write(self._report, content)
             except OSError as error:
                 self._log.error("report_not_written", path=str(self._report), cause=str(error))
+
+    async def _tie_out(self, session: Session, profit: ProfitBook) -> TieOut | None:
+        """Today against the broker's own profit and loss, where there is one with costs in it."""
+        settings = self._settings
+        if not (settings.mode == "real" or (settings.mode == "sim" and settings.sim.charges)):
+            return None
+        today = session.calendar.local_date(session.clock.now())
+        found: TieOut | None = None
+
+        async def ask() -> None:
+            nonlocal found
+            theirs = await session.broker.trade_profits(Region.KR, today, today)
+            found = tie_out(today, profit.of_day(today), theirs, profit.schedule)
+
+        await self._stage("tie_out", STOP_REPORT, ask())
+        if found is not None and not found.agrees:
+            differences = [str(each) for each in found.differences]
+            self._log.warning("profit_differs", day=today, differences=differences)
+        return found
+
+
+def _profit_book(settings: Settings, session: Session) -> ProfitBook:
+    days: dict[Region, TradingDays] = {Region.KR: session.calendar}
+    schedule = CostSchedule(days, settings.costs.tariffs())
+    return ProfitBook(schedule, days, settings.costs.listing_of)
 
 
 def _first(group: BaseExceptionGroup[NeedsOperator]) -> NeedsOperator:

@@ -1,6 +1,7 @@
 """The sections of the settings, each checked by itself."""
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -13,8 +14,17 @@ from pydantic import (
     model_validator,
 )
 
+from daemon.core.costs import KIS_ONLINE, BrokerTariff, Listing, Security
 from daemon.core.risk import RiskLimits
-from daemon.core.values import BOOK, TRADES, InstrumentId, Market, market_of, parse_instrument
+from daemon.core.values import (
+    BOOK,
+    TRADES,
+    InstrumentId,
+    Market,
+    Region,
+    market_of,
+    parse_instrument,
+)
 from daemon.sim import options as simulator
 
 CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -30,6 +40,8 @@ def _instrument(value: str) -> InstrumentId:
 
 Instrument = Annotated[str, AfterValidator(_instrument)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[Decimal, Field(ge=0, le=Decimal("0.05"), allow_inf_nan=False)]
+"""A part of an amount: 0.0001 is 0.01 %. More than 5 % is a percentage by mistake."""
 
 
 class Section(BaseModel):
@@ -74,12 +86,58 @@ class RiskSettings(Section):
 
 
 class SimSettings(Section):
-    """The simulator: `start` is simulated time, `speed` simulated seconds a second, cash KRW."""
+    """The simulator: `start` is simulated time, `speed` simulated seconds a second, cash KRW.
+
+    With `charges` it takes commission and tax for every trade.
+    """
 
     seed: int = 20260102
     start: AwareDatetime | None = None
     speed: float = Field(default=60.0, ge=simulator.SLOWEST, le=simulator.FASTEST)
     cash: Amount = Decimal(100_000_000)
+    charges: bool = False
+
+
+class TariffSettings(Section):
+    """What the broker asks for in one region, where it is not the list price.
+
+    The fields of `core.costs.BrokerTariff`: parts of the amount, `minimum` and `step` in the
+    region's currency. A `commission` holds for funds, too, if theirs is not named.
+    """
+
+    commission: Rate | None = None
+    fund_commission: Rate | None = None
+    minimum: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)] | None = None
+    exchange_fee: Rate | None = None
+    step: Amount | None = None
+    fx_spread: Rate | None = None
+
+    def over(self, listed: BrokerTariff) -> BrokerTariff:
+        """The tariff: what is named here, and the list price for the rest."""
+        named = {name: value for name, value in self if value is not None}
+        if "commission" in named:
+            named.setdefault("fund_commission", None)
+        return replace(listed, **named)
+
+
+class CostSettings(Section):
+    """What trading costs. `funds` are the KRX codes of ETF, ETN and ELW: sales untaxed."""
+
+    kr: TariffSettings = TariffSettings()
+    us: TariffSettings = TariffSettings()
+    funds: frozenset[Instrument] = frozenset()
+
+    def tariffs(self) -> dict[Region, BrokerTariff]:
+        """As the core knows them."""
+        return {
+            region: told.over(KIS_ONLINE[region])
+            for region, told in ((Region.KR, self.kr), (Region.US, self.us))
+        }
+
+    def listing_of(self, instrument: InstrumentId) -> Listing:
+        """How an instrument is taxed; a stock counts as one of KOSPI, see `core.costs.Listing`."""
+        fund = instrument in self.funds
+        return Listing(security=Security.ETF if fund else Security.STOCK)
 
 
 class FeedSettings(Section):

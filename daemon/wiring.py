@@ -30,6 +30,7 @@ from daemon.kis.spec import PROFILES, Profile
 from daemon.kis.stream import KisFeed
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
 from daemon.ports import AccessToken, Clock, RequestBudget, TokenStore
+from daemon.sim.charges import Charges
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.server import SimulatorServer
 from daemon.store.locks import FileTokenStore, SharedBudget, SingleInstanceLock
@@ -275,6 +276,7 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         start=sim.start,
         speed=sim.speed,
         cash=sim.cash,
+        charges=Charges() if sim.charges else None,
         holidays=frozenset(settings.holidays),
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),

@@ -114,8 +114,8 @@ class ProfitBook:
         self.charged: dict[Currency, Decimal] = {}
         """What the broker's cash showed as charged: the costs of the same trades by its account."""
         self.unknown: dict[InstrumentId, str] = {}
-        """Instruments that count without costs or settlement, and why."""
-        self._schedule = schedule
+        """Instruments that do not count in full, and why."""
+        self.schedule = schedule
         self._calendars = dict(days)
         self._listing_of = listing_of
         self._account: dict[InstrumentId, Position] = {}
@@ -125,7 +125,7 @@ class ProfitBook:
         self._days: dict[date, dict[InstrumentId, DayTrades]] = {}
 
     def apply(self, event: Event) -> None:
-        """Take one fact in. A trade whose costs are not known counts without: see `unknown`."""
+        """Take one fact in. Never raises: what cannot be counted in full is in `unknown`."""
         match event:
             case OrderCreated():
                 wish = event.intent
@@ -167,6 +167,10 @@ class ProfitBook:
     def of_day(self, day: date) -> Mapping[InstrumentId, DayTrades]:
         """What the account traded on a day of its market; nothing once `KEPT_DAYS` are over."""
         return self._days.get(day, {})
+
+    def instruments(self) -> list[InstrumentId]:
+        """Everything ever traded or held."""
+        return sorted(self._account)
 
     def position(self, instrument: InstrumentId) -> Position:
         """The account's position as this book counts it."""
@@ -212,7 +216,10 @@ class ProfitBook:
         return at.date() if days is None else days.local_date(at)
 
     def _trade(self, order: OrderId, fill: Fill) -> None:
-        known, day = self._orders[order], self._day_of(fill)
+        known, day = self._orders.get(order), self._day_of(fill)
+        if known is None:
+            self.unknown[fill.instrument] = f"order {order} traded and is not remembered"
+            return
         before = known.traded
         if before is None or before.day != day:
             self._forget(day)
@@ -231,9 +238,10 @@ class ProfitBook:
         self._note(traded, fill.quantity, fill.notional, realised, orders=orders)
 
     def _reprice(self, event: OrderRepriced) -> None:
-        known = self._orders[event.order]
-        before = known.traded
-        assert before is not None, "only what traded is repriced"
+        known = self._orders.get(event.order)
+        before = None if known is None else known.traded
+        if known is None or before is None:
+            return
         realised = self._move(known, lambda held: held.reprice(known.side, event.amount))
         traded = replace(before, notional=before.notional + event.amount)
         self._count(event.order, known, traded)
@@ -268,7 +276,7 @@ class ProfitBook:
 
     def _costs_of(self, traded: Traded) -> Costs:
         try:
-            return self._schedule.of_order(traded, self._listing_of(traded.instrument))
+            return self.schedule.of_order(traded, self._listing_of(traded.instrument))
         except ValueError as error:
             self.unknown[traded.instrument] = str(error)
             return Costs(currency=currency_of(traded.instrument))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -192,8 +191,12 @@ def test_old_days_and_old_orders_are_let_go() -> None:
     book = story.book()
     days = [DAY + timedelta(days=number) for number in range(KEPT_DAYS + 90)]
     assert [bool(book.of_day(day)) for day in days] == [False] * 90 + [True] * KEPT_DAYS
-    with pytest.raises(KeyError):
-        book.apply(OrderRepriced(order=OrderId("20261123-0001"), amount=Decimal(1), at=NINE))
+    before = book.of_account(PRICES)
+    book.apply(OrderRepriced(order=OrderId("20261123-0001"), amount=Decimal(1), at=NINE))
+    assert (book.of_account(PRICES), book.unknown) == (before, {})
+    (late,) = [each for each in story.facts[:3] if isinstance(each, OrderFilled)]
+    book.apply(late)
+    assert (book.of_account(PRICES), list(book.unknown)) == (before, [SAMSUNG])
 
 
 @st.composite

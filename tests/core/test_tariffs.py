@@ -1,7 +1,9 @@
 """Rates by the day they came into force."""
 
+import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +47,21 @@ def test_american_fees_pause_and_come_back() -> None:
         FINRA_FEE.at(date(year, month, 1)) for year, month in ((2026, 9), (2026, 10), (2027, 1))
     ]
     assert [each.per_share for each in shares] == [Decimal("0.000195"), 0, Decimal("0.000195")]
+
+
+def test_the_documented_table_is_the_one_that_counts() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "costs.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (\d{4}-\d\d-\d\d) \| (.+) \+ (.+) \| (.+) \| (.+) \|$", text, re.MULTILINE
+    )
+    assert len(rows) == 7
+    for day, *shown in rows:
+        rates = [KOREAN_SALE_TAX[board].at(date.fromisoformat(day)) for board in Board]
+        kospi, kosdaq, konex, k_otc = rates
+        assert [Decimal(each) / 100 for each in shown] == [
+            kospi.transaction,
+            kospi.rural,
+            kosdaq.transaction,
+            konex.transaction,
+        ]
+        assert k_otc == kosdaq
