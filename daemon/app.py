@@ -278,7 +278,7 @@ class App:
         async def ask() -> None:
             nonlocal found
             theirs = await session.broker.trade_profits(Region.KR, today, today)
-            found = tie_out(today, profit.of_day(today), theirs, profit.schedule)
+            found = tie_out(today, profit.of_day(Region.KR, today), theirs, profit.schedule)
 
         await self._stage("tie_out", STOP_REPORT, ask())
         if found is not None and not found.agrees:

@@ -22,7 +22,7 @@ from daemon.core.events import (
     OrderRepriced,
 )
 from daemon.core.portfolio import Position
-from daemon.core.settlement import SettlementBook, TradingDays, settlement_day
+from daemon.core.settlement import SettlementBook, TradingDays, in_won, settlement_day
 from daemon.core.values import (
     Currency,
     InstrumentId,
@@ -164,9 +164,13 @@ class ProfitBook:
         lines = ((held, costs.get(held.instrument)) for held in self._account.values())
         return self._sum(lines, prices)
 
-    def of_day(self, day: date) -> Mapping[InstrumentId, DayTrades]:
-        """What the account traded on a day of its market; nothing once `KEPT_DAYS` are over."""
-        return self._days.get(day, {})
+    def of_day(self, region: Region, day: date) -> dict[InstrumentId, DayTrades]:
+        """What the account traded in a region on a day of its own; `KEPT_DAYS` are kept."""
+        return {
+            instrument: trades
+            for instrument, trades in self._days.get(day, {}).items()
+            if region_of(instrument) is region
+        }
 
     def instruments(self) -> list[InstrumentId]:
         """Everything ever traded or held."""
@@ -352,3 +356,12 @@ class ProfitBook:
                 cost = held.cost * kept / held.quantity
                 self._strategies[key] = replace(held, quantity=kept, cost=cost)
                 excess -= lost
+
+
+def net_in_won(profits: Mapping[Currency, Profit], rates: Mapping[Currency, Decimal]) -> Decimal:
+    """What is left in all currencies together, in KRW at `rates` (KRW for one unit of each).
+
+    What changing the money would cost is not taken off: see `CostSchedule.of_exchange`. Raises
+    `ValueError` for a currency without a rate.
+    """
+    return in_won({currency: told.net for currency, told in profits.items()}, rates)

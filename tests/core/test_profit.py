@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ from daemon.core.events import (
     OrderSent,
 )
 from daemon.core.portfolio import Portfolio
-from daemon.core.profit import KEPT_DAYS, DayTrades, Profit, ProfitBook
+from daemon.core.profit import KEPT_DAYS, DayTrades, Profit, ProfitBook, net_in_won
 from daemon.core.values import (
     Currency,
     InstrumentId,
@@ -110,7 +111,7 @@ def test_a_round_trip_is_worth_what_is_left_after_costs() -> None:
     assert profit.net == 16_000 - 706
     assert book.of_strategies({SAMSUNG: Decimal(72_000)}) == {ONE: {KRW: profit}}
 
-    day = book.of_day(DAY)[SAMSUNG]
+    day = book.of_day(Region.KR, DAY)[SAMSUNG]
     assert (day.bought, day.spent, day.sold, day.proceeds) == (10, D(700_000), 4, D(284_000))
     assert (day.realised, day.orders, day.sell_costs.total) == (D(4_000), 2, D(40 + 568))
 
@@ -132,7 +133,7 @@ def test_a_later_price_moves_amount_costs_and_money_due() -> None:
     story.facts.append(OrderRepriced(order=order, amount=Decimal(300_000), at=NINE))
     book = story.book()
 
-    day = book.of_day(DAY)[SAMSUNG]
+    day = book.of_day(Region.KR, DAY)[SAMSUNG]
     assert (day.sold, day.proceeds, day.orders) == (10, D(1_000_000), 1)
     # 1,000,000: 141 commission, 500 and 1,500 tax.
     assert day.sell_costs.total == 2_141
@@ -146,11 +147,23 @@ def test_each_currency_is_counted_by_itself_on_its_own_date() -> None:
     story.order(Side.BUY, (10, "230.1"), instrument=APPLE, at=night)
     story.order(Side.BUY, (1, "70000"), at=NINE)
     book = story.book()
-    assert set(book.of_day(DAY)) == {APPLE, SAMSUNG}
-    assert book.of_day(DAY + timedelta(days=1)) == {}
+    assert set(book.of_day(Region.KR, DAY)) == {SAMSUNG}
+    assert set(book.of_day(Region.US, DAY)) == {APPLE}
+    assert book.of_day(Region.US, DAY + timedelta(days=1)) == {}
     apple = book.of_account(PRICES)[USD]
     assert apple.costs == Costs(currency=USD, commission=Decimal("5.75"))
     assert book.settlements.calendar(USD) == {date(2026, 11, 24): Decimal("-2306.75")}
+
+
+def test_all_of_it_in_won_at_a_rate() -> None:
+    story = Story()
+    story.order(Side.BUY, (10, "70000"))
+    story.order(Side.BUY, (10, "230.1"), instrument=APPLE)
+    profits = story.book().of_account(PRICES)
+    # 13,000 less 98 KRW; 10.70 less 5.75 USD.
+    assert net_in_won(profits, {USD: D(1_400)}) == 12_902 + D("4.95") * 1_400
+    with pytest.raises(ValueError, match="no rate to change USD"):
+        net_in_won(profits, {})
 
 
 def test_a_fund_is_not_taxed() -> None:
@@ -190,7 +203,7 @@ def test_old_days_and_old_orders_are_let_go() -> None:
         story.order(Side.BUY, (1, "70000"), at=NINE + timedelta(days=number))
     book = story.book()
     days = [DAY + timedelta(days=number) for number in range(KEPT_DAYS + 90)]
-    assert [bool(book.of_day(day)) for day in days] == [False] * 90 + [True] * KEPT_DAYS
+    assert [bool(book.of_day(Region.KR, day)) for day in days] == [False] * 90 + [True] * KEPT_DAYS
     before = book.of_account(PRICES)
     book.apply(OrderRepriced(order=OrderId("20261123-0001"), amount=Decimal(1), at=NINE))
     assert (book.of_account(PRICES), book.unknown) == (before, {})
@@ -274,9 +287,7 @@ def of_days(book: ProfitBook, story: Story, currency: Currency) -> Iterator[DayT
     last = max(fact.at for fact in story.facts if isinstance(fact, OrderFilled)).date()
     day = DAY - timedelta(days=1)
     while day <= last + timedelta(days=1):
-        for trades in book.of_day(day).values():
-            if trades.currency is currency:
-                yield trades
+        yield from book.of_day(Region.KR if currency is KRW else Region.US, day).values()
         day += timedelta(days=1)
 
 

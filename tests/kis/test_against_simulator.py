@@ -14,7 +14,7 @@ from daemon.core.calendar import KST
 from daemon.core.errors import Refused
 from daemon.core.events import OrderKind
 from daemon.core.orders import Order
-from daemon.core.values import AccountId, BrokerRef, Interest, LinkUp, OrderBook, Side, Tick
+from daemon.core.values import AccountId, BrokerRef, Interest, LinkUp, OrderBook, Region, Side, Tick
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.codec import Credentials
 from daemon.kis.rest import KisRest
@@ -167,6 +167,9 @@ def test_a_market_order_fills_and_the_books_show_it(tmp_path: Path) -> None:
         (holding,) = after.holdings
         assert (holding.instrument, holding.quantity) == (SAMSUNG, 2)
         assert before.cash - after.cash >= listed.notional
+        (told,) = await rest.trade_profits(Region.KR, ref.day, ref.day)
+        assert (told.instrument, told.bought, told.spent) == (SAMSUNG, 2, listed.notional)
+        assert await rest.trade_profits(Region.US, ref.day, ref.day) == []
 
     with_world(tmp_path, main)
 

@@ -28,23 +28,14 @@ from daemon.kis import profits
 from daemon.kis.replies import Reply
 from daemon.kis.spec import Api
 from daemon.sim.charges import Charges
-from tests.kis.fakes import CREDENTIALS, SAMSUNG
+from tests.kis.fakes import CREDENTIALS, SAMSUNG, sample
 from tests.sim.rig import DAY, Rig
 
-FIRST, LAST = date(2026, 10, 12), date(2026, 10, 13)
-HOME_ROW = {
-    **{"trad_dt": "20261012", "pdno": "005930", "prdt_name": "삼성전자", "trad_dvsn_name": "현금"},
-    **{"loan_dt": "", "hldg_qty": "6", "pchs_unpr": "70000.0000", "buy_qty": "10"},
-    **{"buy_amt": "700000", "sll_pric": "71000", "sll_qty": "4", "sll_amt": "284000"},
-    **{"rlzt_pfls": "3295", "pfls_rt": "1.17", "fee": "137", "tl_tax": "568", "loan_int": "0"},
-}
-ABROAD_ROW = {
-    **{"trad_day": "20261012", "ovrs_pdno": "BRK/B", "ovrs_item_name": "BERKSHIRE"},
-    **{"slcl_qty": "10", "pchs_avg_pric": "230.1000", "frcr_pchs_amt1": "2301.00000"},
-    **{"avg_sll_unpr": "232.0000", "frcr_sll_amt_smtl1": "2320.00000", "stck_sll_tlex": "5.86"},
-    **{"ovrs_rlzt_pfls_amt": "13.14000", "pftrt": "0.57", "exrt": "1393.50000000"},
-    **{"ovrs_excg_cd": "NASD", "frst_bltn_exrt": "1390.10000000"},
-}
+FIRST, LAST = date(2026, 7, 10), date(2026, 7, 13)
+HOME: dict[str, Any] = sample("rest", "period_trade_profit")["body"]
+ABROAD: dict[str, Any] = sample("rest", "period_profit_us")["body"]
+HOME_ROW: dict[str, str] = HOME["output1"][0]
+ABROAD_ROW: dict[str, str] = ABROAD["output1"][0]
 
 
 def home(*rows: dict[str, str], **totals: str) -> Reply:
@@ -60,16 +51,26 @@ def test_each_region_has_an_inquiry_of_its_own() -> None:
     asked, asked_abroad = dict(at_home.query), dict(abroad.query)
     assert (asked["CANO"], asked["INQR_STRT_DT"], asked["INQR_END_DT"]) == (
         "12345678",
-        "20261012",
-        "20261013",
+        "20260710",
+        "20260713",
     )
     assert (asked_abroad["CRCY_CD"], asked_abroad["WCRC_FRCR_DVSN_CD"]) == ("USD", "01")
     assert profits.call(Region.JP, FIRST, LAST, CREDENTIALS) is None
 
 
+@pytest.mark.parametrize(
+    ("region", "name"), [(Region.KR, "period_trade_profit"), (Region.US, "period_profit_us")]
+)
+def test_every_parameter_of_the_catalogue_is_sent(region: Region, name: str) -> None:
+    asked = profits.call(region, FIRST, FIRST, CREDENTIALS)
+    request = sample("rest", name)["request"]
+    assert asked is not None
+    assert dict(asked.query) == request["params"]
+    assert (asked.api.path, asked.api.real) == (request["path"], request["tr_id"])
+
+
 def test_a_row_at_home() -> None:
-    page = home(HOME_ROW, sll_tr_amt_smtl="284000", buy_tr_amt_smtl="700000")
-    assert profits.read([page], Region.KR) == [
+    assert profits.read([Reply(HOME, "D")], Region.KR) == [
         BrokerProfit(
             day=FIRST,
             instrument=SAMSUNG,
@@ -77,24 +78,25 @@ def test_a_row_at_home() -> None:
             spent=Decimal(700_000),
             sold=4,
             proceeds=Decimal(284_000),
-            costs=Decimal(705),
-            realised=Decimal(3_295),
+            costs=Decimal(706),
+            realised=Decimal(3_294),
         )
     ]
 
 
 def test_a_row_abroad_is_of_the_instrument_we_know_by_its_symbol() -> None:
-    page = Reply({"output1": [ABROAD_ROW], "output2": {}}, "D")
+    page = Reply(ABROAD, "D")
     (row,) = profits.read([page], Region.US)
-    assert row.instrument == "nasdaq:BRK/B"
+    assert row.instrument == "nasdaq:AAPL"
     assert (row.sold, row.bought, row.sales_only) == (10, None, True)
     assert [row.proceeds, row.costs, row.realised] == [
         Decimal("2320.00000"),
-        Decimal("5.86"),
-        Decimal("13.14000"),
+        Decimal("5.85"),
+        Decimal("13.15000"),
     ]
+    berkshire = Reply({"output1": [{**ABROAD_ROW, "ovrs_pdno": "BRK/B"}]}, "D")
     known = (InstrumentId("nyse:BRK/B"), SAMSUNG)
-    (row,) = profits.read([page], Region.US, known)
+    (row,) = profits.read([berkshire], Region.US, known)
     assert row.instrument == "nyse:BRK/B"
 
 
@@ -189,7 +191,7 @@ def test_a_simulated_day_ties_out_to_the_won(seed: int) -> None:
     theirs = profits.read([Reply(said.body, said.tr_cont)], Region.KR)
     days = MarketCalendar()
     book = our_day(rig, days)
-    result = tie_out(DAY, book.of_day(DAY), theirs, CostSchedule({Region.KR: days}))
+    result = tie_out(DAY, book.of_day(Region.KR, DAY), theirs, CostSchedule({Region.KR: days}))
     assert result.differences == ()
     assert len(result.compared) == len(rig.broker.market.listings)
     assert result.rounding == 0, "both round each order"
