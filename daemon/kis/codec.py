@@ -240,11 +240,15 @@ def balance_call(credentials: Credentials) -> Call:
 
 
 def next_page(call: Call, search: str, position: str) -> Call:
-    """The call for the page after the one that carried these two cursors."""
+    """The call for the page after the one that carried these two cursors.
+
+    A call without cursors is sent again as it was: only its header says that it goes on.
+    """
     cursors = {
-        f"CTX_AREA_{key}{width}": value
-        for key, value in (("FK", search), ("NK", position))
-        for width in (100, 200)
+        "CTX_AREA_FK100": search,
+        "CTX_AREA_NK100": position,
+        "CTX_AREA_FK200": search,
+        "CTX_AREA_NK200": position,
     }
     query = tuple((name, cursors.get(name, value)) for name, value in call.query)
     return replace(call, query=query, continued=True)

@@ -271,17 +271,16 @@ class Cursors(NamedTuple):
 
 
 def cursors(reply: Reply) -> Cursors:
-    """The paging cursors of a reply, unstripped. Those of overseas calls are twice as wide."""
+    """The paging cursors of a reply, unstripped; the foreign side's are twice as wide."""
 
     def raw(name: str) -> str:
-        wide = name.replace("100", "200")
-        names = (name, name.upper(), wide, wide.upper())
-        value = next((reply.body[each] for each in names if each in reply.body), "")
+        value = reply.body.get(name, reply.body.get(name.upper(), ""))
         if not isinstance(value, str):
             raise BadData("not a cursor", field=name, raw=reprlib.repr(value))
         return value
 
-    return Cursors(raw("ctx_area_fk100"), raw("ctx_area_nk100"))
+    width = "200" if any(key.lower() == "ctx_area_nk200" for key in reply.body) else "100"
+    return Cursors(raw(f"ctx_area_fk{width}"), raw(f"ctx_area_nk{width}"))
 
 
 def rows(reply: Reply, name: str) -> Sequence[Row]:
