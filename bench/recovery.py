@@ -32,7 +32,15 @@ from daemon.core.events import (
     OrderKind,
     OrderSent,
 )
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    Currency,
+    InstrumentId,
+    OrderId,
+    Side,
+    StrategyId,
+)
 from daemon.engine.ledger import Ledger
 from daemon.store.journal import SqliteJournal
 
@@ -44,7 +52,9 @@ CODES = ("005930", "000660", "035420", "051910", "005380")
 
 def facts() -> Iterator[Event]:
     """The life of one account: every fourth order is partly filled and cancelled."""
-    yield AccountReported(account=ACCOUNT, cash=Decimal(10**9), holdings=(), at=OPENING)
+    yield AccountReported(
+        account=ACCOUNT, cash={Currency.KRW: Decimal(10**9)}, holdings=(), at=OPENING
+    )
     number = 0
     while True:
         day, of_day = divmod(number, ORDERS_A_DAY)

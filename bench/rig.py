@@ -21,10 +21,10 @@ from bench.broker import ACCOUNT as ACCOUNT_DIGITS
 from bench.broker import CODES
 from daemon import log
 from daemon.clock import MarketClock, WallClock
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.events import AccountReported, Event
 from daemon.core.risk import RiskLimits
-from daemon.core.values import TRADES, AccountId, InstrumentId, StrategyId
+from daemon.core.values import TRADES, AccountId, Currency, InstrumentId, Region, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.host import StrategySlot
@@ -213,13 +213,15 @@ def _desk(
             for number, script in enumerate(scripts)
         ],
         limits=LIMITS,
-        calendar=MarketCalendar(),
+        calendars=Calendars({Region.KR: MarketCalendar()}),
         clock=clock,
     )
     for slot in desk.host.slots:
         desk.watch.want(slot.id, slot.interests)
     account, cash = broker.account_id, Decimal(10**12)
-    desk.ledger.record(AccountReported(account=account, cash=cash, holdings=(), at=clock.now()))
+    desk.ledger.record(
+        AccountReported(account=account, cash={Currency.KRW: cash}, holdings=(), at=clock.now())
+    )
     return desk
 
 

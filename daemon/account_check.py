@@ -1,7 +1,7 @@
 """A look at one account: cash, holdings, open orders, token. It asks and never orders."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.events import AccountReported, Holding
-from daemon.core.values import Side, code_of
+from daemon.core.values import Currency, Side, code_of
 from daemon.core.witness import BrokerOrder
 from daemon.log import mask_account
 from daemon.ports import AccessToken, Broker, Clock
@@ -44,12 +44,13 @@ class AccountSession(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView:
-    """What the broker said, at one moment. `cash` is KRW after all trades settle."""
+    """What the broker said, at one moment. `cash` is what is left of each currency once all
+    trades have settled."""
 
     mode: str
     account: str
     at: datetime
-    cash: Decimal
+    cash: Mapping[Currency, Decimal]
     holdings: tuple[Holding, ...]
     open_orders: tuple[BrokerOrder, ...]
     token_expires_at: datetime | None
@@ -89,7 +90,7 @@ def as_json(view: AccountView) -> str:
         "mode": view.mode,
         "account": view.account,
         "at": view.at,
-        "cash": str(view.cash),
+        "cash": {str(each): str(amount) for each, amount in sorted(view.cash.items())},
         "holdings": [
             {"code": code_of(held.instrument), "quantity": held.quantity, "cost": str(held.cost)}
             for held in view.holdings
@@ -126,7 +127,9 @@ def _tables(view: AccountView) -> RenderableType:
     head.add_column(justify="right")
     head.add_row("계좌 account", f"{view.account} ({view.mode})")
     head.add_row("시각 time", f"{local:%Y-%m-%d %H:%M:%S} KST")
-    head.add_row("예수금 cash", f"{view.cash:,.0f} KRW")
+    for currency, amount in sorted(view.cash.items()):
+        decimals = 0 if currency is Currency.KRW else 2
+        head.add_row("예수금 cash", f"{amount:,.{decimals}f} {currency}")
     head.add_row("토큰 token", _token(view))
     return Group(head, _holdings(view.holdings), _orders(view.open_orders))
 

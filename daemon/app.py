@@ -20,6 +20,7 @@ from daemon.core.values import Region
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
+from daemon.engine.routine import desk_timetable
 from daemon.ports import Journal
 from daemon.store.journal import SqliteJournal
 from daemon.wiring import Session, open_session
@@ -105,7 +106,7 @@ class App:
                 ledger=ledger,
                 slots=settings.strategy_slots,
                 limits=settings.risk_limits,
-                calendar=session.calendar,
+                calendars=session.calendars,
                 clock=session.clock,
                 inquiry_rate=settings.inquiry_rate,
             )
@@ -139,6 +140,10 @@ class App:
                     summary = self._summarise(session, desk, tally)
                     tasks.append(services.create_task(summary, name="summary"))
                 tasks.append(services.create_task(desk.host.run(), name="strategies"))
+                timetable = desk_timetable(
+                    desk, access=session.broker, calendars=session.calendars, clock=session.clock
+                )
+                routine = services.create_task(timetable.run(), name="timetable")
                 self._log.info("trading", gate=desk.gate.why() or "open")
                 self._settled()
                 try:
@@ -146,6 +151,8 @@ class App:
                         await stop.wait()
                 except TimeoutError:
                     self._log.info("duration_over", seconds=self._duration)
+                # Not marked as told what no strategy is there any more to hear.
+                routine.cancel()
             await self._stop(desk)
             await self._write_report(session, desk, profit, tally, started)
             await _end(tasks)
@@ -206,8 +213,8 @@ class App:
                 fills=tally.facts["OrderFilled"],
                 open_orders=len(portfolio.open_orders()),
                 positions=sum(1 for each in positions if each.quantity),
-                realised=round(sum(each.realised for each in positions)),
-                cash=portfolio.cash,
+                realised=reports.realised(portfolio),
+                cash=reports.amounts(portfolio.cash),
                 gate=desk.gate.why() or "open",
             )
 

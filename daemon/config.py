@@ -10,7 +10,6 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -20,13 +19,13 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator
 from daemon.core.risk import RiskLimits
 from daemon.core.values import InstrumentId, Interest, StrategyId, parse_instrument
@@ -35,7 +34,9 @@ from daemon.kis.channels import NoSuchChannel, registration_of
 from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
     CLASS,
+    CalendarSettings,
     CostSettings,
+    Dates,
     FeedSettings,
     LogSettings,
     RiskSettings,
@@ -109,10 +110,6 @@ def _loopback(value: str, scheme: str) -> str:
     return value.rstrip("/")
 
 
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Account = Annotated[str, AfterValidator(_account)]
 HtsId = Annotated[str, Field(max_length=40)]
@@ -145,7 +142,9 @@ class Settings(BaseSettings):
     sim: SimSettings = SimSettings()
     tape: TapeSettings = TapeSettings()
     log: LogSettings = LogSettings()
-    holidays: Annotated[frozenset[date], BeforeValidator(_split)] = frozenset()
+    holidays: Dates = frozenset()
+    """Closing days of KRX; those of other regions, and odd days, are in `calendar`."""
+    calendar: CalendarSettings = CalendarSettings()
     warnings: tuple[str, ...] = ()
     """What looked odd while reading, for the log."""
 
@@ -160,6 +159,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load_settings` collected: nothing is read behind its back."""
         return (init_settings,)
+
+    @property
+    def calendars(self) -> Calendars:
+        """The trading days and hours of every region."""
+        return self.calendar.calendars(self.holidays)
 
     @property
     def profile(self) -> Profile:

@@ -64,14 +64,14 @@ class InstrumentInfo(NamedTuple):
     """What the venue says of an instrument today. Prices in the instrument's currency.
 
     `step` is the price step at the last price, `day_volume` the shares traded today,
-    `None` where the venue does not say.
+    `None` where the venue does not say; the limits are `None` where a day has none.
     """
 
     instrument: InstrumentId
     last: Decimal
     base: Decimal
-    upper_limit: Decimal
-    lower_limit: Decimal
+    upper_limit: Decimal | None
+    lower_limit: Decimal | None
     step: Decimal
     day_volume: int | None
 
@@ -99,7 +99,10 @@ class Broker(Protocol):
     async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None: ...
 
     async def orders(self, since: date) -> Sequence[BrokerOrder]:
-        """Every order of the account from the day `since` until today, all pages."""
+        """Every order of the account from the day `since` until today, all pages.
+
+        `since` counts in each region by its own dates.
+        """
 
     async def account(self) -> AccountReported:
         """Cash and holdings, all pages."""
@@ -107,7 +110,14 @@ class Broker(Protocol):
     async def orderable_cash(
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None
     ) -> Decimal:
-        """KRW that may be spent on an order like this one without borrowing."""
+        """What may be spent on an order like this one without borrowing, in its currency."""
+
+
+class Access(Protocol):
+    """The right to speak to the broker, which ends and is renewed."""
+
+    async def renew_ahead(self, until: datetime) -> None:
+        """Make sure now that it lasts until `until`, as far as the broker grants it that long."""
 
 
 class MarketData(Protocol):

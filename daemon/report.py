@@ -23,7 +23,7 @@ from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.profit import Profit, ProfitBook
 from daemon.core.tieout import TieOut
-from daemon.core.values import Currency, InstrumentId, code_of
+from daemon.core.values import Currency, InstrumentId, code_of, currency_of
 
 
 @dataclass(slots=True)
@@ -60,17 +60,19 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """One side's view of an account: KRW, shares by code, and open shares by order number."""
+    """One side's view of an account: cash by currency, shares by code, open shares by number."""
 
-    cash: str
+    cash: Mapping[str, str]
     positions: Mapping[str, int]
     open_orders: Mapping[str, int]
 
     def differences(self, other: "Books") -> list[str]:
         """Where `other` differs, in words."""
         found = []
-        if self.cash != other.cash:
-            found.append(f"cash {self.cash} / {other.cash}")
+        for currency in sorted(self.cash.keys() | other.cash.keys()):
+            mine, told = self.cash.get(currency, "0"), other.cash.get(currency, "0")
+            if Decimal(mine) != Decimal(told):
+                found.append(f"cash {currency} {mine} / {told}")
         for name, ours, theirs in (
             ("position", self.positions, other.positions),
             ("open order", self.open_orders, other.open_orders),
@@ -83,7 +85,7 @@ class Books:
     def to_dict(self) -> dict[str, Any]:
         """As reports show it."""
         return {
-            "cash": self.cash,
+            "cash": dict(self.cash),
             "positions": dict(self.positions),
             "open_orders": dict(self.open_orders),
         }
@@ -92,7 +94,7 @@ class Books:
 def our_books(portfolio: Portfolio) -> Books:
     """The daemon's side."""
     return Books(
-        cash=str(portfolio.cash),
+        cash=amounts(portfolio.cash),
         positions={
             code_of(instrument): position.quantity
             for instrument, position in sorted(portfolio.positions.items())
@@ -103,6 +105,20 @@ def our_books(portfolio: Portfolio) -> Books:
             for order in portfolio.open_orders()
         },
     )
+
+
+def amounts(by_currency: Mapping[Currency, Decimal]) -> dict[str, str]:
+    """Money as reports and logs show it: texts, so that nothing is rounded."""
+    return {str(currency): str(amount) for currency, amount in sorted(by_currency.items())}
+
+
+def realised(portfolio: Portfolio) -> dict[str, str]:
+    """The profit of what was sold, by currency, before fees and taxes, rounded to a cent."""
+    profit: dict[Currency, Decimal] = {}
+    for position in portfolio.positions.values():
+        currency = currency_of(position.instrument)
+        profit[currency] = profit.get(currency, Decimal(0)) + position.realised
+    return amounts({currency: round(amount, 2) for currency, amount in profit.items()})
 
 
 def unknown_orders(portfolio: Portfolio) -> list[str]:

@@ -1,7 +1,9 @@
 """The sections of the settings, each checked by itself."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -9,11 +11,20 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     model_validator,
 )
 
+from daemon.core.calendar import (
+    LATE_DAY,
+    LATE_OPEN,
+    Calendars,
+    MarketCalendar,
+    OddDay,
+    half_day,
+)
 from daemon.core.costs import KIS_ONLINE, BrokerTariff, Listing, Security
 from daemon.core.risk import RiskLimits
 from daemon.core.values import (
@@ -37,6 +48,13 @@ def _instrument(value: str) -> InstrumentId:
         raise ValueError("only KRX instruments are traded in this version")
     return instrument
 
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+Dates = Annotated[frozenset[date], BeforeValidator(_split)]
+"""Days; as text, with commas between them."""
 
 Instrument = Annotated[str, AfterValidator(_instrument)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
@@ -157,3 +175,50 @@ class LogSettings(Section):
 
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
+
+
+class KoreanDays(Section):
+    """Odd days of KRX, whose holidays are a setting of their own, and how far both are known."""
+
+    known_until: date | None = None
+    late_opens: Dates = frozenset()
+    late_days: Dates = frozenset()
+
+
+class ForeignDays(Section):
+    """The holidays of a region, the days it closes early, and how far both are known."""
+
+    known_until: date | None = None
+    holidays: Dates = frozenset()
+    half_days: Dates = frozenset()
+
+
+class CalendarSettings(Section):
+    """The days of every region. One without `known_until` has no calendar, but for Korea's."""
+
+    kr: KoreanDays = KoreanDays()
+    us: ForeignDays = ForeignDays()
+    jp: ForeignDays = ForeignDays()
+    hk: ForeignDays = ForeignDays()
+    cn: ForeignDays = ForeignDays()
+
+    def calendars(self, korean_holidays: Iterable[date]) -> Calendars:
+        """As the core knows them."""
+        odd = dict.fromkeys(self.kr.late_opens, LATE_OPEN)
+        odd |= dict.fromkeys(self.kr.late_days, LATE_DAY)
+        known = {
+            Region.KR: MarketCalendar(
+                frozenset(korean_holidays), odd_days=odd, known_until=self.kr.known_until
+            )
+        }
+        foreign = {Region.US: self.us, Region.JP: self.jp, Region.HK: self.hk, Region.CN: self.cn}
+        for region, days in foreign.items():
+            if days.known_until is None:
+                continue
+            short: dict[date, OddDay] = {}
+            if days.half_days:
+                short = dict.fromkeys(days.half_days, half_day(region))
+            known[region] = MarketCalendar(
+                days.holidays, region, odd_days=short, known_until=days.known_until
+            )
+        return Calendars(known)

@@ -6,7 +6,7 @@ An exception stops that strategy alone. It never reads a clock or opens a socket
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -27,6 +27,7 @@ from daemon.core.values import (
     OrderId,
     Quote,
     Record,
+    Region,
     StrategyId,
     Tick,
 )
@@ -60,6 +61,29 @@ class MissedBars(NamedTuple):
     bars: tuple[Bar, ...]
 
 
+class SessionOpened(NamedTuple):
+    """Continuous trading has begun in a region the strategy trades in.
+
+    Told once a day, soon after `opens_at`, also over restarts of the daemon: a strategy that
+    starts later in the day asks its calendar.
+    """
+
+    region: Region
+    day: date
+    opens_at: datetime
+    closes_at: datetime
+
+
+class SessionClosed(NamedTuple):
+    """The regular session of a region the strategy trades in is over. Told once a day."""
+
+    region: Region
+    day: date
+    closed_at: datetime
+
+
+SessionEvent = SessionOpened | SessionClosed
+
 StrategyEvent = (
     Tick
     | OrderBook
@@ -70,9 +94,11 @@ StrategyEvent = (
     | OrderEvent
     | MarketGap
     | MissedBars
+    | SessionEvent
 )
-"""What `StrategyContext.events` yields. Order facts, gaps and missed bars are never dropped; when a
-strategy falls behind, only the newest event of each other kind and instrument is kept."""
+"""What `StrategyContext.events` yields. Order facts, gaps, missed bars, opens and closes are never
+dropped; when a strategy falls behind, only the newest event of each other kind and instrument is
+kept."""
 
 
 class Parameters(BaseModel):
@@ -89,7 +115,8 @@ class StrategyContext(Protocol):
     @property
     def instruments(self) -> tuple[InstrumentId, ...]: ...
     @property
-    def calendar(self) -> MarketCalendar: ...
+    def calendar(self) -> MarketCalendar:
+        """That of its first instrument: of all of them unless it trades in two countries."""
 
     def now(self) -> datetime:
         """The time of the market this strategy trades in, aware UTC; simulated in a simulation."""

@@ -20,9 +20,9 @@ from daemon import log
 from daemon import report as reports
 from daemon.clock import MarketClock, SimulatedClock, WallClock
 from daemon.config import Settings
-from daemon.core.calendar import KST, MarketCalendar
+from daemon.core.calendar import KST, Calendars, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
-from daemon.core.values import AccountId, code_of
+from daemon.core.values import AccountId, Currency, Region, code_of
 from daemon.kis.codec import Credentials
 from daemon.kis.link import HttpTransport, WsTransport
 from daemon.kis.rest import KisRest
@@ -48,7 +48,7 @@ class Session:
     broker: KisRest
     feed: KisFeed
     clock: Clock
-    calendar: MarketCalendar
+    calendars: Calendars
     tokens: TokenStore
     simulator_url: str | None
     simulator: SimulatorServer | None = None
@@ -67,6 +67,11 @@ class Session:
         await asyncio.Event().wait()
 
     @property
+    def calendar(self) -> MarketCalendar:
+        """That of KRX."""
+        return self.calendars.of(Region.KR)
+
+    @property
     def token(self) -> AccessToken | None:
         """The access token all processes of this key share, if there is one."""
         return self.tokens.load()
@@ -83,7 +88,7 @@ class Session:
         door = await _ask(self.simulator_url, "/sim/door")
         account = books["accounts"][self.broker.account_id]
         theirs = reports.Books(
-            cash=str(account["cash"]),
+            cash={str(Currency.KRW): str(account["cash"])},
             positions={code: held for code, held in account["holdings"].items() if held},
             open_orders={
                 order["number"].lstrip("0"): order["remaining"] for order in account["open_orders"]
@@ -95,7 +100,7 @@ class Session:
         account = await self.broker.account()
         orders = await self.broker.orders(self.calendar.local_date(self.clock.now()))
         return reports.Books(
-            cash=str(account.cash),
+            cash=reports.amounts(account.cash),
             positions={code_of(each.instrument): each.quantity for each in account.holdings},
             open_orders={
                 order.refs[-1].number: order.remaining for order in orders if order.remaining
@@ -231,7 +236,7 @@ def assemble(
         broker=broker,
         feed=feed,
         clock=clock,
-        calendar=MarketCalendar.with_holidays(settings.holidays),
+        calendars=settings.calendars,
         tokens=tokens,
         simulator_url=None,
     )
@@ -277,7 +282,8 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         speed=sim.speed,
         cash=sim.cash,
         charges=Charges() if sim.charges else None,
-        holidays=frozenset(settings.holidays),
+        holidays=settings.holidays,
+        odd_days=settings.calendars.of(Region.KR).odd_days,
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),
         accounts=(settings.account,),

@@ -21,6 +21,7 @@ from daemon.core.risk import RiskLimits
 from daemon.core.values import (
     AccountId,
     BrokerRef,
+    Currency,
     InstrumentId,
     OrderBook,
     OrderId,
@@ -133,7 +134,7 @@ def reported(cash: int, **holdings: int) -> AccountReported:
     """The broker's books; holdings as `krx_005930=10`, bought at 70,000 KRW."""
     return AccountReported(
         account=ACCOUNT,
-        cash=Decimal(cash),
+        cash={Currency.KRW: Decimal(cash)},
         holdings=tuple(
             Holding(
                 instrument=InstrumentId(name.replace("_", ":")),

@@ -15,7 +15,7 @@ from daemon.core.calendar import MarketCalendar
 from daemon.core.errors import OutcomeUnknown
 from daemon.core.events import AccountReported, Holding, OrderKind
 from daemon.core.orders import Order
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Side
+from daemon.core.values import AccountId, BrokerRef, Currency, InstrumentId, Side
 from daemon.core.witness import BrokerOrder
 from daemon.ports import AccessToken
 
@@ -62,7 +62,10 @@ class FakeBroker:
             Holding(instrument=InstrumentId("krx:000660"), quantity=3, cost=Decimal(600_000)),
         )
         return AccountReported(
-            account=self.account_id, cash=Decimal(1234567), holdings=holdings, at=NOW
+            account=self.account_id,
+            cash={Currency.KRW: Decimal(1234567)},
+            holdings=holdings,
+            at=NOW,
         )
 
     async def orders(self, since: date) -> Sequence[BrokerOrder]:
@@ -147,7 +150,7 @@ def test_a_token_that_is_no_use_is_told(token: AccessToken | None, words: str) -
 
 def test_json_rounds_nothing_and_leaves_out_what_is_done() -> None:
     content = json.loads(as_json(view(TOKEN)))
-    assert content["cash"] == "1234567"
+    assert content["cash"] == {"KRW": "1234567"}
     assert content["account"] == "12****78-01"
     assert [each["code"] for each in content["holdings"]] == ["000660", "005930"]
     assert [each["remaining"] for each in content["open_orders"]] == [400, 7]

@@ -249,7 +249,7 @@ def test_the_account_is_shown(
     monkeypatch.setattr(cli, "open_session", opened)
     assert check_accounts.main(["--json"] if as_json else []) == cli.EXIT_OK
     out = capsys.readouterr().out
-    assert json.loads(out)["cash"] == "1234567" if as_json else "1,234,567 KRW" in out
+    assert json.loads(out)["cash"] == {"KRW": "1234567"} if as_json else "1,234,567 KRW" in out
 
 
 def test_an_account_that_cannot_be_asked_is_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:

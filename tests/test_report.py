@@ -30,7 +30,7 @@ from tests.builders import (
 
 def books(cash: str = "100", held: int = 1, open_shares: int = 0) -> Books:
     return Books(
-        cash=cash,
+        cash={"KRW": cash},
         positions={"005930": held} if held else {},
         open_orders={"7": open_shares} if open_shares else {},
     )
@@ -39,7 +39,7 @@ def books(cash: str = "100", held: int = 1, open_shares: int = 0) -> Books:
 def test_books_are_equal_only_to_the_won_the_share_and_the_order() -> None:
     assert books().differences(books()) == []
     assert books().differences(books(held=0)) == ["position 005930: 1 / 0"]
-    assert books(cash="101").differences(books()) == ["cash 101 / 100"]
+    assert books(cash="101").differences(books()) == ["cash KRW 101 / 100"]
     assert books().differences(books(open_shares=3)) == ["open order 7: 0 / 3"]
 
 
@@ -63,7 +63,7 @@ def test_our_books_and_what_is_unknown() -> None:
         portfolio.apply(event)
 
     ours = report.our_books(portfolio)
-    assert ours.cash == str(Decimal(720_000))
+    assert ours.cash == {"KRW": str(Decimal(720_000))}
     assert ours.positions == {"005930": 4}
     assert ours.open_orders == {"1": 6, "unnumbered b": 10}
     assert report.unknown_orders(portfolio) == ["b"]

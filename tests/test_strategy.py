@@ -19,6 +19,7 @@ from daemon.strategy import (
     MarketGap,
     MissedBars,
     Parameters,
+    SessionEvent,
     Strategy,
     StrategyContext,
     StrategyEvent,
@@ -91,5 +92,5 @@ def test_strategies_see_market_events_and_order_facts_alone() -> None:
     seen = set(get_args(StrategyEvent))
 
     market = {Tick, OrderBook, Quote, ExpectedPrice, MarketStatus, Record, MarketGap, MissedBars}
-    assert seen == {*market, *get_args(OrderEvent)}
+    assert seen == {*market, *get_args(SessionEvent), *get_args(OrderEvent)}
     assert seen & set(get_args(Event)) == set(get_args(OrderEvent))

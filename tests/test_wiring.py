@@ -189,7 +189,7 @@ def test_asking_before_anything_ever_ran_shows_a_new_account_and_leaves_nothing(
     async def scenario() -> None:
         async with open_session(settings, trading=False) as session:
             theirs, _ = await session.broker_books()
-            assert (theirs.cash, theirs.positions) == ("100000000", {})
+            assert (theirs.cash, theirs.positions) == ({"KRW": "100000000"}, {})
 
     run(scenario())
     assert not settings.shared_dir.exists() or not list(settings.shared_dir.iterdir())
@@ -215,7 +215,7 @@ def test_an_announcement_that_leads_nowhere_is_passed_over(
     async def scenario() -> None:
         async with open_session(settings, trading=False) as session:
             theirs, _ = await session.broker_books()
-            assert theirs.cash == "100000000"
+            assert theirs.cash == {"KRW": "100000000"}
 
     run(scenario())
 
@@ -291,7 +291,7 @@ def test_both_ways_of_asking_for_the_brokers_books_agree(
                 assert theirs == inquired
                 assert theirs.positions == {CODE: 3}
                 assert theirs.open_orders == {number.lstrip("0"): 2}
-                assert int(theirs.cash) < 100_000_000
+                assert int(theirs.cash["KRW"]) < 100_000_000
                 # The simulator counts what came to its door, the other side what it sent itself.
                 assert virtual.simulator_url is None
                 assert counted == {"requests": virtual.broker.stats.requests}

@@ -6,11 +6,10 @@ from decimal import Decimal
 
 from daemon.core.events import AccountReported
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import InstrumentId
+from daemon.core.values import Currency, InstrumentId, currency_of
 
-CASH = "cash"
 COST_CEILING = Decimal("0.005")
-"""No commission and tax on KRX stocks together reaches this part of what was traded."""
+"""No commission and tax on stocks together reaches this part of what was traded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +23,7 @@ class Discrepancy:
 
 def is_nothing(report: AccountReported) -> bool:
     """Whether a balance shows neither cash nor shares: a rare account, and a common fault."""
-    return not report.cash and not report.holdings
+    return not any(report.cash.values()) and not report.holdings
 
 
 def credible(portfolio: PortfolioView, report: AccountReported) -> bool:
@@ -33,8 +32,24 @@ def credible(portfolio: PortfolioView, report: AccountReported) -> bool:
     In a credible balance an instrument without a row is flat. In any other nothing is known of
     it, and the balance proves nothing: no difference, no agreement, no order's absence.
     """
-    known = portfolio.cash or any(each.quantity for each in portfolio.positions.values())
-    return not (is_nothing(report) and known)
+    held = any(each.quantity for each in portfolio.positions.values())
+    return not (is_nothing(report) and (held or any(portfolio.cash.values())))
+
+
+def credible_in(currency: Currency, portfolio: PortfolioView, report: AccountReported) -> bool:
+    """Whether a balance can be true of one currency: each region's part is an answer of its own.
+
+    Unlike `credible` this may be false for ever: the last dollar may have been changed into won.
+    So it only keeps an empty part from proving that an order never came to be.
+    """
+    told = report.cash_of(currency) or any(
+        currency_of(each.instrument) is currency for each in report.holdings
+    )
+    known = portfolio.cash_of(currency) or any(
+        each.quantity and currency_of(each.instrument) is currency
+        for each in portfolio.positions.values()
+    )
+    return bool(told or not known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +121,39 @@ def differences(portfolio: PortfolioView, report: AccountReported) -> list[Discr
                     theirs=f"{held} shares",
                 )
             )
-    if report.cash != portfolio.cash and not costs(portfolio, report):
-        found.append(
-            Discrepancy(subject=CASH, ours=f"{portfolio.cash} KRW", theirs=f"{report.cash} KRW")
-        )
+    explained = costs(portfolio, report)
+    for currency in sorted(report.cash.keys() | portfolio.cash.keys()):
+        cash, told = portfolio.cash_of(currency), report.cash_of(currency)
+        if cash != told and currency not in explained:
+            found.append(
+                Discrepancy(
+                    subject=cash_subject(currency),
+                    ours=f"{cash} {currency}",
+                    theirs=f"{told} {currency}",
+                )
+            )
     return found
 
 
-def costs(portfolio: PortfolioView, report: AccountReported) -> Decimal:
-    """What the broker charged, if that explains all of the difference in cash; else zero.
+def costs(portfolio: PortfolioView, report: AccountReported) -> dict[Currency, Decimal]:
+    """What the broker charged in the currencies where that explains all of a difference in cash.
 
     Notices and lists tell prices before fees and taxes, the balance is after them. Negative
     when the broker gives back some of what it had charged.
     """
-    missing = portfolio.cash - report.cash
-    most = portfolio.traded * COST_CEILING - portfolio.charged
-    return missing if -portfolio.charged <= missing <= most else Decimal(0)
+    found = {}
+    for currency in sorted(report.cash.keys() | portfolio.cash.keys()):
+        charged = portfolio.charged_of(currency)
+        missing = portfolio.cash_of(currency) - report.cash_of(currency)
+        most = portfolio.traded_of(currency) * COST_CEILING - charged
+        if missing and -charged <= missing <= most:
+            found[currency] = missing
+    return found
+
+
+def cash_subject(currency: Currency) -> str:
+    """What a difference in the cash of a currency is called."""
+    return f"cash {currency}"
 
 
 def position_subject(instrument: InstrumentId) -> str:

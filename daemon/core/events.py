@@ -4,12 +4,23 @@ Facts are frozen and named in the past tense; state is their fold. A new fact ne
 here and a member of `Event`; the journal writes it without further help.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    Currency,
+    InstrumentId,
+    OrderId,
+    Region,
+    Side,
+    StrategyId,
+    region_of,
+)
 
 
 class OrderKind(StrEnum):
@@ -231,20 +242,24 @@ class Holding:
 class AccountReported:
     """The broker's books, complete, as adopted by ours.
 
-    `cash` is trade-date cash in KRW: what is left once every trade made so far has settled.
-    Recorded when the journal is first opened on an account, and when an operator accepts the
-    broker's books after a discrepancy.
+    `cash` is trade-date cash by currency: what is left once every trade made so far has settled.
+    A currency that is not told of counts as none of it. Recorded when the journal is first opened
+    on an account, and when an operator accepts the broker's books after a discrepancy.
     """
 
     account: AccountId
-    cash: Decimal
+    cash: Mapping[Currency, Decimal]
     holdings: tuple[Holding, ...]
     at: datetime
+
+    def cash_of(self, currency: Currency) -> Decimal:
+        """Trade-date cash in one currency."""
+        return self.cash.get(currency, Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostsCharged:
-    """Fees and taxes, in KRW, that the broker's cash shows and no fill told of.
+    """Fees and taxes that the broker's cash of one currency shows and no fill told of.
 
     A negative `amount` is given back.
     """
@@ -252,6 +267,7 @@ class CostsCharged:
     account: AccountId
     amount: Decimal
     at: datetime
+    currency: Currency = Currency.KRW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +281,11 @@ class ExternalOrderSeen:
     side: Side
     quantity: int
     at: datetime
+
+    @property
+    def region(self) -> Region:
+        """Whose order numbers `number` is one of."""
+        return region_of(self.instrument)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +330,15 @@ class TradingArmed:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDone:
+    """A job of the timetable is done for the trading day `day`, and is not done again."""
+
+    job: str
+    day: date
+    at: datetime
+
+
 OrderEvent = (
     OrderCreated
     | OrderSent
@@ -336,4 +366,5 @@ Event = (
     | TradingHalted
     | TradingResumed
     | TradingArmed
+    | JobDone
 )

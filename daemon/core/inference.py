@@ -18,8 +18,15 @@ from daemon.core.events import (
     TimeInForce,
 )
 from daemon.core.orders import Order, OrderState
-from daemon.core.portfolio import PortfolioView
-from daemon.core.values import BrokerRef, InstrumentId, OrderId, Side
+from daemon.core.portfolio import OrderKey, PortfolioView
+from daemon.core.values import (
+    BrokerRef,
+    InstrumentId,
+    OrderId,
+    Side,
+    currency_of,
+    region_of,
+)
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 
 
@@ -127,7 +134,7 @@ def modified_by_row(order: Order, row: BrokerOrder, at: datetime) -> list[OrderM
 
 
 def missing_fill(order: Order, row: BrokerOrder) -> Fill | None:
-    """What the broker counts beyond our fills, exact to the won; `None` if it cannot be."""
+    """What the broker counts beyond our fills, exact to the last digit; `None` if it cannot be."""
     quantity = row.filled - order.filled
     notional = row.notional - order.notional
     if row.filled > order.intent.quantity or notional <= 0:
@@ -171,10 +178,11 @@ def still_open(order: Order, row: BrokerOrder) -> Discrepancy:
 
 def contradiction(order: Order, row: BrokerOrder) -> Discrepancy:
     """The two counts of an order that cannot both be right."""
+    currency = currency_of(order.intent.instrument)
     return Discrepancy(
         subject=f"order {order.id}",
-        ours=f"{order.filled} shares filled for {order.notional} KRW",
-        theirs=f"{row.filled} shares filled for {row.notional} KRW",
+        ours=f"{order.filled} shares filled for {order.notional} {currency}",
+        theirs=f"{row.filled} shares filled for {row.notional} {currency}",
     )
 
 
@@ -257,7 +265,7 @@ def absent(order: Order, further: str, at: datetime) -> OrderRejected:
 
 def unless_owned(
     portfolio: PortfolioView,
-    given: dict[tuple[date, str], OrderId],
+    given: dict[OrderKey, OrderId],
     outcome: Outcome,
 ) -> Outcome:
     """What is implied, or a discrepancy if it gives an order a number of another one.
@@ -266,11 +274,12 @@ def unless_owned(
     """
     if not isinstance(outcome, OrderModified):
         return outcome
-    number = (outcome.ref.day, outcome.ref.number)
-    known = portfolio.find(*number)
-    owner = given.get(number) if known is None else known.id
+    region = region_of(portfolio.orders[outcome.order].intent.instrument)
+    key = (region, outcome.ref.day, outcome.ref.number)
+    known = portfolio.find(key)
+    owner = given.get(key) if known is None else known.id
     if owner is None or owner == outcome.order:
-        given[number] = outcome.order
+        given[key] = outcome.order
         return outcome
     return Discrepancy(
         subject=f"order {outcome.order}",
@@ -282,7 +291,7 @@ def unless_owned(
 def known(portfolio: PortfolioView, row: BrokerOrder) -> Order | None:
     """Our order behind a row, by any of its numbers."""
     for ref in row.refs:
-        order = portfolio.find(ref.day, ref.number)
+        order = portfolio.find((row.region, ref.day, ref.number))
         if order is not None:
             return order
     return None

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Protocol
 
 from daemon.core import orders as order_life
-from daemon.core.calendar import KST
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
     AccountReported,
@@ -18,6 +17,7 @@ from daemon.core.events import (
     Event,
     ExternalOrderSeen,
     Fill,
+    JobDone,
     ModifySent,
     OrderCreated,
     OrderEvent,
@@ -29,9 +29,22 @@ from daemon.core.events import (
     TradingResumed,
 )
 from daemon.core.orders import Order
-from daemon.core.values import InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import (
+    Currency,
+    InstrumentId,
+    OrderId,
+    Region,
+    Side,
+    StrategyId,
+    currency_of,
+    region_of,
+)
+from daemon.core.zones import local_date
 
 RECENT_SENDS_LIMIT = 10_000
+
+OrderKey = tuple[Region, date, str]
+"""What tells an account's orders apart at the broker: region, the region's date, and number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +108,7 @@ class PortfolioView(Protocol):
     @property
     def positions(self) -> Mapping[InstrumentId, Position]: ...
     @property
-    def cash(self) -> Decimal: ...
-    @property
-    def traded(self) -> Decimal: ...
-    @property
-    def charged(self) -> Decimal: ...
+    def cash(self) -> Mapping[Currency, Decimal]: ...
     @property
     def opened(self) -> bool: ...
     @property
@@ -111,37 +120,52 @@ class PortfolioView(Protocol):
     @property
     def recent_sends(self) -> Iterable[datetime]: ...
     @property
-    def external(self) -> Mapping[tuple[date, str], ExternalOrderSeen]: ...
+    def external(self) -> Mapping[OrderKey, ExternalOrderSeen]: ...
+    def cash_of(self, currency: Currency) -> Decimal: ...
+    def traded_of(self, currency: Currency) -> Decimal: ...
+    def charged_of(self, currency: Currency) -> Decimal: ...
     def open_orders(self) -> list[Order]: ...
-    def find(self, day: date, number: str) -> Order | None: ...
+    def find(self, key: OrderKey) -> Order | None: ...
     def position(self, instrument: InstrumentId) -> Position: ...
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position: ...
     def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int: ...
 
 
 class Portfolio:
-    """One account's orders, positions and cash.
+    """One account's orders, positions and cash by currency.
 
-    `traded` and `charged` are the last trading day's turnover and costs in KRW.
     The core's one mutable object. Only the ledger calls `apply`; everybody else reads.
     """
 
     def __init__(self) -> None:
         self.orders: dict[OrderId, Order] = {}
         self.positions: dict[InstrumentId, Position] = {}
-        self.cash = Decimal(0)
-        self.traded = Decimal(0)
-        self.charged = Decimal(0)
+        self.cash: dict[Currency, Decimal] = {}
         self.opened = False
         self.halted = ""
         self.armed = False
+        self.jobs_done: set[tuple[str, date]] = set()
         self.discrepancies: dict[str, DiscrepancyFound] = {}
-        self.external: dict[tuple[date, str], ExternalOrderSeen] = {}
+        self.external: dict[OrderKey, ExternalOrderSeen] = {}
         self.recent_sends: deque[datetime] = deque(maxlen=RECENT_SENDS_LIMIT)
-        self._traded_on: date | None = None
+        self._traded: dict[Currency, Decimal] = {}
+        self._charged: dict[Currency, Decimal] = {}
+        self._traded_on: dict[Currency, date] = {}
         self._by_strategy: dict[tuple[StrategyId, InstrumentId], Position] = {}
         self._open: dict[OrderId, Order] = {}
-        self._numbers: dict[tuple[date, str], OrderId] = {}
+        self._numbers: dict[OrderKey, OrderId] = {}
+
+    def cash_of(self, currency: Currency) -> Decimal:
+        """Trade-date cash in one currency."""
+        return self.cash.get(currency, Decimal(0))
+
+    def traded_of(self, currency: Currency) -> Decimal:
+        """The turnover in one currency on the last day that anything traded in it."""
+        return self._traded.get(currency, Decimal(0))
+
+    def charged_of(self, currency: Currency) -> Decimal:
+        """The costs in one currency since the first trade of that day."""
+        return self._charged.get(currency, Decimal(0))
 
     def open_orders(self) -> list[Order]:
         """Orders that are, or may be, alive at the broker, oldest first."""
@@ -163,9 +187,9 @@ class Portfolio:
             if held == instrument and owner != strategy
         )
 
-    def find(self, day: date, number: str) -> Order | None:
-        """The order the broker keeps under `number` on that day, if it is ours."""
-        order_id = self._numbers.get((day, number))
+    def find(self, key: OrderKey) -> Order | None:
+        """The order the broker keeps under that number in a region on a day, if it is ours."""
+        order_id = self._numbers.get(key)
         return None if order_id is None else self.orders[order_id]
 
     def verify(self, events: Sequence[Event]) -> None:
@@ -178,10 +202,10 @@ class Portfolio:
             if isinstance(event, OrderEvent):
                 known = changed.get(event.order) or self.orders.get(event.order)
                 changed[event.order] = after = _after(known, event)
-                for ref in after.refs:
-                    owner = self._numbers.get((ref.day, ref.number), event.order)
+                for key in order_keys(after):
+                    owner = self._numbers.get(key, event.order)
                     if owner != event.order:
-                        raise InvariantBroken(f"number {ref.number} is of {owner} already")
+                        raise InvariantBroken(f"number {key[-1]} is of {owner} already")
 
     def apply(self, event: Event) -> None:
         """Take one fact in. Raises `InvariantBroken` when it contradicts an earlier one."""
@@ -192,10 +216,10 @@ class Portfolio:
             case AccountReported():
                 self._adopt(event)
             case CostsCharged():
-                self.cash -= event.amount
-                self.charged += event.amount
+                self._pay(event.currency, event.amount)
+                self._charged[event.currency] = self.charged_of(event.currency) + event.amount
             case ExternalOrderSeen():
-                self.external[event.day, event.number] = event
+                self.external[event.region, event.day, event.number] = event
             case DiscrepancyFound():
                 self.discrepancies[event.subject] = event
             case DiscrepancyCleared():
@@ -206,6 +230,8 @@ class Portfolio:
                 self.halted = ""
             case TradingArmed():
                 self.armed = True
+            case JobDone():
+                self.jobs_done.add((event.job, event.day))
 
     def _apply_order(self, event: OrderEvent) -> None:
         order = _after(self.orders.get(event.order), event)
@@ -223,8 +249,8 @@ class Portfolio:
 
     def _keep(self, order: Order) -> None:
         self.orders[order.id] = order
-        for ref in order.refs:
-            self._numbers[ref.day, ref.number] = order.id
+        for key in order_keys(order):
+            self._numbers[key] = order.id
         if order.is_open:
             self._open[order.id] = order
         else:
@@ -235,21 +261,25 @@ class Portfolio:
         self.positions[instrument] = self.position(instrument).apply(fill)
         key = (order.intent.strategy, instrument)
         self._by_strategy[key] = self.strategy_position(*key).apply(fill)
-        self.cash -= fill.side.sign * fill.notional
+        self._pay(currency_of(instrument), fill.side.sign * fill.notional)
+
+    def _pay(self, currency: Currency, amount: Decimal) -> None:
+        self.cash[currency] = self.cash_of(currency) - amount
 
     def _count_traded(self, event: OrderFilled) -> None:
-        day = event.at.astimezone(KST).date()
-        if day != self._traded_on:
-            self._traded_on = day
-            self.traded = self.charged = Decimal(0)
-        self.traded += event.fill.notional
+        region = region_of(event.fill.instrument)
+        currency, day = region.currency, local_date(region, event.at)
+        if day != self._traded_on.get(currency):
+            self._traded_on[currency] = day
+            self._traded[currency] = self._charged[currency] = Decimal(0)
+        self._traded[currency] += event.fill.notional
 
     def _reprice(self, order: Order, amount: Decimal) -> None:
         side, instrument = order.intent.side, order.intent.instrument
         key = (order.intent.strategy, instrument)
         self.positions[instrument] = self.position(instrument).reprice(side, amount)
         self._by_strategy[key] = self.strategy_position(*key).reprice(side, amount)
-        self.cash -= side.sign * amount
+        self._pay(currency_of(instrument), side.sign * amount)
 
     def _adopt(self, report: AccountReported) -> None:
         """The broker's books replace ours; what strategies realised so far is kept."""
@@ -261,8 +291,10 @@ class Portfolio:
             self.positions[instrument] = replace(
                 self.position(instrument), quantity=holding.quantity, cost=holding.cost
             )
-        self.cash = report.cash
-        self.traded = self.charged = Decimal(0)
+        self.cash = dict(report.cash)
+        # The day is kept: what traded before is in the cash taken over, costs and all.
+        self._traded = dict.fromkeys(self._traded, Decimal(0))
+        self._charged = dict.fromkeys(self._charged, Decimal(0))
         self.opened = True
         for instrument in self.positions:
             self._trim_shares(instrument)
@@ -280,6 +312,14 @@ class Portfolio:
                 kept = replace(position, quantity=position.quantity - lost, cost=cost)
                 self._by_strategy[key] = kept
                 excess -= lost
+
+
+def order_keys(order: Order) -> list[OrderKey]:
+    """Every number of an order at the broker."""
+    if not order.refs:
+        return []
+    region = region_of(order.intent.instrument)
+    return [(region, ref.day, ref.number) for ref in order.refs]
 
 
 def _after(known: Order | None, event: OrderEvent) -> Order:

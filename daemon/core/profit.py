@@ -327,12 +327,12 @@ class ProfitBook:
 
     def _charge(self, event: CostsCharged) -> None:
         """The costs are counted by the schedule already: this only says what the broker took."""
-        currency = Currency.KRW
+        currency = event.currency
         self.charged[currency] = self.charged.get(currency, Decimal(0)) + event.amount
 
     def _adopt(self, report: AccountReported) -> None:
         """The broker's books replace the positions, as in the portfolio; profit so far is kept."""
-        self.settlements.open({Currency.KRW: report.cash})
+        self.settlements.open(report.cash)
         held = {holding.instrument: holding for holding in report.holdings}
         for instrument in self._account.keys() | held.keys():
             holding = held.get(instrument)

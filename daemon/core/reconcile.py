@@ -11,8 +11,7 @@ from datetime import date, datetime
 
 from daemon.core import inference
 from daemon.core import orders as order_life
-from daemon.core.books import differences, position_subject
-from daemon.core.calendar import KST
+from daemon.core.books import credible_in, differences, position_subject
 from daemon.core.events import (
     AccountReported,
     CancelRefused,
@@ -30,9 +29,10 @@ from daemon.core.events import (
 )
 from daemon.core.inference import Hint, Outcome
 from daemon.core.orders import Order, OrderState
-from daemon.core.portfolio import PortfolioView
-from daemon.core.values import AccountId, OrderId
+from daemon.core.portfolio import OrderKey, PortfolioView
+from daemon.core.values import AccountId, OrderId, Region, currency_of, region_of
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
+from daemon.core.zones import local_date
 
 PARKED_LIMIT = 1_000
 
@@ -111,10 +111,10 @@ class Reconciler:
         self, portfolio: PortfolioView, notice: BrokerNotice, *, at: datetime, now: float
     ) -> list[Outcome]:
         """What a notice means. One with an unknown number waits for its order to claim it."""
-        order = portfolio.find(notice.day, notice.number)
+        order = portfolio.find(notice.key)
         if order is not None:
             return self._meaning(portfolio, order, notice, at=at, now=now)
-        if (notice.day, notice.number) in portfolio.external:
+        if notice.key in portfolio.external:
             return []
         self._parked.append(_Parked(notice, now))
         if len(self._parked) > PARKED_LIMIT:
@@ -128,13 +128,11 @@ class Reconciler:
         looked at; call again until nothing comes.
         """
         self._parked = [
-            parked
-            for parked in self._parked
-            if (parked.notice.day, parked.notice.number) not in portfolio.external
+            parked for parked in self._parked if parked.notice.key not in portfolio.external
         ]
         for parked in list(self._parked):
             notice = parked.notice
-            order = portfolio.find(notice.day, notice.number)
+            order = portfolio.find(notice.key)
             if order is not None:
                 self._parked.remove(parked)
                 meaning = self._meaning(portfolio, order, notice, at=at, now=now)
@@ -144,9 +142,7 @@ class Reconciler:
         for parked in self._parked:
             if now - parked.since > self._grace and not self._awaits_reply(portfolio, parked):
                 notice = parked.notice
-                self._parked = [
-                    other for other in self._parked if other.notice.number != notice.number
-                ]
+                self._parked = [other for other in self._parked if other.notice.key != notice.key]
                 return [self._external(notice, at)]
         return []
 
@@ -157,36 +153,40 @@ class Reconciler:
         *,
         asked: float,
         since: date,
-        dead_before: date,
+        dead_before: Mapping[Region, date],
+        over_before: Mapping[Region, date] | None = None,
         at: datetime,
         now: float,
     ) -> list[Outcome]:
         """What a list of the broker's orders from the day `since` on means.
 
-        `asked` is when the inquiry left. Orders of days before `dead_before` no longer live at
-        the exchange, whatever the list says of an open rest. A list that lacks an order it must
-        know is only a part: what it shows is true, and what it does not show means nothing.
+        `asked` is when the inquiry left. Orders of days before their region's `dead_before` no
+        longer live at the exchange, whatever the list says of an open rest, and those of days
+        before `over_before` no longer if it says that nothing is open. A list that
+        lacks an order it must know is only a part: what it shows is true, and what it does not
+        show means nothing.
         """
         outcomes: list[Outcome] = []
         seen: dict[OrderId, Order] = {}
         strangers: list[BrokerOrder] = []
-        given: dict[tuple[date, str], OrderId] = {}
+        given: dict[OrderKey, OrderId] = {}
         owned: list[tuple[OrderId, BrokerOrder]] = []
         for row in rows:
             order = inference.known(portfolio, row)
             if order is None:
-                number = (row.day, row.refs[0].number)
-                if number not in given:
+                if row.key not in given:
                     order = self._claim_by_row(portfolio, row, seen)
                 if order is None:
                     strangers.append(row)
                     continue
-                given[number] = order.id
+                given[row.key] = order.id
                 accepted = OrderAccepted(order=order.id, ref=row.refs[0], at=at)
                 outcomes.append(accepted)
                 order = order_life.apply(order, accepted)
             order = seen.get(order.id, order)
-            implied = self._compare(order, row, asked=asked, dead_before=dead_before, at=at)
+            over = dead_before if over_before is None or row.remaining else over_before
+            dead = over[row.region]
+            implied = self._compare(order, row, asked=asked, dead_before=dead, at=at)
             implied = [inference.unless_owned(portfolio, given, outcome) for outcome in implied]
             for outcome in implied:
                 if isinstance(outcome, OrderEvent):
@@ -211,8 +211,9 @@ class Reconciler:
         moved = {each.subject for each in differences(portfolio, report)}
         for order in portfolio.open_orders():
             if order.state is OrderState.IN_DOUBT and self._is_settled(order, asked):
-                subject = position_subject(order.intent.instrument)
-                self._account_quiet[order.id] = subject not in moved
+                instrument = order.intent.instrument
+                if credible_in(currency_of(instrument), portfolio, report):
+                    self._account_quiet[order.id] = position_subject(instrument) not in moved
         return list(self._proven_absent(portfolio, at))
 
     def _meaning(
@@ -285,8 +286,7 @@ class Reconciler:
         self, portfolio: PortfolioView, row: BrokerOrder, taken: Mapping[OrderId, Order]
     ) -> Order | None:
         """The order in doubt that owns a row nobody knows. Equal ones are interchangeable."""
-        first = row.refs[0]
-        if (first.day, first.number) in portfolio.external or inference.awaited(portfolio, row):
+        if row.key in portfolio.external or inference.awaited(portfolio, row):
             return None
         for order in portfolio.open_orders():
             if order.id in taken or order.state is not OrderState.IN_DOUBT:
@@ -301,7 +301,7 @@ class Reconciler:
         rows: Sequence[BrokerOrder],
         claimed: Mapping[OrderId, Order],
         *,
-        dead_before: date,
+        dead_before: Mapping[Region, date],
         at: datetime,
     ) -> list[Outcome]:
         """Rows of nobody: the account holder's, unless one of ours still waits for its number.
@@ -313,7 +313,7 @@ class Reconciler:
         outcomes: list[Outcome] = []
         for row in rows:
             first = row.refs[0]
-            if (first.day, first.number) in portfolio.external or inference.awaited(portfolio, row):
+            if row.key in portfolio.external or inference.awaited(portfolio, row):
                 continue
             twin = next(
                 (
@@ -321,7 +321,7 @@ class Reconciler:
                     for order in portfolio.open_orders()
                     if order.state is OrderState.IN_DOUBT
                     and order.id not in claimed
-                    and row.day >= dead_before
+                    and row.day >= dead_before[row.region]
                     and inference.looks_like(order, row)
                 ),
                 None,
@@ -413,7 +413,7 @@ class Reconciler:
         *,
         asked: float,
         since: date,
-        dead_before: date,
+        dead_before: Mapping[Region, date],
         at: datetime,
     ) -> list[Outcome]:
         """Orders of ours that a list does not know.
@@ -430,13 +430,14 @@ class Reconciler:
             if not self._is_settled(order, asked):
                 continue
             doubted = order.state is OrderState.IN_DOUBT
-            reached = order.created_at.astimezone(KST).date() >= since
+            region = region_of(order.intent.instrument)
+            reached = local_date(region, order.created_at) >= since
             if doubted and not (self.list_was_whole and reached):
                 continue
             self._absent[order.id] = self._absent.get(order.id, 0) + 1
             if self._absent[order.id] >= 2 and not doubted:
                 outcomes.append(inference.forgotten(order))
-                if order.refs[-1].day < dead_before:
+                if order.refs[-1].day < dead_before[region]:
                     outcomes.append(OrderExpired(order=order.id, at=at))
         return outcomes + list(self._proven_absent(portfolio, at))
 

@@ -7,11 +7,19 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from daemon.core.calendar import is_valid_price
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import InstrumentId, Market, OrderId, Side, StrategyId, market_of
+from daemon.core.steps import STEPPED_REGIONS, is_accepted_price
+from daemon.core.values import (
+    Currency,
+    InstrumentId,
+    OrderId,
+    Side,
+    StrategyId,
+    currency_of,
+    region_of,
+)
 
 
 class Rule(StrEnum):
@@ -83,7 +91,7 @@ class _Exposure:
     position worth as much. `unpriced` is an open buy whose cost nobody can tell.
     """
 
-    cash: Decimal
+    cash: dict[Currency, Decimal]
     bought: dict[InstrumentId, int]
     sellable: dict[InstrumentId, int]
     sends: int
@@ -93,9 +101,14 @@ class _Exposure:
 
     def add_purchase(self, instrument: InstrumentId, quantity: int, price: Decimal) -> None:
         """Count shares that may be bought at up to `price`."""
-        self.cash -= price * quantity
+        currency = currency_of(instrument)
+        self.cash[currency] = self.cash_of(currency) - price * quantity
         self.bought[instrument] = self.bought.get(instrument, 0) + quantity
         self.dearest[instrument] = max(price, self.dearest.get(instrument, price))
+
+    def cash_of(self, currency: Currency) -> Decimal:
+        """What may still be spent in one currency."""
+        return self.cash.get(currency, Decimal(0))
 
     def add_sale(self, intent: OrderIntent, quantity: int) -> None:
         """Count shares a strategy has on sale."""
@@ -142,7 +155,10 @@ def check(
 def _exposure(portfolio: PortfolioView, quotes: PriceView, now: datetime) -> _Exposure:
     """Everything sent, unknown or waiting counts as if it were going to fill."""
     exposure = _Exposure(
-        cash=portfolio.cash, bought={}, sellable={}, sends=_sends(portfolio.recent_sends, now)
+        cash=dict(portfolio.cash),
+        bought={},
+        sellable={},
+        sends=_sends(portfolio.recent_sends, now),
     )
     for order in portfolio.open_orders():
         instrument = order.intent.instrument
@@ -201,8 +217,9 @@ def _first_denial(
     def deny(rule: Rule, detail: str) -> Denied:
         return Denied(intent=intent, rule=rule, detail=detail)
 
-    if market_of(intent.instrument) is not Market.KRX:
-        return deny(Rule.MARKET, "cash is counted in KRW: only KRX instruments can be traded")
+    untraded = market_problem(intent.instrument)
+    if untraded:
+        return deny(Rule.MARKET, untraded)
     uncertain = doubted(portfolio.open_orders(), intent)
     if uncertain is not None:
         return deny(Rule.IN_DOUBT, f"order {uncertain.id} on this instrument has no known outcome")
@@ -222,7 +239,7 @@ def _first_denial(
             Rule.ORDER_QUANTITY,
             f"{intent.quantity} shares, {limits.max_order_quantity} allowed an order",
         )
-    problem = None
+    problem: _Problem | None = None
     if intent.limit is not None:
         problem = _price_problem(intent.limit, intent.instrument, last, quotes, limits)
     if problem is None and intent.side is Side.BUY:
@@ -242,6 +259,17 @@ def doubted(open_orders: Iterable[Order], intent: OrderIntent) -> Order | None:
     return None
 
 
+def market_problem(instrument: InstrumentId) -> str:
+    """Why orders on an instrument cannot be judged; empty where its price steps are known."""
+    try:
+        region = region_of(instrument)
+    except ValueError as error:
+        return str(error)
+    if region in STEPPED_REGIONS:
+        return ""
+    return f"the price steps of {region} are not known: only KR and US can be traded"
+
+
 _Problem = tuple[Rule, str]
 
 
@@ -252,8 +280,9 @@ def _price_problem(
     quotes: PriceView,
     limits: RiskLimits,
 ) -> _Problem | None:
-    if not is_valid_price(limit, fund=quotes.is_fund(instrument)):
-        return Rule.PRICE_STEP, f"{limit} KRW is not a multiple of the price step at that price"
+    if not is_accepted_price(instrument, limit, fund=quotes.is_fund(instrument)):
+        told = f"{limit} {currency_of(instrument)}"
+        return Rule.PRICE_STEP, f"{told} is not a multiple of the price step at that price"
     if abs(limit - last) > last * limits.price_collar:
         return (
             Rule.PRICE_COLLAR,
@@ -287,8 +316,9 @@ def _purchase_problem(
 ) -> _Problem | None:
     """`value` is what a share is worth for limits, `price` what it may cost at most."""
     cost = price * intent.quantity
-    if cost > exposure.cash:
-        return Rule.CASH, f"{cost} to pay, {exposure.cash} free"
+    free = exposure.cash_of(currency_of(intent.instrument))
+    if cost > free:
+        return Rule.CASH, f"{cost} to pay, {free} free"
     shares = exposure.shares(portfolio, intent.instrument) + intent.quantity
     return _notional_problem(cost, limits) or _position_problem(shares * value, limits)
 
@@ -346,8 +376,9 @@ def modification_problem(
     if problem is None and intent.side is Side.BUY:
         exposure = _exposure(portfolio, quotes, now)
         more = (limit - order.limit) * order.remaining
-        if more > max(exposure.cash, Decimal(0)):
-            problem = (Rule.CASH, f"{more} more to pay, {exposure.cash} free")
+        free = exposure.cash_of(currency_of(intent.instrument))
+        if more > max(free, Decimal(0)):
+            problem = (Rule.CASH, f"{more} more to pay, {free} free")
         else:
             shares = exposure.shares(portfolio, intent.instrument)
             dearest = exposure.dearest.get(intent.instrument, limit)

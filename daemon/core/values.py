@@ -175,7 +175,8 @@ def currency_of(instrument: InstrumentId) -> Currency:
 class BrokerRef:
     """Where the broker keeps an order.
 
-    `number` is unique only within the account and `day` (the market's calendar date).
+    `number` is unique only within the account, the region of the order's instrument and `day`
+    (the market's calendar date).
     `branch` must be given back when the order is modified or cancelled.
     """
 

@@ -5,8 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from daemon.core.calendar import KST
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Side
+from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Side, region_of
+from daemon.core.zones import local_date
 
 
 class NoticeKind(StrEnum):
@@ -43,9 +43,19 @@ class BrokerNotice:
     received_at: datetime
 
     @property
+    def region(self) -> Region:
+        """Whose order numbers `number` is one of."""
+        return region_of(self.instrument)
+
+    @property
     def day(self) -> date:
         """The market's calendar date of the notice."""
-        return self.exchange_time.astimezone(KST).date()
+        return local_date(self.region, self.exchange_time)
+
+    @property
+    def key(self) -> tuple[Region, date, str]:
+        """What tells the order it is about from the account's other ones."""
+        return self.region, self.day, self.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +89,16 @@ class BrokerOrder:
         """Whether the list tells what became of every share of the order."""
         told = self.filled + self.remaining + self.cancelled + self.rejected
         return told >= self.quantity
+
+    @property
+    def region(self) -> Region:
+        """Whose order numbers `refs` are."""
+        return region_of(self.instrument)
+
+    @property
+    def key(self) -> tuple[Region, date, str]:
+        """What tells the order from the account's other ones: by its first number."""
+        return self.region, self.refs[0].day, self.refs[0].number
 
     @property
     def day(self) -> date:

@@ -81,7 +81,10 @@ def _plain(event: Event) -> dict[str, Any]:
             "reason": intent.reason,
         }
     if isinstance(event, AccountReported):
-        return {"cash": event.cash, "holdings": len(event.holdings)}
+        return {
+            "cash": {str(each): left for each, left in event.cash.items()},
+            "holdings": len(event.holdings),
+        }
     told = {each.name: getattr(event, each.name) for each in fields(event) if each.name != "at"}
     ref = told.pop("ref", None)
     return told if ref is None else {**told, "number": ref.number}

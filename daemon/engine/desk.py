@@ -6,7 +6,7 @@ from datetime import date
 
 import structlog
 
-from daemon.core.calendar import MarketCalendar, Phase
+from daemon.core.calendar import Calendars, Phase
 from daemon.core.errors import BrokerUnavailable, NeedsOperator, TradingError, TryLater
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.orders import OrderState
@@ -62,7 +62,7 @@ class TradingDesk:
         ledger: Ledger,
         slots: Sequence[StrategySlot],
         limits: RiskLimits,
-        calendar: MarketCalendar,
+        calendars: Calendars,
         clock: Clock,
         inquiry_rate: float = 1.0,
     ) -> None:
@@ -77,7 +77,7 @@ class TradingDesk:
             ledger=ledger,
             gate=self.gate,
             reconciler=Reconciler(broker.account_id),
-            calendar=calendar,
+            calendars=calendars,
             clock=clock,
         )
         self.executor = Executor(
@@ -86,7 +86,7 @@ class TradingDesk:
             quotes=self.quotes,
             gate=self.gate,
             limits=limits,
-            calendar=calendar,
+            calendars=calendars,
             clock=clock,
             doubt=self.reconciliation.wake,
             accepted=self.reconciliation.settle,
@@ -98,7 +98,7 @@ class TradingDesk:
             quotes=self.quotes,
             market_data=market_data,
             portfolio=ledger.portfolio,
-            calendar=calendar,
+            calendars=calendars,
             clock=clock,
             rate=inquiry_rate,
         )
@@ -111,12 +111,12 @@ class TradingDesk:
             ledger=ledger,
             quotes=self.quotes,
             market_data=market_data,
-            calendar=calendar,
+            calendars=calendars,
             clock=clock,
         )
         self._broker = broker
         self._market_data = market_data
-        self._calendar = calendar
+        self._calendars = calendars
         self._clock = clock
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
@@ -236,9 +236,9 @@ class TradingDesk:
         again once it has begun.
         """
         now = self._clock.now()
-        today = self._calendar.local_date(now)
-        begun = self._calendar.phase(now) is not Phase.CLOSED
         for instrument in self.instruments:
+            calendar = self._calendars.for_instrument(instrument)
+            today, begun = calendar.local_date(now), calendar.phase(now) is not Phase.CLOSED
             if self._quoted.get(instrument) == (today, begun):
                 continue
             try:
@@ -253,7 +253,9 @@ class TradingDesk:
         """Learn the price limits of each new trading day once it has begun, for ever."""
         while True:
             await asyncio.sleep(HOUSEKEEPING)
-            if self._calendar.phase(self._clock.now()) is not Phase.CLOSED:
+            now = self._clock.now()
+            calendars = [self._calendars.for_instrument(each) for each in self.instruments]
+            if any(each.phase(now) is not Phase.CLOSED for each in calendars):
                 await self.learn_prices()
 
     async def cancel_everything(self) -> None:

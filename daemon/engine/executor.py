@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import structlog
 
 from daemon.core import risk
-from daemon.core.calendar import MarketCalendar, Phase
+from daemon.core.calendar import Calendars, Phase
 from daemon.core.errors import InvariantBroken, JournalFailed, OutcomeUnknown, Refused, TryLater
 from daemon.core.events import (
     CancelRefused,
@@ -29,7 +29,9 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Approved, Denied, RiskLimits
-from daemon.core.values import OrderId
+from daemon.core.steps import marketable
+from daemon.core.values import InstrumentId, OrderId, region_of
+from daemon.core.zones import local_date
 from daemon.engine.gate import Gate
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
@@ -85,7 +87,7 @@ class Executor:
         quotes: QuoteBoard,
         gate: Gate,
         limits: RiskLimits,
-        calendar: MarketCalendar,
+        calendars: Calendars,
         clock: Clock,
         doubt: Callable[[str], None],
         accepted: Callable[[], None],
@@ -97,7 +99,7 @@ class Executor:
         self._quotes = quotes
         self._gate = gate
         self._limits = limits
-        self._calendar = calendar
+        self._calendars = calendars
         self._clock = clock
         self._doubt = doubt
         self._accepted = accepted
@@ -130,7 +132,7 @@ class Executor:
         """
         if self._tasks is None:
             raise Refused("STOPPING", "the executor is not running")
-        answers = self._judge(intents)
+        answers = self._judge([self._priced(each) for each in intents])
         approved = [answer.intent for answer in answers if isinstance(answer, Approved)]
         created = self._create(approved)
         if created:
@@ -174,7 +176,7 @@ class Executor:
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         self._look()
         # An order whose price is asked for anew all the time would never be seen to have expired.
-        closed = self._gate.why() or self._market_closed()
+        closed = self._gate.why() or self._market_closed(order.intent.instrument)
         if closed:
             return risk.denied_by_gate([order.intent], closed)[0]
         return risk.modification_problem(
@@ -188,34 +190,52 @@ class Executor:
 
     def _judge(self, intents: Sequence[OrderIntent]) -> Sequence[Approved | Denied]:
         self._look()
-        closed = self._gate.why() or self._broker.unready() or self._market_closed()
+        closed = self._gate.why() or self._broker.unready()
         if closed:
             return risk.denied_by_gate(intents, closed)
-        return risk.check(
-            intents,
-            self._ledger.portfolio,
-            quotes=self._quotes,
-            limits=self._limits,
-            now=self._clock.now(),
+        reasons = [self._market_closed(intent.instrument) for intent in intents]
+        judged = iter(
+            risk.check(
+                [each for each, reason in zip(intents, reasons, strict=True) if not reason],
+                self._ledger.portfolio,
+                quotes=self._quotes,
+                limits=self._limits,
+                now=self._clock.now(),
+            )
         )
+        return [
+            risk.denied_by_gate([intent], reason)[0] if reason else next(judged)
+            for intent, reason in zip(intents, reasons, strict=True)
+        ]
 
-    def _market_closed(self) -> str:
-        """Why the venue takes nothing now, and when it does again; empty when it takes orders."""
+    def _market_closed(self, instrument: InstrumentId) -> str:
+        """Why its exchange takes nothing now, and when it does again; empty when it does."""
         now = self._clock.now()
-        if self._calendar.phase(now) is not Phase.CLOSED:
+        try:
+            calendar = self._calendars.for_instrument(instrument)
+        except ValueError as error:
+            return str(error)
+        if calendar.phase(now) is not Phase.CLOSED:
             return ""
-        today = self._calendar.local_date(now)
-        opens = self._calendar.open_at(self._calendar.trading_day_on_or_after(today))
+        today = calendar.local_date(now)
+        opens = calendar.open_at(calendar.trading_day_on_or_after(today))
         if opens <= now:
-            opens = self._calendar.open_at(self._calendar.next_trading_day(today))
+            opens = calendar.open_at(calendar.next_trading_day(today))
         return f"the market is closed, it opens at {opens}"
+
+    def _priced(self, intent: OrderIntent) -> OrderIntent:
+        """An order at market as its exchange takes it: see `core.steps.marketable`."""
+        last = self._quotes.last_price(intent.instrument)
+        return marketable(intent, last, self._limits.price_collar)
 
     def _create(self, intents: Sequence[OrderIntent]) -> list[OrderId]:
         """Give a batch its identities in one commit."""
         if not intents:
             return []
         now = self._clock.now()
-        ids = self._ledger.mint(self._calendar.local_date(now), len(intents))
+        days = [local_date(region_of(each.instrument), now) for each in intents]
+        minted = {day: iter(self._ledger.mint(day, days.count(day))) for day in set(days)}
+        ids = [next(minted[day]) for day in days]
         self._ledger.record(
             *(
                 OrderCreated(order=order_id, intent=intent, at=now)
@@ -278,7 +298,8 @@ class Executor:
         except OutcomeUnknown as unknown:
             self._lose_sight(order_id, unknown.cause)
         else:
-            owner = self._ledger.portfolio.find(ref.day, ref.number)
+            region = region_of(order.intent.instrument)
+            owner = self._ledger.portfolio.find((region, ref.day, ref.number))
             if owner is not None and owner.id != order_id:
                 self._lose_sight(order_id, f"the reply names number {ref.number} of {owner.id}")
             elif self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.errors import InvariantBroken, JournalFailed, TradingError
 from daemon.core.events import Event, OrderEvent, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
@@ -25,8 +25,10 @@ from daemon.core.values import (
     InstrumentId,
     Interest,
     OrderId,
+    Region,
     Side,
     StrategyId,
+    region_of,
 )
 from daemon.engine.executor import Executor
 from daemon.engine.hub import Hub, Subscription
@@ -34,7 +36,7 @@ from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.watch import MarketWatch
 from daemon.ports import Clock, MarketData
-from daemon.strategy import Strategy, StrategyEvent
+from daemon.strategy import SessionEvent, Strategy, StrategyEvent
 
 CANCEL_AGAIN = 2.0
 """Seconds between two tries to cancel what a faulted strategy left open."""
@@ -74,6 +76,11 @@ class StrategySlot:
     def interests(self) -> list[Interest]:
         """What it wants to be told of from the start."""
         return [Interest(channel, each) for channel in self.channels for each in self.instruments]
+
+    @property
+    def regions(self) -> frozenset[Region]:
+        """Where it trades."""
+        return frozenset(region_of(each) for each in self.instruments)
 
 
 @dataclass(slots=True)
@@ -126,7 +133,7 @@ class StrategyHost:
         ledger: Ledger,
         quotes: QuoteBoard,
         market_data: MarketData,
-        calendar: MarketCalendar,
+        calendars: Calendars,
         clock: Clock,
     ) -> None:
         self.slots = tuple(slots)
@@ -138,11 +145,12 @@ class StrategyHost:
         self._ledger = ledger
         self._quotes = quotes
         self._market_data = market_data
-        self._calendar = calendar
+        self._calendars = calendars
         self._clock = clock
         self._log = structlog.get_logger("strategies")
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._early: dict[StrategyId, list[SessionEvent]] = {}
         ledger.listen(self._on_fact)
 
     async def run(self) -> None:
@@ -160,6 +168,16 @@ class StrategyHost:
             except asyncio.CancelledError:
                 await self.stop(CRASH_PATIENCE)
                 raise
+
+    def tell_session(self, event: SessionEvent) -> None:
+        """Tell the strategies that trade in the region; one yet to start hears it first thing."""
+        for slot in self.slots:
+            if event.region not in slot.regions:
+                continue
+            if self.status[slot.id].state is RunState.WAITING:
+                self._early.setdefault(slot.id, []).append(event)
+            else:
+                self._hub.publish_fact(slot.id, event)
 
     async def stop(self, patience: float) -> None:
         """End every strategy within `patience` seconds, whether it lets itself be ended or not."""
@@ -179,6 +197,8 @@ class StrategyHost:
         subscription = self._hub.subscribe(slot.id, wanted)
         for gap in self._watch.open_gaps(wanted):
             subscription.put_fact(gap)
+        for event in self._early.pop(slot.id, ()):
+            subscription.put_fact(event)
         context = Context(
             slot,
             account=self._account,
@@ -189,7 +209,7 @@ class StrategyHost:
             portfolio=self._ledger.portfolio,
             quotes=self._quotes,
             market_data=self._market_data,
-            calendar=self._calendar,
+            calendar=self._calendars.for_instrument(slot.instruments[0]),
             now=self._clock.now,
         )
         status.state = RunState.RUNNING

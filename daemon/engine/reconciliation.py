@@ -5,7 +5,7 @@ every so often. The broker's books win; what cannot be explained is told, and cl
 """
 
 import asyncio
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -20,7 +20,7 @@ from daemon.core.books import (
     is_nothing,
     position_subject,
 )
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import (
     AccountReported,
@@ -34,14 +34,20 @@ from daemon.core.events import (
 from daemon.core.inference import Hint, Outcome
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
-from daemon.core.values import LinkDown, LinkUp
+from daemon.core.values import LinkDown, LinkUp, Region, region_of
 from daemon.core.witness import BrokerNotice
+from daemon.core.zones import local_date
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.ports import Broker, Clock
 
 CLOSING_MARGIN = timedelta(minutes=3)
 """After the close: longer than the last auction may be put off and a list may lag together."""
+
+AFTER_HOURS = {Region.US: timedelta(hours=4)}
+"""How long after the close an order may still trade: accounts with the extended after-market of
+America trade until 20:00 in New York (portal), and whether orders of the day live on is not
+documented. So only a list that shows nothing open ends one sooner."""
 
 ADOPT_LIMIT = 240.0
 """Seconds to wait for an account at rest: more than answers may lag and `settle` together."""
@@ -82,7 +88,7 @@ class Reconciliation:
         ledger: Ledger,
         gate: Gate,
         reconciler: Reconciler,
-        calendar: MarketCalendar,
+        calendars: Calendars,
         clock: Clock,
         period: float = 20.0,
         hurry: float = 2.0,
@@ -92,7 +98,7 @@ class Reconciliation:
         self._ledger = ledger
         self._gate = gate
         self._reconciler = reconciler
-        self._calendar = calendar
+        self._calendars = calendars
         self._clock = clock
         self._period = period
         self._hurry = hurry
@@ -264,7 +270,8 @@ class Reconciliation:
                 rows,
                 asked=asked,
                 since=since,
-                dead_before=self._dead_before(),
+                dead_before=self._ended_before(AFTER_HOURS),
+                over_before=self._ended_before({}),
                 at=self._clock.now(),
                 now=self._clock.monotonic(),
             )
@@ -296,18 +303,22 @@ class Reconciliation:
         # An agreement with a difference we know of must last as long as a difference.
         statements: dict[str, Hashable] = dict.fromkeys(known, self._last_change)
         statements |= found
-        charged = costs(portfolio, report)
-        if charged and not found:
-            statements[COSTS] = portfolio.cash, report.cash
+        charged = {} if found else costs(portfolio, report)
+        for currency in charged:
+            cash = portfolio.cash_of(currency), report.cash_of(currency)
+            statements[f"{COSTS} {currency}"] = cash
         believed = self._looks.see(
             statements,
             asked=asked,
             calm_since=self._calm_since(),
             certain=found.keys() & self._traded_by_hand(),
         )
-        if COSTS in believed:
-            account = self._broker.account_id
-            self._ledger.record(CostsCharged(account=account, amount=charged, at=now))
+        for currency, amount in charged.items():
+            if f"{COSTS} {currency}" in believed:
+                account = self._broker.account_id
+                self._ledger.record(
+                    CostsCharged(account=account, currency=currency, amount=amount, at=now)
+                )
         self._record(each for subject, each in found.items() if subject in believed)
         return (believed & known) - found.keys()
 
@@ -321,7 +332,13 @@ class Reconciliation:
         report = await self._broker.account()
         nothing = is_nothing(report)
         believed = looks.see(
-            {BOOKS: (report.cash, frozenset(report.holdings), self._last_change)},
+            {
+                BOOKS: (
+                    frozenset(report.cash.items()),
+                    frozenset(report.holdings),
+                    self._last_change,
+                )
+            },
             asked=asked,
             calm_since=None if nothing else self._calm_since(),
             least=3 if nothing else 2,
@@ -335,9 +352,13 @@ class Reconciliation:
 
     def _traded_by_hand(self) -> set[str]:
         """Holdings that the account holder is known to have traded today."""
-        today = self._calendar.local_date(self._clock.now())
+        now = self._clock.now()
         seen = self._ledger.portfolio.external.values()
-        return {position_subject(each.instrument) for each in seen if each.day == today}
+        return {
+            position_subject(each.instrument)
+            for each in seen
+            if each.day == local_date(each.region, now)
+        }
 
     def _refuted(self, found: Collection[str]) -> set[str]:
         """Discrepancies of orders that the last list, if it was whole, did not show again."""
@@ -401,17 +422,30 @@ class Reconciliation:
             self._reconciler.note(event, now=self._last_change)
 
     def _oldest_day(self) -> date:
-        """The first day whose orders may still matter, as far back as lists are kept."""
-        today = self._calendar.local_date(self._clock.now())
+        """The first day whose orders may still matter, as far back as lists are kept.
+
+        The earliest of all regions' dates: each region's list counts by its own.
+        """
+        now = self._clock.now()
+        today = min(local_date(region, now) for region in self._calendars.by_region)
         days = [
-            order.refs[0].day if order.refs else self._calendar.local_date(order.created_at)
+            order.refs[0].day
+            if order.refs
+            else local_date(region_of(order.intent.instrument), order.created_at)
             for order in self._ledger.portfolio.open_orders()
         ]
         return max(min([today, *days]), today - LIST_REACH)
 
-    def _dead_before(self) -> date:
-        """Orders of days before this one no longer live at the exchange."""
+    def _ended_before(self, longer: Mapping[Region, timedelta]) -> dict[Region, date]:
+        """Before which days each region's sessions are over, if they went on for so much longer.
+
+        A region without a calendar ends its days at midnight.
+        """
         now = self._clock.now()
-        today = self._calendar.local_date(now)
-        closed = now >= self._calendar.close_at(today) + CLOSING_MARGIN
-        return today + timedelta(days=1) if closed else today
+        days = {region: local_date(region, now) for region in Region}
+        for region, calendar in self._calendars.by_region.items():
+            today = days[region]
+            ends = calendar.close_at(today) + longer.get(region, timedelta(0))
+            if now >= ends + CLOSING_MARGIN:
+                days[region] = today + timedelta(days=1)
+        return days

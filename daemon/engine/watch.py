@@ -12,9 +12,10 @@ from datetime import datetime
 
 import structlog
 
-from daemon.core.calendar import MarketCalendar, Phase
+from daemon.core.calendar import Calendars, Phase
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.portfolio import PortfolioView
+from daemon.core.steps import STEPPED_REGIONS
 from daemon.core.values import (
     BOOK,
     TRADES,
@@ -22,12 +23,12 @@ from daemon.core.values import (
     Interest,
     LinkDown,
     LinkUp,
-    Market,
     Quote,
+    Region,
     StrategyId,
     Tick,
     Venue,
-    market_of,
+    region_of,
 )
 from daemon.engine.absences import Absences, interest_names
 from daemon.engine.catchup import CatchUp
@@ -83,8 +84,8 @@ class MarketWatch:
     """Brings the feed's registrations to what is wanted, and knows what is not fresh.
 
     `rate` is how many requests a second it may make, for everything that the stream does not
-    bring. Only KRX instruments can be asked about: trades of others, and other kinds of news, are
-    marked as missing while they are not registered, and not checked otherwise.
+    bring. Only KRX and American instruments can be asked about: trades of others, and other kinds
+    of news, are marked as missing while they are not registered, and not checked otherwise.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class MarketWatch:
         quotes: QuoteBoard,
         market_data: MarketData,
         portfolio: PortfolioView,
-        calendar: MarketCalendar,
+        calendars: Calendars,
         clock: Clock,
         rate: float = 1.0,
     ) -> None:
@@ -105,7 +106,7 @@ class MarketWatch:
         self._quotes = quotes
         self._market_data = market_data
         self._portfolio = portfolio
-        self._calendar = calendar
+        self._calendars = calendars
         self._clock = clock
         self._pause = 1.0 / rate
         self._log = structlog.get_logger("market_watch")
@@ -186,7 +187,7 @@ class MarketWatch:
         self._wanted = wanted
         self._feed.want(wanted)
         now = self._clock.monotonic()
-        asked = dict.fromkeys(each.instrument for each in wanted if _can_be_asked(each))
+        asked = dict.fromkeys(each.instrument for each in wanted if self._can_be_asked(each))
         for instrument in [each for each in self._sights if each not in asked]:
             self._catch_up.forget(instrument)
         self._sights = {
@@ -240,8 +241,9 @@ class MarketWatch:
 
     def _look(self, confirmed: Collection[Interest]) -> None:
         now = self._clock.monotonic()
-        trading = self._calendar.phase(self._clock.now()) is Phase.CONTINUOUS
+        phases = self._phases()
         for instrument, sight in self._sights.items():
+            trading = phases[region_of(instrument)] is Phase.CONTINUOUS
             registered = Interest(TRADES, instrument) in confirmed
             if not self._link_is_up or not trading:
                 # Marked as a whole, or nothing is to be expected.
@@ -284,7 +286,7 @@ class MarketWatch:
             self._feed.renew(interest)
 
     def _look_for_absent(self, confirmed: Collection[Interest]) -> None:
-        """Mark what is not registered and is no KRX instrument's trades: those are looked at."""
+        """Mark what is not registered, but for the trades that are looked at."""
         if not self._link_is_up:
             self._absences.pause()
             return
@@ -344,8 +346,24 @@ class MarketWatch:
             await asyncio.sleep(self._pause * max(requests, 1))
 
     def _may_ask(self) -> bool:
-        phase = self._calendar.phase(self._clock.now())
-        return self._link_is_up and phase is not Phase.CLOSED
+        return self._link_is_up and any(
+            phase is not Phase.CLOSED for phase in self._phases().values()
+        )
+
+    def _phases(self) -> dict[Region, Phase]:
+        """What every region does now."""
+        now = self._clock.now()
+        known = self._calendars.by_region.items()
+        return {region: calendar.phase(now) for region, calendar in known}
+
+    def _open_sights(self) -> list[tuple[InstrumentId, Sight]]:
+        """What is looked at and trades where it is day."""
+        phases = self._phases()
+        return [
+            (instrument, sight)
+            for instrument, sight in self._sights.items()
+            if phases[region_of(instrument)] is not Phase.CLOSED
+        ]
 
     async def _ask_next(self) -> int:
         """Ask about whatever needs it most, of each kind of need in turn; counts the requests."""
@@ -363,7 +381,7 @@ class MarketWatch:
         now, quiet = self._clock.monotonic(), QUIET * self._stretch / 2
         return [
             (sight.asked_at, instrument)
-            for instrument, sight in self._sights.items()
+            for instrument, sight in self._open_sights()
             if sight.confirmed
             and sight.missing_since is None
             and now - sight.fresh_at >= quiet
@@ -375,7 +393,7 @@ class MarketWatch:
         now = self._clock.monotonic()
         return [
             (sight.asked_at, instrument)
-            for instrument, sight in self._sights.items()
+            for instrument, sight in self._open_sights()
             if now >= sight.rests_until
             and (
                 instrument in self._dark
@@ -454,6 +472,11 @@ class MarketWatch:
         sight = self._sights.get(instrument)
         return sight is not None and sight.ticks
 
-
-def _can_be_asked(interest: Interest) -> bool:
-    return interest.channel in (TRADES, BOOK) and market_of(interest.instrument) is Market.KRX
+    def _can_be_asked(self, interest: Interest) -> bool:
+        """Whether an inquiry tells the same: prices of what has a calendar, Korea and America."""
+        try:
+            region = region_of(interest.instrument)
+        except ValueError:
+            return False
+        asked = region in STEPPED_REGIONS and region in self._calendars.by_region
+        return asked and interest.channel in (TRADES, BOOK)

@@ -6,6 +6,7 @@ Answers come back through `replies.py` (HTTP) and `frames.py` (stream), with the
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from typing import Protocol
 
 import orjson
 
@@ -13,9 +14,10 @@ from daemon.core.errors import InvariantBroken, Refused
 from daemon.core.events import OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.values import AccountId, BrokerRef, InstrumentId, Market, Side, code_of, market_of
+from daemon.kis.exchanges import OverseasApi
 from daemon.kis.fields import padded_number
 from daemon.kis.link import HttpRequest
-from daemon.kis.spec import Api, OrderDivision, Profile
+from daemon.kis.spec import Api, Environment, OrderDivision, Profile
 
 VENUE = "KRX"
 CONTENT_TYPE = "application/json; charset=utf-8"
@@ -58,14 +60,30 @@ class Credentials:
         return self.account.partition("-")[2]
 
 
+class RestApi(Protocol):
+    """A REST call of either side, domestic (`spec.Api`) or foreign (`exchanges.OverseasApi`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    def tr_id(self, environment: Environment) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request before it is signed: what to ask, without token or key."""
+    """A request before it is signed: what to ask, without token or key.
 
-    api: Api
+    `rows` is where a paged answer has its rows.
+    """
+
+    api: RestApi
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     continued: bool = False
+    rows: str = "output1"
 
 
 def sign(call: Call, *, profile: Profile, credentials: Credentials, token: str) -> HttpRequest:
@@ -74,6 +92,8 @@ def sign(call: Call, *, profile: Profile, credentials: Credentials, token: str) 
     Raises `InvariantBroken` for a call the environment does not offer.
     """
     tr_id = call.api.tr_id(profile.environment)
+    if call.api is OverseasApi.US_SELL and profile.environment is Environment.VIRTUAL:
+        tr_id = profile.virtual_us_sell
     if not tr_id:
         raise InvariantBroken(f"{call.api.name} is not offered in {profile.environment}")
     headers = (

@@ -41,7 +41,7 @@ Key = tuple[date, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Entry:
+class Entry:
     """One row; read again unchanged, it is the same object.
 
     `parent` is the number it changes, `None` for an order of its own.
@@ -90,15 +90,20 @@ def fold_orders(
     that changes none cannot be an order of ours: it goes to `on_skipped`. Raises `BadData` for any
     other row that cannot be read: an order must not vanish because of one field.
     """
-    entries: dict[Key, _Entry] = {}
+    entries: dict[Key, Entry] = {}
     for row in rows:
         entry = _entry(row if "odno" in row else {n.lower(): value for n, value in row.items()})
         if entry is None:
             on_skipped(row)
         else:
             entries[entry.key] = entry
+    return fold_entries(entries)
+
+
+def fold_entries(entries: Mapping[Key, "Entry"]) -> Sequence[BrokerOrder]:
+    """Every order of these rows, oldest first; raises `BadData` for rows that contradict."""
     roots = _Roots(entries)
-    families: dict[Key, list[_Entry]] = {}
+    families: dict[Key, list[Entry]] = {}
     for entry in sorted(entries.values(), key=lambda entry: entry.age):
         families.setdefault(roots.of(entry), []).append(entry)
     orders = [_fold(root, *family) for root, family in families.items()]
@@ -108,7 +113,7 @@ def fold_orders(
     )
 
 
-def _entry(row: Mapping[str, object]) -> _Entry | None:
+def _entry(row: Mapping[str, object]) -> Entry | None:
     """A row's order. A day's list repeats nearly all of its rows each time it is asked."""
     try:
         return _known_entry(*_ALL_READ(row))
@@ -117,11 +122,11 @@ def _entry(row: Mapping[str, object]) -> _Entry | None:
 
 
 @lru_cache(maxsize=4096, typed=True)
-def _known_entry(*values: object) -> _Entry | None:
+def _known_entry(*values: object) -> Entry | None:
     return _read_entry(dict(zip(_READ, values, strict=True)))
 
 
-def _read_entry(row: Mapping[str, object]) -> _Entry | None:
+def _read_entry(row: Mapping[str, object]) -> Entry | None:
     number = order_number(text_of(row, "odno"))
     parent = order_number(text_of(row, "orgn_odno"))
     if number is None:
@@ -130,7 +135,7 @@ def _read_entry(row: Mapping[str, object]) -> _Entry | None:
         raise BadData("required and blank", field="odno")
     day = day_of(text_of(row, "ord_dt"), "ord_dt")
     filled = shares_at(row, "tot_ccld_qty")
-    return _Entry(
+    return Entry(
         ref=BrokerRef(day=day, branch=text_of(row, "ord_gno_brno"), number=number),
         parent=parent,
         instrument=instrument_of(text_of(row, "pdno"), "pdno"),
@@ -170,13 +175,13 @@ def _notional(row: Mapping[str, object], filled: int) -> Decimal:
 class _Roots:
     """Finds the first order of a chain; the rows do not name the branch of the parent."""
 
-    def __init__(self, entries: Mapping[Key, _Entry]) -> None:
+    def __init__(self, entries: Mapping[Key, Entry]) -> None:
         self._entries = entries
         self._branches: dict[tuple[date, str], list[str]] = {}
         for day, branch, number in entries:
             self._branches.setdefault((day, number), []).append(branch)
 
-    def of(self, entry: _Entry) -> Key:
+    def of(self, entry: Entry) -> Key:
         """The first order's key, even when its own row is missing."""
         seen = {entry.key}
         while entry.parent is not None:
@@ -190,7 +195,7 @@ class _Roots:
             entry = parent
         return entry.key
 
-    def _parent_key(self, entry: _Entry, number: str) -> Key:
+    def _parent_key(self, entry: Entry, number: str) -> Key:
         """The parent in the entry's own branch, or else the only one with that number."""
         day, branch, _ = entry.key
         branches = self._branches.get((day, number), [])
@@ -202,7 +207,7 @@ class _Roots:
 
 
 @lru_cache(maxsize=4096)
-def _fold(root: Key, *family: _Entry) -> BrokerOrder | None:
+def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
     first = next((entry for entry in family if entry.key == root), None)
     changes = [entry for entry in family if entry is not first and entry.carries_shares]
     refs = [entry.ref for entry in changes]

@@ -22,7 +22,16 @@ from daemon.core.errors import (
     TryLater,
 )
 from daemon.core.events import AccountReported, Holding
-from daemon.core.values import AccountId, Bar, BrokerRef, InstrumentId, Level, OrderBook, code_of
+from daemon.core.values import (
+    AccountId,
+    Bar,
+    BrokerRef,
+    Currency,
+    InstrumentId,
+    Level,
+    OrderBook,
+    code_of,
+)
 from daemon.kis.fields import (
     day_of,
     decimal_at,
@@ -193,7 +202,7 @@ def needs_operator(error: Refused) -> bool:
 def order_ref(reply: Reply, day: date) -> BrokerRef:
     """Number and branch of an accepted order; unreadable ones are `OutcomeUnknown`."""
     try:
-        output = _object(reply.body, "output")
+        output = object_at(reply.body, "output")
         number = order_number(text_of(output, "ODNO") or text_of(output, "odno"))
         branch = text_of(output, "KRX_FWDG_ORD_ORGNO") or text_of(output, "krx_fwdg_ord_orgno")
     except BadData as error:
@@ -286,10 +295,11 @@ def cursors(reply: Reply) -> Cursors:
 def rows(reply: Reply, name: str) -> Sequence[Row]:
     """The rows of a list output.
 
-    A missing one is `BadData`, and an empty list only when the broker says it found nothing.
+    A missing one is `BadData`, and an empty list only when the broker says it found nothing: it
+    may then also be an object of blanks.
     """
     value = reply.body.get(name)
-    if value is None and reply.says_empty:
+    if reply.says_empty and (value is None or _is_blank(value)):
         return ()
     if not isinstance(value, list):
         raise BadData("not a list", field=name, raw=reprlib.repr(value))
@@ -299,7 +309,11 @@ def rows(reply: Reply, name: str) -> Sequence[Row]:
     return value
 
 
-def _object(body: Row, name: str) -> Row:
+def _is_blank(value: object) -> bool:
+    return isinstance(value, dict) and not any(str(each or "").strip() for each in value.values())
+
+
+def object_at(body: Row, name: str) -> Row:
     """An object output; some calls wrap a single object into a list of one."""
     value = body.get(name)
     if isinstance(value, list) and len(value) == 1:
@@ -328,12 +342,12 @@ def account_report(pages: Sequence[Reply], *, account: AccountId, at: datetime) 
         held[instrument] = (before + quantity, cost + decimal_at(row, "pchs_amt"))
     if not pages:
         raise BadData("no page", field="output2")
-    totals = _object(pages[-1].body, "output2")
+    totals = object_at(pages[-1].body, "output2")
     for total, part in _BALANCE_SUMS.items():
         _check_sum(totals, total, listed, part)
     return AccountReported(
         account=account,
-        cash=decimal_at(totals, "prvs_rcdl_excc_amt"),
+        cash={Currency.KRW: decimal_at(totals, "prvs_rcdl_excc_amt")},
         holdings=tuple(
             Holding(instrument=instrument, quantity=quantity, cost=cost)
             for instrument, (quantity, cost) in held.items()
@@ -355,7 +369,7 @@ def _check_sum(totals: Row, total: str, listed: Sequence[Row], part: str) -> Non
 
 def orderable_cash(reply: Reply) -> Decimal:
     """nrcvb_buy_amt in KRW: what can be bought without running into a receivable."""
-    return decimal_at(_object(reply.body, "output"), "nrcvb_buy_amt")
+    return decimal_at(object_at(reply.body, "output"), "nrcvb_buy_amt")
 
 
 class PriceReport(NamedTuple):
@@ -378,7 +392,7 @@ def _about(output: Row, instrument: InstrumentId) -> None:
 
 def price_report(reply: Reply, instrument: InstrumentId) -> PriceReport:
     """The price inquiry."""
-    output = _object(reply.body, "output")
+    output = object_at(reply.body, "output")
     _about(output, instrument)
     return PriceReport(
         last=price_at(output, "stck_prpr"),
@@ -392,7 +406,7 @@ def price_report(reply: Reply, instrument: InstrumentId) -> PriceReport:
 
 def order_book(reply: Reply, instrument: InstrumentId, received_at: datetime) -> OrderBook:
     """Ten levels a side; empty ones are left out. The stamp is the KST day of receipt."""
-    output = _object(reply.body, "output1")
+    output = object_at(reply.body, "output1")
     more = reply.body.get("output2")
     if isinstance(more, dict):
         _about(more, instrument)

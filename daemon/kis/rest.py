@@ -18,16 +18,26 @@ from daemon.core.errors import (
     Refused,
     TryLater,
 )
-from daemon.core.events import AccountReported, OrderKind
+from daemon.core.events import AccountReported, Holding, OrderKind
 from daemon.core.orders import Order
 from daemon.core.ratelimit import Priority
 from daemon.core.tieout import BrokerProfit
-from daemon.core.values import Bar, BrokerRef, InstrumentId, OrderBook, Region
+from daemon.core.values import (
+    Bar,
+    BrokerRef,
+    Currency,
+    InstrumentId,
+    OrderBook,
+    Region,
+    region_of,
+)
 from daemon.core.witness import BrokerOrder
-from daemon.kis import codec, profits, replies
+from daemon.core.zones import local_date
+from daemon.kis import codec, overseas_calls, profits, replies
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.link import HttpRequest, HttpTransport, lone_error
 from daemon.kis.orderlist import fold_orders
+from daemon.kis.overseas_rest import OverseasRest
 from daemon.kis.pump import RequestPump, RestStats
 from daemon.kis.replies import RateRefused, Reply, TokenRefused
 from daemon.kis.session import Backoff
@@ -62,8 +72,10 @@ class Patience:
 
 
 class KisRest:
-    """`ports.Broker` and `ports.MarketData` for one account, KRX only.
+    """`ports.Broker` and `ports.MarketData` for one account.
 
+    `regions` are whose orders, cash and holdings make up the account's: each is asked in full, and
+    one that cannot be had fails the whole inquiry. Orders of others are refused.
     Nothing is sent before `run` is running. `approval_key` serves the stream. `on_secret` is
     told every token and stream key before it is used.
     """
@@ -80,6 +92,7 @@ class KisRest:
         random: Random,
         patience: Patience | None = None,
         on_secret: Callable[[str], None] = lambda secret: None,
+        regions: Sequence[Region] = (Region.KR,),
     ) -> None:
         self.account_id = credentials.account
         self._profile = profile
@@ -88,6 +101,14 @@ class KisRest:
         self._clock = clock
         self._random = random
         self._patience = patience or Patience()
+        self._regions = tuple(regions)
+        self._abroad = OverseasRest(
+            credentials=credentials,
+            environment=profile.environment,
+            clock=clock,
+            query=self._query,
+            pages=self._pages,
+        )
         self._pump = RequestPump(transport=transport, budget=budget, clock=clock)
         self._keys = KeyRing(
             pump=self._pump,
@@ -136,28 +157,50 @@ class KisRest:
         """The key the stream registers with; raises `TradingError`."""
         return await self._keys.approval_key(renew=renew)
 
+    async def renew_ahead(self, until: datetime) -> None:
+        """Have an access token that works until `until`, as far as the broker gives one."""
+        await self._keys.renew_ahead(until)
+
     def unready(self) -> str:
         """Why no order could leave just now; empty when one can."""
         return "" if self._keys.usable() is not None else "there is no usable access token yet"
 
     async def place(self, order: Order, *, leaving: Callable[[], None]) -> BrokerRef:
         """Send a new order once. See `ports.Broker`."""
-        call = codec.place_call(order.intent, self._credentials)
+        if self._is_korean(order.intent.instrument):
+            call = codec.place_call(order.intent, self._credentials)
+        else:
+            call = overseas_calls.place_call(order.intent, self._credentials)
         reply, day = await self._order(call, order, Priority.ORDER, leaving)
         return replies.order_ref(reply, day)
 
     async def modify(
         self, order: Order, limit: Decimal, *, leaving: Callable[[], None]
     ) -> BrokerRef:
-        """Move the open quantity to `limit` (KRW); returns the number it now lives under."""
-        call = codec.modify_call(codec.ref_of(order), limit, self._credentials)
+        """Move the open quantity to `limit`; returns the number it now lives under."""
+        ref = codec.ref_of(order)
+        if self._is_korean(order.intent.instrument):
+            call = codec.modify_call(ref, limit, self._credentials)
+        else:
+            call = overseas_calls.modify_call(order, ref, limit, self._credentials)
         reply, day = await self._order(call, order, Priority.ORDER, leaving)
         return replies.order_ref(reply, day)
 
     async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None:
         """Ask for the open quantity to be cancelled; the confirmation comes as a notice."""
-        call = codec.cancel_call(codec.ref_of(order), self._credentials)
+        ref = codec.ref_of(order)
+        if self._is_korean(order.intent.instrument):
+            call = codec.cancel_call(ref, self._credentials)
+        else:
+            call = overseas_calls.cancel_call(order, ref, self._credentials)
         await self._order(call, order, Priority.CANCEL, leaving)
+
+    def _is_korean(self, instrument: InstrumentId) -> bool:
+        """Which side an instrument is of; raises `Refused` for a region that is not asked about."""
+        region = region_of(instrument)
+        if region not in self._regions:
+            raise Refused("WRONG_MARKET", f"{instrument}: {region} is not among the markets traded")
+        return region is Region.KR
 
     async def _order(
         self, call: Call, order: Order, priority: Priority, leaving: Callable[[], None]
@@ -182,14 +225,15 @@ class KisRest:
         deadline = self._clock.monotonic() + wait
         await self._keys.wait(deadline)
         token = ""
-        day = self._today()
+        region = region_of(order.intent.instrument)
+        day = local_date(region, self._clock.now())
 
         def prepare() -> HttpRequest:
             nonlocal token, day
             token = self._token()
             request = self._sign(call, token)
             self._check(order)
-            day = self._today()
+            day = local_date(region, self._clock.now())
             leaving()
             return request
 
@@ -236,7 +280,19 @@ class KisRest:
             self._keys.refused(token)
 
     async def orders(self, since: date) -> Sequence[BrokerOrder]:
-        """Every order from the KST day `since` until today; at most 85 days back."""
+        """Every order of every region from its own date `since` until its today.
+
+        At most 85 days back.
+        """
+        found: list[BrokerOrder] = []
+        for region in self._regions:
+            if region is Region.KR:
+                found += await self._domestic_orders(since)
+            else:
+                found += await self._abroad.orders(region, since)
+        return found
+
+    async def _domestic_orders(self, since: date) -> Sequence[BrokerOrder]:
         today = self._today()
         if since > today or today - since > timedelta(days=HISTORY_DAYS):
             raise Refused("BAD_DAY", f"orders since {since} are not in the three-month list")
@@ -251,9 +307,23 @@ class KisRest:
         return orders
 
     async def account(self) -> AccountReported:
-        """Trade-date cash and everything held."""
-        pages = await self._pages(codec.balance_call(self._credentials))
-        return replies.account_report(pages, account=self.account_id, at=self._clock.now())
+        """Trade-date cash and everything held, of every region."""
+        cash: dict[Currency, Decimal] = {}
+        holdings: list[Holding] = []
+        for region in self._regions:
+            if region is Region.KR:
+                pages = await self._pages(codec.balance_call(self._credentials))
+                at = self._clock.now()
+                report = replies.account_report(pages, account=self.account_id, at=at)
+                cash |= report.cash
+                holdings += report.holdings
+            else:
+                part = await self._abroad.part(region)
+                cash[region.currency] = part.cash
+                holdings += part.holdings
+        return AccountReported(
+            account=self.account_id, cash=cash, holdings=tuple(holdings), at=self._clock.now()
+        )
 
     async def trade_profits(
         self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()
@@ -271,23 +341,31 @@ class KisRest:
     async def orderable_cash(
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None
     ) -> Decimal:
-        """KRW that may be spent on such an order without borrowing."""
+        """What may be spent on such an order without borrowing, in the instrument's currency."""
+        if not self._is_korean(instrument):
+            return await self._abroad.orderable_cash(instrument, kind, limit)
         call = codec.orderable_call(instrument, kind, limit, self._credentials)
         return replies.orderable_cash(await self._query(call))
 
     async def info(self, instrument: InstrumentId) -> InstrumentInfo:
         """Last, base and limit prices of today."""
+        if not self._is_korean(instrument):
+            return await self._abroad.info(instrument)
         reply = await self._query(codec.price_call(instrument))
         report = replies.price_report(reply, instrument)
         return InstrumentInfo(instrument, *report)
 
     async def order_book(self, instrument: InstrumentId) -> OrderBook:
         """Ten levels a side."""
+        if not self._is_korean(instrument):
+            return await self._abroad.order_book(instrument)
         reply = await self._query(codec.order_book_call(instrument))
         return replies.order_book(reply, instrument, self._clock.now())
 
     async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
         """Up to `count` (at most 100) daily bars, oldest first."""
+        if not self._is_korean(instrument):
+            return await self._abroad.daily_bars(instrument, count)
         if not 1 <= count <= MAX_BARS:
             raise Refused("BAD_COUNT", f"{count} is not between 1 and {MAX_BARS} bars")
         today = self._today()
@@ -298,6 +376,8 @@ class KisRest:
 
     async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
         """Up to `count` one-minute bars of today, oldest first, 30 an inquiry."""
+        if not self._is_korean(instrument):
+            return await self._abroad.minute_bars(instrument, count)
         if count < 1:
             raise Refused("BAD_COUNT", f"{count} is not a number of bars")
         deadline = self._clock.monotonic() + self._patience.query
@@ -331,10 +411,10 @@ class KisRest:
             pages.append(reply)
             if not reply.has_more:
                 return pages
-            if not replies.rows(reply, "output1"):
+            if not replies.rows(reply, call.rows):
                 if reply.says_empty:
                     return pages
-                raise BadData("an empty page before the last", field="output1")
+                raise BadData("an empty page before the last", field=call.rows)
             cursors = replies.cursors(reply)
             if cursors in seen:
                 raise BadData("the same page again", field="ctx_area_nk100", raw=cursors.position)

@@ -19,6 +19,9 @@ from daemon.kis.frames import FrameDecoder, FrameEvent, NoticeCipher
 from daemon.kis.spec import WsCode
 
 RENEWAL_MARGIN = timedelta(minutes=10)
+SAME_TOKEN = timedelta(hours=6)
+"""How long after an issue the broker gives the same token again."""
+
 STUBBORN_INTERVALS = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30))
 
 
@@ -48,6 +51,7 @@ class TokenKeeper:
         self._margin = margin
         self._token: HeldToken | None = None
         self._refused: set[str] = set()
+        self._wished: datetime | None = None
         self._last_issue: datetime | None = None
         self._issue_before: datetime | None = None
         self._reissued_for: dict[str, tuple[datetime, int]] = {}
@@ -75,8 +79,23 @@ class TokenKeeper:
         self._token = token
         return True
 
+    def wish(self, until: datetime) -> None:
+        """Ask for a token that works until `until`, if the present one ends before."""
+        self._wished = until
+
+    def falls_short(self, now: datetime) -> bool:
+        """Whether a longer token is wished for, and the broker would give one.
+
+        One issue is all that is tried for a wish, and none while the same token would come again.
+        """
+        token, until = self._token, self._wished
+        if until is None or token is None or token.expires_at >= until:
+            return False
+        return now - token.issued_at >= SAME_TOKEN
+
     def issued(self, token: HeldToken) -> None:
         """Take the token the broker just issued, even if it is one it refused before."""
+        self._wished = None
         self._refused.discard(token.value)
         self._token = token
 
@@ -116,6 +135,8 @@ class TokenKeeper:
             expiry, issued = self._token.expires_at, self._token.issued_at
             # Not before half its life: a short-lived token must not be asked for all the time.
             needed = max(expiry - self._margin, issued + (expiry - issued) / 2)
+            if self.falls_short(now):
+                needed = now
         if self._last_issue is not None:
             return max(needed, self._last_issue + self._interval)
         return needed
@@ -225,15 +246,15 @@ class FeedSession:
         self,
         *,
         decoder: FrameDecoder,
-        notice_channel: str,
+        notice_channels: Sequence[str],
         hts_id: str,
         budget: int,
     ) -> None:
-        if budget < 1:
-            raise ValueError("the notice channel alone needs one registration")
+        if not notice_channels or budget < len(notice_channels):
+            raise ValueError("each notice channel needs one registration")
         self._decoder = decoder
-        self._notices = Registration(notice_channel, hts_id)
-        self._known_channels = {notice_channel}
+        self._notices = {each: Registration(each, hts_id) for each in notice_channels}
+        self._known_channels = set(notice_channels)
         self._budget = budget
         self._room = budget
         self._room_until = _FOREVER
@@ -251,8 +272,8 @@ class FeedSession:
 
     @property
     def is_up(self) -> bool:
-        """Whether the server confirmed the notice channel on this connection."""
-        return self._is(self._notices, _State.ACTIVE)
+        """Whether the server confirmed every notice channel on this connection."""
+        return all(self._is(each, _State.ACTIVE) for each in self._notices.values())
 
     @property
     def active(self) -> frozenset[Registration]:
@@ -273,7 +294,7 @@ class FeedSession:
     def _desired(self) -> Sequence[Registration]:
         """What there is room for beside the notices; one the broker refused leaves its place."""
         willing = (each for each in self._wanted if not self._is(each, _State.WAITING))
-        return tuple(islice(willing, max(self._room - 1, 0)))
+        return tuple(islice(willing, max(self._room - len(self._notices), 0)))
 
     def want(self, registrations: Iterable[Registration]) -> None:
         """Replace the desired set, most important first; repetitions count once."""
@@ -331,22 +352,22 @@ class FeedSession:
         return min([*times, self._room_until])
 
     def overdue(self, now: float) -> Drop | None:
-        """A reason to give up the connection because the notice channel never answered."""
-        entry = self._entries.get(self._notices)
-        if entry is not None and entry.state is _State.SUBSCRIBING and entry.until <= now:
-            return Drop(DropKind.RECONNECT, "no answer to the notice registration")
+        """A reason to give up the connection because a notice channel never answered."""
+        for notices in self._notices.values():
+            entry = self._entries.get(notices)
+            if entry is not None and entry.state is _State.SUBSCRIBING and entry.until <= now:
+                return Drop(DropKind.RECONNECT, "no answer to the notice registration")
         return None
 
     def _next_step(self, now: float) -> tuple[Registration, bool] | None:
         if not self.is_up:
-            if not self._may_ask(self._notices, now):
-                return None
+            due = [each for each in self._notices.values() if self._may_ask(each, now)]
             # Active since before without a key of ours: released, to be given a new one.
-            return self._notices, not self._is(self._notices, _State.KEYLESS)
+            return (due[0], not self._is(due[0], _State.KEYLESS)) if due else None
         if now >= self._room_until:
             self._room, self._room_until = self._budget, _FOREVER
         desired = self._desired
-        keep = {self._notices, *desired} - self._renewed
+        keep = {*self._notices.values(), *desired} - self._renewed
         for registration, entry in self._entries.items():
             unsure = entry.state in (_State.SUBSCRIBING, _State.RELEASING) and entry.until <= now
             if registration not in keep and (unsure or entry.state is _State.ACTIVE):
@@ -371,12 +392,12 @@ class FeedSession:
     def data(self, frame: str, received_at: datetime) -> Sequence[FrameEvent]:
         """The events of a data frame.
 
-        A sealed frame that comes before the notice channel's answer is held until then, since
-        the answer may carry a new key. Raises `BadData`.
+        A sealed frame that comes before the notice channels' answers is held until then, since
+        an answer may carry a new key. Raises `BadData`.
         """
         if frame[:1] == "1":
             channel = frame[2:].partition("|")[0]
-            if channel != self._notices.channel:
+            if channel not in self._notices:
                 return self._decoder.decode(frame, received_at, self._ciphers.get(channel))
             if not self.is_up:
                 self.held_lost += len(self._held) == self.HELD_FRAMES
@@ -407,9 +428,8 @@ class FeedSession:
 
     def _acknowledged(self, ack: Ack, now: float) -> Turn:
         registration = Registration(ack.channel, ack.key)
-        if ack.channel == self._notices.channel:
-            # There is one notice key; some answers spell the HTS id in another way.
-            registration = self._notices
+        # There is one notice key; some answers spell the HTS id in another way.
+        registration = self._notices.get(ack.channel, registration)
         if ack.channel not in self._known_channels:
             return Turn(warning=f"an answer for {ack.channel}, which is not ours")
         if not ack.active:
@@ -417,7 +437,7 @@ class FeedSession:
             return _NOTHING
         if ack.cipher is not None:
             self._ciphers[ack.channel] = ack.cipher
-        if registration != self._notices:
+        if ack.channel not in self._notices:
             self._entries[registration] = _Entry(_State.ACTIVE, _FOREVER)
             return _NOTHING
         if ack.channel not in self._ciphers:
@@ -429,6 +449,8 @@ class FeedSession:
         was_up = self.is_up
         self._entries[registration] = _Entry(_State.ACTIVE, _FOREVER)
         self._ever_up = True
+        if not self.is_up:
+            return _NOTHING
         return Turn(events=self._release_held(), up=not was_up)
 
     def _release_held(self) -> Sequence[FrameEvent]:
@@ -436,7 +458,7 @@ class FeedSession:
         while self._held:
             frame, received_at = self._held.popleft()
             try:
-                cipher = self._ciphers.get(self._notices.channel)
+                cipher = self._ciphers.get(frame[2:].partition("|")[0])
                 events.extend(self._decoder.decode(frame, received_at, cipher))
             except BadData:
                 # Sealed with the key of an earlier registration: only an inquiry can tell.
@@ -452,7 +474,7 @@ class FeedSession:
         if refusal.code == WsCode.BAD_APPKEY:
             return Turn(drop=Drop(DropKind.OPERATOR, cause))
         registration = Registration(refusal.channel, refusal.key)
-        if refusal.channel == self._notices.channel:
+        if refusal.channel in self._notices:
             return Turn(drop=self._notice_refusal(refusal, cause))
         entry = self._entries.get(registration)
         if entry is None:
@@ -463,7 +485,7 @@ class FeedSession:
             # The limit is lower than thought: what is confirmed is all there is room for.
             del self._entries[registration]
             waiting = sum(entry.state is _State.WAITING for entry in self._entries.values())
-            self._room = max(1, len(self._entries) - waiting)
+            self._room = max(len(self._notices), len(self._entries) - waiting)
             # Learnt for a while only: answers that were lost may have hidden some of it.
             self._room_until = now + self.ROOM_LIFE
             return Turn(warning=f"{registration.key}: {cause}")

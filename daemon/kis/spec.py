@@ -5,8 +5,11 @@ Sources: "portal" is the vendor's documentation, "sample" its public sample repo
 these tables; neither shares a line of decoding with the other.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+
+from daemon.core.values import Region
 
 
 class Environment(StrEnum):
@@ -175,11 +178,15 @@ class Profile:
     requests_per_second: int
     token_interval: float = 60.0
     registrations: int = 40
+    virtual_us_sell: str = "VTTT1001U"
+    """The portal's id; the sample's code sends VTTT1006U, which one report saw accepted."""
 
-    @property
-    def notice_channel(self) -> str:
-        """The channel of order notices in this environment."""
-        return NOTICE_CHANNELS[self.environment]
+    def notice_channels(self, regions: Iterable[Region]) -> tuple[str, ...]:
+        """The channels of order notices in this environment: one at home, one for all abroad."""
+        wanted = tuple(regions)
+        home = (NOTICE_CHANNELS[self.environment],) if Region.KR in wanted else ()
+        abroad = any(region is not Region.KR for region in wanted)
+        return (*home, *((OVERSEAS_NOTICE_CHANNELS[self.environment],) if abroad else ()))
 
 
 REAL = Profile(

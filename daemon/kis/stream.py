@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from daemon.core.errors import BadData, NeedsOperator, TradingError
-from daemon.core.values import Interest, LinkDown, LinkUp
+from daemon.core.values import Interest, LinkDown, LinkUp, Region
 from daemon.kis.channels import interest_of, registration_of
 from daemon.kis.codec import Credentials
 from daemon.kis.frames import Drift, FrameDecoder, FrameStats
@@ -53,8 +53,8 @@ class _Dropped(Exception):
 class KisFeed:
     """`ports.Feed`: one connection at a time, for ever.
 
-    `LinkUp` is emitted when the server confirmed the notice channel, `LinkDown` when that
-    connection is lost. `on_raw` is called with every message before it is read, with the
+    `LinkUp` is emitted when the server confirmed the notice channels of `regions`, `LinkDown` when
+    that connection is lost. `on_raw` is called with every message before it is read, with the
     instant of receipt, `on_server_time` with the broker's time of each heartbeat. A connection
     silent for `silence` seconds is given up: the heartbeat comes every 10 to 110 s, depending on
     whom one asks. Once its rhythm is known, three missed beats are enough, at least
@@ -79,6 +79,7 @@ class KisFeed:
         clock: Clock,
         random: Random,
         silence: float = 130.0,
+        regions: Sequence[Region] = (Region.KR,),
         on_raw: Callable[[str | bytes, datetime], None] | None = None,
         on_server_time: Callable[[datetime], None] = lambda at: None,
     ) -> None:
@@ -95,7 +96,7 @@ class KisFeed:
         self._decoder = FrameDecoder(credentials.account, on_drift=_log_drift)
         self._session = FeedSession(
             decoder=self._decoder,
-            notice_channel=profile.notice_channel,
+            notice_channels=profile.notice_channels(regions),
             hts_id=credentials.hts_id,
             budget=profile.registrations,
         )

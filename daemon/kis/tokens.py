@@ -78,6 +78,17 @@ class KeyRing:
             except TimeoutError:
                 raise TryLater("NO_TOKEN", "there is no usable access token", delay=1.0) from None
 
+    async def renew_ahead(self, until: datetime) -> None:
+        """Have a token that works until `until`, or as long as the broker's do.
+
+        Returns at once if the present one does, else once another is here, which `run` fetches.
+        """
+        self._keeper.wish(until)
+        self._due.set()
+        while self._keeper.falls_short(self._clock.now()):
+            self._fresh.clear()
+            await self._fresh.wait()
+
     async def run(self) -> None:
         """Keep the token fresh until cancelled.
 

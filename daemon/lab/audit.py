@@ -6,7 +6,7 @@ from pathlib import Path
 
 from daemon.core.events import ExternalOrderSeen
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import OrderId, code_of
+from daemon.core.values import Currency, OrderId, code_of
 from daemon.lab.oracles import PENDING
 from daemon.sim.broker import Broker
 from daemon.sim.exchange import Exchange
@@ -35,8 +35,9 @@ def audit(journal: Path, broker: Broker) -> Iterator[str]:
 
 def _holdings(portfolio: Portfolio, exchange: Exchange, account: str) -> Iterator[str]:
     theirs = exchange.accounts[account]
-    if portfolio.cash != theirs.cash:
-        yield f"cash {portfolio.cash}, at the exchange {theirs.cash}"
+    cash = portfolio.cash_of(Currency.KRW)
+    if cash != theirs.cash:
+        yield f"cash {cash}, at the exchange {theirs.cash}"
     ours = {code_of(each): held.quantity for each, held in portfolio.positions.items()}
     for code in sorted(ours.keys() | theirs.holdings.keys()):
         held = theirs.holdings[code].quantity if code in theirs.holdings else 0

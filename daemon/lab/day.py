@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from daemon.config import Settings
-from daemon.core.books import CASH, position_subject
+from daemon.core.books import cash_subject, position_subject
 from daemon.core.calendar import KST
 from daemon.core.errors import Fatal, InvariantBroken, TradingError
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import Market, OrderId, Side, instrument_id
+from daemon.core.values import Currency, Market, OrderId, Side, instrument_id
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState
@@ -278,7 +278,7 @@ class World:
         filled = [orders[number] for number in self.venue.by_hand if orders[number].filled]
         codes = {order.request.code for order in filled}
         moved = {position_subject(instrument_id(Market.KRX, code)) for code in codes}
-        return moved | {CASH} if moved else moved
+        return moved | {cash_subject(Currency.KRW)} if moved else moved
 
     @property
     def _excused(self) -> set[str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from daemon.core.books import CASH, position_subject
+from daemon.core.books import cash_subject, position_subject
 from daemon.core.events import (
     DiscrepancyCleared,
     DiscrepancyFound,
@@ -24,6 +24,7 @@ from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.risk import RiskLimits
 from daemon.core.values import (
+    Currency,
     InstrumentId,
     Market,
     OrderId,
@@ -140,8 +141,9 @@ def same_books(
     """The exchange's cash, holdings and open orders are ours, but for `excused` subjects."""
     exchange = venue.broker.market.exchange
     theirs = exchange.accounts[account]
-    if theirs.cash != portfolio.cash and CASH not in excused:
-        yield f"cash: ours {portfolio.cash}, the exchange's {theirs.cash}"
+    cash = portfolio.cash_of(Currency.KRW)
+    if theirs.cash != cash and cash_subject(Currency.KRW) not in excused:
+        yield f"cash: ours {cash}, the exchange's {theirs.cash}"
     codes = {code_of(each) for each in portfolio.positions} | set(theirs.holdings)
     for code in sorted(codes):
         ours = portfolio.position(_instrument(code)).quantity

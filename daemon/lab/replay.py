@@ -19,7 +19,7 @@ import orjson
 
 from daemon import log
 from daemon.config import Mode, Settings, SettingsError, load_settings
-from daemon.core.calendar import KST, MarketCalendar
+from daemon.core.calendar import KST
 from daemon.core.events import Event, OrderIntent
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
@@ -145,7 +145,7 @@ class Replay:
             ledger=Ledger(_NoJournal()),
             slots=[replace(slot, strategy=self._heard[slot.id]) for slot in self._slots],
             limits=self._limits,
-            calendar=MarketCalendar.with_holidays(self._settings.holidays),
+            calendars=self._settings.calendars,
             clock=clock,
         )
         desk.recover(must_be_armed=False, armed=False)

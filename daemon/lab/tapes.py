@@ -16,6 +16,7 @@ from daemon.core.values import (
     AccountId,
     Bar,
     BrokerRef,
+    Currency,
     InstrumentId,
     Interest,
     LinkDown,
@@ -246,7 +247,10 @@ class TapeBroker:
     async def account(self) -> AccountReported:
         """See `Broker.account`."""
         return AccountReported(
-            account=self.account_id, cash=self._cash, holdings=(), at=self._clock.now()
+            account=self.account_id,
+            cash={Currency.KRW: self._cash},
+            holdings=(),
+            at=self._clock.now(),
         )
 
     async def orderable_cash(

@@ -17,6 +17,7 @@ from daemon.lab.loop import VirtualClock
 from daemon.lab.mix import Fault, FaultMix
 from daemon.sim import mischief
 from daemon.sim.broker import Broker
+from daemon.sim.exchange import Exchange
 from daemon.sim.facts import Order, Refusal
 from daemon.sim.ledgers import Account
 from daemon.sim.options import SimulatorOptions
@@ -28,6 +29,8 @@ MEMORY = 90.0
 
 
 class _Past(NamedTuple):
+    """One exchange as it was."""
+
     orders: dict[int, Order]
     accounts: dict[str, Account]
 
@@ -61,7 +64,7 @@ class Venue:
         self._timer: asyncio.TimerHandle | None = None
         self._remembers = Fault.LIST_LAGS in mix or Fault.BALANCE_LAGS in mix
         self._past_at: list[float] = []
-        self._past: list[_Past] = []
+        self._past: list[tuple[_Past, ...]] = []
         self._remembered = -1
 
     def later(self, delay: float, what: Callable[..., None], *args: object) -> asyncio.TimerHandle:
@@ -176,21 +179,15 @@ class Venue:
         if not self._remembers or self._remembered == self.broker.sequence:
             return
         self._remembered = self.broker.sequence
-        exchange = self.broker.market.exchange
-        before = self._past[-1].orders if self._past else {}
-        orders = {
-            number: old if (old := before.get(number)) == order else copy(order)
-            for number, order in exchange.orders.items()
-        }
-        accounts = {
-            name: replace(
-                account, holdings={code: copy(held) for code, held in account.holdings.items()}
-            )
-            for name, account in exchange.accounts.items()
-        }
+        before = self._past[-1] if self._past else (_NOTHING,) * len(self.broker.exchanges)
         now = self.clock.monotonic()
         self._past_at.append(now)
-        self._past.append(_Past(orders, accounts))
+        self._past.append(
+            tuple(
+                _remembered(exchange, known.orders)
+                for exchange, known in zip(self.broker.exchanges, before, strict=True)
+            )
+        )
         while len(self._past_at) > 1 and self._past_at[1] < now - MEMORY:
             del self._past_at[0], self._past[0]
 
@@ -198,14 +195,32 @@ class Venue:
         index = max(bisect_right(self._past_at, at) - 1, 0)
         if not self._past:
             return self.broker.wire.handle(request, monotonic)
-        exchange = self.broker.market.exchange
-        orders, accounts = exchange.orders, exchange.accounts
-        past = self._past[index]
-        if mischief.is_order_list(request):
-            exchange.orders = past.orders
-        else:
-            exchange.accounts = past.accounts
+        present = [(each, each.orders, each.accounts) for each in self.broker.exchanges]
+        for exchange, past in zip(self.broker.exchanges, self._past[index], strict=True):
+            if mischief.is_order_list(request):
+                exchange.orders = past.orders
+            else:
+                exchange.accounts = past.accounts
         try:
             return self.broker.wire.handle(request, monotonic)
         finally:
-            exchange.orders, exchange.accounts = orders, accounts
+            for exchange, orders, accounts in present:
+                exchange.orders, exchange.accounts = orders, accounts
+
+
+_NOTHING = _Past({}, {})
+
+
+def _remembered(exchange: Exchange, before: dict[int, Order]) -> _Past:
+    """An exchange as it is, sharing with what was known before what has not changed since."""
+    orders = {
+        number: old if (old := before.get(number)) == order else copy(order)
+        for number, order in exchange.orders.items()
+    }
+    accounts = {
+        name: replace(
+            account, holdings={code: copy(held) for code, held in account.holdings.items()}
+        )
+        for name, account in exchange.accounts.items()
+    }
+    return _Past(orders, accounts)

@@ -19,6 +19,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
 from daemon.core.calendar import KST
+from daemon.core.values import Region
 from daemon.sim.charges import Charges
 from daemon.sim.options import (
     ACCOUNT,
@@ -85,8 +86,15 @@ def _cash(text: str) -> Decimal:
     except ArithmeticError:
         amount = Decimal(0)
     if not amount.is_finite() or amount <= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive amount of KRW")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive amount of money")
     return amount
+
+
+def _regions(text: str) -> frozenset[Region]:
+    names = [name.strip().upper() for name in text.split(",")]
+    if not set(names) <= {Region.KR.value, Region.US.value}:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KR, US or KR,US")
+    return frozenset(Region(name) for name in names)
 
 
 def _account(text: str) -> str:
@@ -156,6 +164,10 @@ def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> N
     add("--cash", type=_cash, default=standard.cash, help=cash)
     charges = "take commission and tax for every trade, as the broker does"
     add("--charges", action="store_true", help=charges)
+    dollars = "USD in each new account (default: %(default)s)"
+    add("--cash-usd", type=_cash, default=standard.cash_usd, help=dollars)
+    regions = "countries whose markets live, such as KR (default: KR,US)"
+    add("--regions", type=_regions, default=frozenset({Region.KR, Region.US}), help=regions)
     add("--state", type=Path, help="file that keeps the broker's books (default: memory)")
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
 
 from daemon.core.values import Side
+from daemon.sim.american import PLACES
 from daemon.sim.facts import Order, OrderRequest, Refusal
 from daemon.sim.replies import JsonBody
 
@@ -83,13 +85,23 @@ class _Admin:
         )
 
     async def books(self, request: web.Request) -> web.Response:
-        """Cash, holdings and open orders per account, and what has happened so far."""
+        """Cash, holdings and open orders per account, and what has happened so far.
+
+        Holdings and orders are those of all markets, by symbol; `cash` and `reserved` are KRW,
+        and `_by_currency` has them of every market that lives.
+        """
         broker = self._server.broker
         broker.advance(self._server.clock.now(), self._server.clock.monotonic())
-        exchange = broker.market.exchange
+        exchange, lively = broker.market.exchange, broker.exchanges
         accounts = {}
         for name, account in exchange.accounts.items():
-            held = {c: h.quantity for c, h in account.holdings.items() if h.quantity}
+            theirs = {each.rules.region.currency.value: each.accounts[name] for each in lively}
+            held = {
+                code: holding.quantity
+                for each in theirs.values()
+                for code, holding in each.holdings.items()
+                if holding.quantity
+            }
             orders = [
                 {
                     "number": f"{order.number:010}",
@@ -98,12 +110,19 @@ class _Admin:
                     "quantity": order.request.quantity,
                     "remaining": order.remaining,
                     "price": None if order.request.price is None else str(order.request.price),
+                    "venue": order.request.venue,
+                    "currency": each.rules.region.currency.value,
                 }
-                for order in exchange.open_orders(name)
+                for each in lively
+                for order in each.open_orders(name)
             ]
             accounts[name] = {
                 "cash": str(account.cash),
                 "reserved": str(account.reserved),
+                "cash_by_currency": {money: str(each.cash) for money, each in theirs.items()},
+                "reserved_by_currency": {
+                    money: str(each.reserved) for money, each in theirs.items()
+                },
                 "holdings": held,
                 "open_orders": orders,
             }
@@ -117,6 +136,11 @@ class _Admin:
             {
                 "day": broker.market.day.isoformat(),
                 "phase": broker.market.phase.value,
+                "phases": {
+                    market.rules.region.value: market.phase.value
+                    for market in broker.markets
+                    if market.listings
+                },
                 "accounts": accounts,
                 "totals": totals,
             }
@@ -126,7 +150,7 @@ class _Admin:
         """Every order number ever given, oldest first, and what became of its shares."""
         broker = self._server.broker
         broker.advance(self._server.clock.now(), self._server.clock.monotonic())
-        orders = sorted(broker.market.exchange.orders.items())
+        orders = sorted(chain.from_iterable(each.orders.items() for each in broker.exchanges))
         return _json({"orders": [_order(order) for _, order in orders]})
 
     async def door(self, request: web.Request) -> web.Response:
@@ -142,9 +166,17 @@ class _Admin:
         )
 
     async def conservation(self, request: web.Request) -> web.Response:
-        """The sums that never change, of cash and of each symbol's shares, over everybody."""
-        cash, shares = self._server.broker.market.exchange.totals()
-        return _json({"cash": str(cash), "shares": dict(shares)})
+        """The sums that never change, of cash and of each symbol's shares, over everybody.
+
+        `cash` is KRW; `cash_by_currency` has it of every market that lives.
+        """
+        broker = self._server.broker
+        cash, shares, by_currency = broker.market.exchange.totals()[0], {}, {}
+        for exchange in broker.exchanges:
+            money, counted = exchange.totals()
+            by_currency[exchange.rules.region.currency.value] = str(money)
+            shares.update(counted)
+        return _json({"cash": str(cash), "cash_by_currency": by_currency, "shares": shares})
 
     async def expire_token(self, request: web.Request) -> web.Response:
         """End every access token now."""
@@ -162,14 +194,18 @@ class _Admin:
             wish = orjson.loads(await request.read())
             account = str(wish.get("account") or server.options.accounts[0])
             price = wish.get("price")
+            code = str(wish["code"])
+            listing = server.broker.market_of(code).listings.get(code)
+            place = PLACES.get(listing.market) if listing is not None else None
             order_request = OrderRequest(
                 account=account,
-                code=str(wish["code"]),
+                code=code,
                 side=Side(wish["side"]),
                 quantity=int(wish["quantity"]),
                 price=None if price is None else Decimal(str(price)),
                 division="01" if price is None else "00",
                 branch=_HTS_BRANCH,
+                venue=place.order if place is not None else "KRX",
                 origin="HTS",
             )
             if account not in server.broker.market.exchange.accounts:

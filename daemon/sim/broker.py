@@ -1,17 +1,20 @@
-"""The simulated broker: market, gateway, stream and books on disk, moved along as one.
+"""The simulated broker: markets, gateway, stream and books on disk, moved along as one.
 
 No sockets and no tasks: the server calls it, in one thread, and carries its texts out.
 """
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import chain
 from random import Random
 
-from daemon.core.calendar import MarketCalendar, Phase
+from daemon.core.calendar import Phase
+from daemon.core.values import Region
 from daemon.kis.channels import CHANNELS, Kind
 from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL
-from daemon.sim.facts import OrderFact, OrderRequest
+from daemon.sim.exchange import Exchange
+from daemon.sim.facts import Order, OrderFact, OrderRequest
 from daemon.sim.faults import FaultPlan
 from daemon.sim.frames import book_frame, trade_frames, trade_record
 from daemon.sim.keys import KeyOffice
@@ -20,10 +23,13 @@ from daemon.sim.market import Market
 from daemon.sim.notices import NoticeSchedule
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.other_channels import OtherChannels
+from daemon.sim.overseas_feed import OverseasFeed
 from daemon.sim.replies import WireReply, WireRequest
+from daemon.sim.rules import AMERICAN, KOREAN, Rules
 from daemon.sim.statefile import SavedBooks, StateFile
 from daemon.sim.stream_wire import StreamWire
 from daemon.sim.tape import Traded
+from daemon.sim.universe import Listing
 from daemon.sim.wire import KisWire
 
 BOOK_SPACING = 0.2
@@ -42,7 +48,7 @@ _BOOKS = _with_mirrors(BOOK_CHANNEL, Kind.BOOK)
 
 def first_instant(options: SimulatorOptions, today: datetime, saved: SavedBooks | None) -> datetime:
     """Where the simulated clock begins: as chosen, but never before the books on disk end."""
-    calendar = MarketCalendar(options.holidays)
+    calendar = options.calendar
     chosen = options.start
     if chosen is None:
         chosen = calendar.open_at(calendar.trading_day_on_or_after(calendar.local_date(today)))
@@ -52,8 +58,56 @@ def first_instant(options: SimulatorOptions, today: datetime, saved: SavedBooks 
     return following if options.start is None else max(chosen, following)
 
 
+def _market(
+    options: SimulatorOptions, start: datetime, rules: Rules, saved: SavedBooks | None
+) -> Market:
+    """One country's market with the books of the former run, empty where it does not live."""
+    american = rules.region is Region.US
+    lives = rules.region in options.regions
+    saved = saved if lives else None
+    cash = options.cash_usd if american else options.cash
+    listings = options.american_listings if american else options.listings
+    accounts = {name: Account(name, cash if lives else Decimal(0)) for name in options.accounts}
+    after = _finished(start, rules) if american else None
+    if saved is not None:
+        after = max(saved.last_day, after or saved.last_day)
+        accounts |= {n: a for n, a in saved.accounts.items() if n != CROWD}
+    market = Market(
+        listings=listings if lives else (),
+        accounts=accounts.values(),
+        calendar=options.american_calendar if american else options.calendar,
+        start=start,
+        seed=options.seed,
+        bases=saved.closes if saved is not None else None,
+        rules=rules,
+        after=after,
+        told_twice=options.told_twice,
+        charges=None if american else options.charges,
+    )
+    if saved is not None:
+        exchange = market.exchange
+        exchange.orders.update(saved.orders)
+        exchange.next_number = saved.next_number
+        exchange.crowd = saved.accounts[CROWD]
+    return market
+
+
+def _finished(start: datetime, rules: Rules) -> date | None:
+    """The local date of `start` when its session is over by then: nobody waits for it to be played.
+
+    `None` while there is something of it left.
+    """
+    local = start.astimezone(rules.zone)
+    close, _ = rules.phases(local.date())[-1]
+    return local.date() if (local.hour * 60 + local.minute) * 60 >= close else None
+
+
 class Broker:
-    """Everything behind the sockets."""
+    """Everything behind the sockets.
+
+    `market` is the Korean one, `overseas` that of the US: each has its own hours, accounts of
+    the same names with money of its own, and order numbers that no other has.
+    """
 
     def __init__(
         self,
@@ -65,23 +119,10 @@ class Broker:
     ) -> None:
         self.options = options
         self._state = state
-        accounts = {name: Account(name, options.cash) for name in options.accounts}
-        if saved is not None:
-            accounts |= {n: a for n, a in saved.accounts.items() if n != CROWD}
-        self.market = Market(
-            listings=options.listings,
-            accounts=accounts.values(),
-            calendar=MarketCalendar(options.holidays),
-            start=start,
-            seed=options.seed,
-            bases=saved.closes if saved is not None else None,
-            charges=options.charges,
-        )
-        if saved is not None:
-            exchange = self.market.exchange
-            exchange.orders.update(saved.orders)
-            exchange.next_number = saved.next_number
-            exchange.crowd = saved.accounts[CROWD]
+        self.market = _market(options, start, KOREAN, saved)
+        books = state.load(Region.US) if state is not None else None
+        self.overseas = _market(options, start, AMERICAN, books)
+        self.markets = (self.market, self.overseas)
         self.faults = FaultPlan(
             Random(f"{options.seed}:faults"),  # noqa: S311  a play, not a secret
             early=options.early_notices,
@@ -92,21 +133,23 @@ class Broker:
             Random(f"{options.seed}:{start.isoformat()}:keys"),  # noqa: S311
             options.token_interval,
         )
-        self.wire = KisWire(options, self.market, self.keys, self.faults)
+        self.wire = KisWire(options, self.market, self.overseas, self.keys, self.faults)
         self.stream = StreamWire(options, self.keys)
-        self.others = OtherChannels(self.market, options.seed)
+        self.feed = OverseasFeed(self.overseas, self.stream)
+        self.others = OtherChannels(self.market, options.seed, elsewhere=self.feed.keys)
         self.schedule = NoticeSchedule()
         self.fills = 0
         self.rejects = 0
         self.accepted = 0
         self.sequence = 0
-        self._days_begun = self.market.days_begun
+        self._days_begun = [market.days_begun for market in self.markets]
         self._pending_trades: list[Traded] = []
         self._dirty: set[str] = set()
         self._book_sent: dict[str, float] = {}
-        self.market.advance(start)
+        for market in self.markets:
+            market.advance(start)
         self._collect(0.0, entered=None)
-        self._save(())
+        self.save_closes()
 
     def handle(
         self, request: WireRequest, now: datetime, monotonic: float
@@ -123,41 +166,69 @@ class Broker:
     def place_by_hand(self, request: OrderRequest, now: datetime, monotonic: float) -> int:
         """Enter an order outside the gateway; raises `Refusal`."""
         self.advance(now, monotonic)
-        self.market.check_hours()
-        order = self.market.exchange.place(request, self.market.now)
+        market = self.market_of(request.code)
+        market.check_hours()
+        order = market.exchange.place(request, market.now)
         self._collect(monotonic, entered=order.number)
         return order.number
 
     def advance(self, now: datetime, monotonic: float) -> None:
-        """Let the market live up to `now`."""
-        self.market.advance(now)
+        """Let the markets live up to `now`."""
+        for market in self.markets:
+            market.advance(now)
         self._collect(monotonic, entered=None)
-        if self.market.days_begun != self._days_begun:
-            self._days_begun = self.market.days_begun
-            self.schedule.begin_day()
-            self.wire.plans.clear()
-            self._save(())
+        for index, market in enumerate(self.markets):
+            if market.days_begun != self._days_begun[index]:
+                self._days_begun[index] = market.days_begun
+                self._begin_day(market)
+
+    def market_of(self, code: str) -> Market:
+        """The market a symbol is listed on; the Korean one for what is listed nowhere."""
+        return self.overseas if code in self.overseas.listings else self.market
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The exchanges of the markets that live."""
+        return tuple(market.exchange for market in self.markets if market.listings)
+
+    def listing_of(self, order: Order) -> Listing:
+        """What an order of any market is about."""
+        return self.market_of(order.request.code).listings[order.request.code]
 
     def frames(self, monotonic: float) -> list[str]:
         """Everything the stream's holder is to be sent now, in order."""
         trades, self._pending_trades = self._pending_trades, []
         frames = self._trade_frames(trades)
         frames.extend(self._book_frames(monotonic))
+        frames.extend(self.feed.frames(monotonic))
         frames.extend(self.others.frames(self.stream.others, self.market.drain_changes()))
         for fact in self.schedule.pop_due(monotonic):
-            name = self.market.listings[fact.order.request.code].name
-            frames.extend(self.stream.notices(fact, name))
+            listing = self.listing_of(fact.order)
+            if listing.code in self.overseas.listings:
+                frames.extend(self.stream.overseas_notices(fact, listing))
+            else:
+                frames.extend(self.stream.notices(fact, listing.name))
         return frames
 
     def save_closes(self) -> None:
         """Put the present prices on disk, so that a restart goes on from them."""
-        self._save(())
+        for market in self.markets:
+            self._save(market, ())
 
     def close(self) -> None:
         """Release the state file."""
         if self._state is not None:
-            self._save(())
+            self.save_closes()
             self._state.close()
+
+    def _begin_day(self, market: Market) -> None:
+        """Forget what concerned the day before in one market alone: others are in their night."""
+        numbers = market.rules.numbers
+        self.schedule.begin_day(numbers)
+        plans = self.wire.plans
+        for number in [number for number in plans if number in numbers]:
+            del plans[number]
+        self._save(market, ())
 
     def _collect(self, monotonic: float, *, entered: int | None) -> None:
         """Book what happened: on disk first, then into the schedule of notices."""
@@ -165,9 +236,18 @@ class Broker:
         self._dirty |= self.market.drain_touched()
         if self.stream.holder is not None:
             self._pending_trades.extend(trades)
+        self._tell(self.market, facts, monotonic, entered)
+        if self.overseas.listings:
+            facts, trades = self.overseas.drain()
+            self.feed.collect(trades, self.overseas.drain_touched())
+            self._tell(self.overseas, facts, monotonic, entered)
+
+    def _tell(
+        self, market: Market, facts: list[OrderFact], monotonic: float, entered: int | None
+    ) -> None:
         if not facts:
             return
-        self._save(facts)
+        self._save(market, facts)
         for fact in facts:
             self.sequence += 1
             self._count(fact)
@@ -181,10 +261,10 @@ class Broker:
         self.fills += name == "OrderFilled"
         self.rejects += name == "OrderRejected"
 
-    def _save(self, facts: tuple[OrderFact, ...] | list[OrderFact]) -> None:
-        if self._state is None:
+    def _save(self, market: Market, facts: tuple[OrderFact, ...] | list[OrderFact]) -> None:
+        if self._state is None or market.rules.region not in self.options.regions:
             return
-        exchange = self.market.exchange
+        exchange = market.exchange
         numbers = {
             number
             for fact in facts
@@ -192,11 +272,12 @@ class Broker:
             if number is not None
         }
         self._state.save(
-            day=self.market.day,
+            day=market.day,
             next_number=exchange.next_number,
             accounts=chain(exchange.accounts.values(), (exchange.crowd,)),
             orders=[exchange.orders[number] for number in sorted(numbers)],
-            closes=self.market.closes(),
+            closes=market.closes(),
+            region=market.rules.region,
         )
 
     def _wanting(self, channels: tuple[str, ...], code: str) -> tuple[str, ...]:

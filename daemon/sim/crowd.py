@@ -10,10 +10,10 @@ from decimal import Decimal
 from math import exp, sqrt
 from random import Random
 
-from daemon.core.calendar import price_step
 from daemon.core.values import Side
 from daemon.sim.book import Clearing, Resting
 from daemon.sim.exchange import Exchange
+from daemon.sim.rules import KOREAN, Rules
 from daemon.sim.universe import Listing
 
 DEPTH = 10
@@ -25,16 +25,21 @@ _REGIME_LEAST, _REGIME_MOST = 180.0, 900.0
 _DRIFT_LEAST, _DRIFT_MOST = 4e-6, 2.8e-5
 _ROAM = 0.09
 _TRADE_SHARE = 0.62
-_LEVEL_WORTH = 60_000_000.0
-_TRADE_WORTH = 2_500_000.0
 _MARGIN = DEPTH + 3
 
 
-def price_grid(lower: Decimal, upper: Decimal) -> tuple[Decimal, ...]:
-    """Every price an order may carry between two limits, ascending."""
+def price_grid(lower: Decimal, upper: Decimal, rules: Rules = KOREAN) -> tuple[Decimal, ...]:
+    """Every price the crowd offers at between two limits, ascending.
+
+    Where the rules have a `coarseness`, prices nearer to each other are left to others.
+    """
+    least = rules.coarseness * (lower + upper) / 2
     prices = [lower]
     while prices[-1] < upper:
-        prices.append(prices[-1] + price_step(prices[-1]))
+        price = prices[-1] + rules.step(prices[-1])
+        if least:
+            price = max(price, rules.near(float(prices[-1] + least)))
+        prices.append(price)
     return tuple(prices)
 
 
@@ -50,7 +55,7 @@ class FairPrice:
         self._regime_left = 0.0
 
     def advance(self, seconds: float) -> float:
-        """KRW after `seconds` more."""
+        """The price after `seconds` more."""
         rng = self._rng
         self._regime_left -= seconds
         if self._regime_left <= 0:
@@ -70,6 +75,7 @@ class Crowd:
     """The crowd of one symbol on one day. `next_at` is when it acts next, in seconds of the day."""
 
     def __init__(self, listing: Listing, exchange: Exchange, seed: int, day: date) -> None:
+        rules = exchange.rules
         self._exchange = exchange
         self._stock = exchange.stocks[listing.code]
         self._code = listing.code
@@ -77,12 +83,12 @@ class Crowd:
         key = f"{seed}:{listing.code}:{day.isoformat()}"
         self._wish = Random(f"{key}:wish")  # noqa: S311  a play, not a secret
         self._hand = Random(f"{key}:hand")  # noqa: S311
-        self._grid = price_grid(self._stock.lower, self._stock.upper)
+        self._grid = price_grid(self._stock.lower, self._stock.upper, rules)
         self._floats = [float(price) for price in self._grid]
         base = float(self._stock.base)
         self._fair = FairPrice(base, self._wish)
-        self._level = max(5.0, listing.crowd * _LEVEL_WORTH / base)
-        self._lot = max(1.0, listing.crowd * _TRADE_WORTH / base)
+        self._level = max(5.0, listing.crowd * rules.level_worth / base)
+        self._lot = max(1.0, listing.crowd * rules.trade_worth / base)
         self._standing: dict[tuple[Side, int], Resting] = {}
         self._offers: list[Resting] = []
         self._bid = self._index(base)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
-from daemon.core.calendar import Phase, is_valid_price, price_limits
+from daemon.core.calendar import Phase
 from daemon.core.values import Side
 from daemon.sim.book import Book, Resting
 from daemon.sim.charges import Charges
@@ -28,6 +28,7 @@ from daemon.sim.facts import (
     RestDropped,
 )
 from daemon.sim.ledgers import CROWD, Account
+from daemon.sim.rules import KOREAN, Rules
 
 CROWD_CASH = Decimal(10) ** 15
 CROWD_SHARES = 1_000_000_000
@@ -37,16 +38,17 @@ CROWD_SHARES = 1_000_000_000
 class Stock:
     """One symbol's trading day: its book, its limits and its last price."""
 
-    def __init__(self, code: str, base: Decimal) -> None:
+    def __init__(self, code: str, base: Decimal, rules: Rules = KOREAN) -> None:
         self.code = code
+        self._rules = rules
         self.book = Book()
         self.begin_day(base)
 
     def begin_day(self, base: Decimal) -> None:
-        """Start a day from `base` KRW with an empty book."""
+        """Start a day from the price `base` with an empty book."""
         self.base = base
         self.last = base
-        self.lower, self.upper = price_limits(base)
+        self.lower, self.upper = self._rules.limits(base)
         self.book.clear()
 
 
@@ -61,15 +63,17 @@ class Exchange:
         self,
         bases: Mapping[str, Decimal],
         accounts: Iterable[Account],
+        rules: Rules = KOREAN,
         charges: Charges | None = None,
     ) -> None:
-        self.stocks = {code: Stock(code, base) for code, base in bases.items()}
+        self.rules = rules
+        self.stocks = {code: Stock(code, base, rules) for code, base in bases.items()}
         self.accounts = {account.name: account for account in accounts}
         self.crowd = Account(CROWD, CROWD_CASH)
         for code in self.stocks:
             self.crowd.holding(code).quantity = CROWD_SHARES
         self.orders: dict[int, Order] = {}
-        self.next_number = 1
+        self.next_number = rules.first_number
         self.charges = charges
         self.day = self.settles = date.min
         self.phase = Phase.CLOSED
@@ -238,9 +242,10 @@ class Exchange:
         if request.condition is not Condition.NONE and self.phase is not Phase.CONTINUOUS:
             raise Refusal(RefusalReason.AUCTION_TYPE)
         if request.price is not None:
-            if request.price <= 0 or not stock.lower <= request.price <= stock.upper:
+            within = not self.rules.limited or stock.lower <= request.price <= stock.upper
+            if request.price <= 0 or not within:
                 raise Refusal(RefusalReason.PRICE_LIMIT)
-            if not is_valid_price(request.price):
+            if not self.rules.is_valid(request.price):
                 raise Refusal(RefusalReason.PRICE_STEP)
         return stock
 

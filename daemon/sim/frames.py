@@ -180,9 +180,13 @@ def _clock(at: datetime) -> str:
 
 
 def notice_frame(record: str, environment: Environment, key: str, iv: str) -> str:
-    """One encrypted notice frame: AES-256-CBC with PKCS7 padding, base64."""
+    """One encrypted notice frame."""
+    return f"1|{NOTICE_CHANNELS[environment]}|001|{sealed(record, key, iv)}"
+
+
+def sealed(record: str, key: str, iv: str) -> str:
+    """A record as only the holder of the pair can read it: AES-256-CBC, PKCS7, base64."""
     padder = PKCS7(128).padder()
     data = padder.update(record.encode()) + padder.finalize()
     encryptor = Cipher(algorithms.AES(key.encode()), modes.CBC(iv.encode())).encryptor()
-    sealed = b64encode(encryptor.update(data) + encryptor.finalize()).decode()
-    return f"1|{NOTICE_CHANNELS[environment]}|001|{sealed}"
+    return b64encode(encryptor.update(data) + encryptor.finalize()).decode()

@@ -7,7 +7,8 @@ from decimal import Decimal
 from math import exp
 from random import Random
 
-from daemon.core.calendar import MarketCalendar, RoundingWay, round_to_step
+from daemon.core.calendar import MarketCalendar
+from daemon.sim.rules import KOREAN, Rules
 from daemon.sim.tape import DayTape, MinuteBar
 from daemon.sim.universe import Listing
 
@@ -15,12 +16,11 @@ DAYS = 260
 """Trading days of daily bars before the first simulated day."""
 
 _DAILY_MOVE = 0.017
-_SESSION_MINUTES = 391
 
 
 @dataclass(frozen=True, slots=True)
 class DailyBar:
-    """One trading day. KRW and shares; `previous` is the close before it."""
+    """One trading day. Money of the market and shares; `previous` is the close before it."""
 
     day: date
     open: Decimal
@@ -50,15 +50,18 @@ class History:
         calendar: MarketCalendar,
         first_day: date,
         seed: int,
+        rules: Rules = KOREAN,
     ) -> None:
         self._seed = seed
+        self._rules = rules
         self._minutes: dict[tuple[str, date], list[MinuteBar]] = {}
         self._extremes: dict[tuple[str, date], tuple[Extremes, Extremes, Extremes]] = {}
         days = [calendar.previous_trading_day(first_day)]
         while len(days) < DAYS:
             days.append(calendar.previous_trading_day(days[-1]))
         self._daily = {
-            listing.code: _past(listing, bases[listing.code], days, seed) for listing in listings
+            listing.code: _past(listing, bases[listing.code], days, seed, rules)
+            for listing in listings
         }
 
     def daily(self, code: str) -> list[DailyBar]:
@@ -95,7 +98,11 @@ class History:
         bar = next((bar for bar in reversed(self._daily[code]) if bar.day == day), None)
         if bar is None:
             return []
-        made = _minutes_of(bar, Random(f"{self._seed}:{code}:{day}:minutes"))  # noqa: S311
+        made = _minutes_of(
+            bar,
+            Random(f"{self._seed}:{code}:{day}:minutes"),  # noqa: S311
+            self._rules,
+        )
         self._minutes[code, day] = made
         return made
 
@@ -126,11 +133,9 @@ def _extremes(bars: list[DailyBar]) -> Extremes:
     )
 
 
-def _step(price: float) -> Decimal:
-    return round_to_step(Decimal(max(1, round(price))), RoundingWay.DOWN)
-
-
-def _past(listing: Listing, base: Decimal, days: list[date], seed: int) -> list[DailyBar]:
+def _past(
+    listing: Listing, base: Decimal, days: list[date], seed: int, rules: Rules
+) -> list[DailyBar]:
     """Walk back from the base price, one day after the other; returns oldest first."""
     rng = Random(f"{seed}:{listing.code}:past")  # noqa: S311  a play, not a secret
     bars: list[DailyBar] = []
@@ -139,10 +144,10 @@ def _past(listing: Listing, base: Decimal, days: list[date], seed: int) -> list[
         if number % 20 == 0:
             drift = rng.gauss(0.0, 0.002)
         move = max(-0.2, min(0.2, rng.gauss(drift, _DAILY_MOVE)))
-        previous = _step(float(close) / exp(move))
-        opened = _step(float(previous) * exp(rng.gauss(0.0, 0.004)))
-        high = _step(float(max(opened, close)) * exp(abs(rng.gauss(0.0, 0.006))))
-        low = _step(float(min(opened, close)) * exp(-abs(rng.gauss(0.0, 0.006))))
+        previous = rules.near(float(close) / exp(move))
+        opened = rules.near(float(previous) * exp(rng.gauss(0.0, 0.004)))
+        high = rules.near(float(max(opened, close)) * exp(abs(rng.gauss(0.0, 0.006))))
+        low = rules.near(float(min(opened, close)) * exp(-abs(rng.gauss(0.0, 0.006))))
         volume = int(listing.shares * 0.002 * rng.lognormvariate(0.0, 0.4))
         value = (opened + high + low + close) / 4 * volume
         bars.append(
@@ -153,23 +158,23 @@ def _past(listing: Listing, base: Decimal, days: list[date], seed: int) -> list[
     return bars
 
 
-def _minutes_of(bar: DailyBar, rng: Random) -> list[MinuteBar]:
+def _minutes_of(bar: DailyBar, rng: Random, rules: Rules) -> list[MinuteBar]:
     """A walk from the day's open to its close within its range, one bar a minute."""
     price, bars = float(bar.open), []
-    for number in range(_SESSION_MINUTES):
-        left = _SESSION_MINUTES - number
+    for number in range(rules.minutes):
+        left = rules.minutes - number
         drift = (float(bar.close) - price) / left
         opened = price
-        price += drift + rng.gauss(0.0, 0.0007) * price * (left / _SESSION_MINUTES)
+        price += drift + rng.gauss(0.0, 0.0007) * price * (left / rules.minutes)
         price = min(float(bar.high), max(float(bar.low), price))
         if left == 1:
             price = float(bar.close)
         # The last minute is the closing auction's, and the ten before it have no trades.
-        if _SESSION_MINUTES - 11 <= number < _SESSION_MINUTES - 1:
+        if rules.minutes - rules.last_trades <= number < rules.minutes - 1:
             continue
-        first, last = _step(opened), _step(price)
-        volume = max(1, int(bar.volume / _SESSION_MINUTES * rng.uniform(0.4, 1.6)))
-        minute = 540 + number
+        first, last = rules.near(opened), rules.near(price)
+        volume = max(1, int(bar.volume / rules.minutes * rng.uniform(0.4, 1.6)))
+        minute = int(rules.open) // 60 + number
         bars.append(
             MinuteBar(
                 f"{minute // 60:02}{minute % 60:02}00",

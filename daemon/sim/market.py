@@ -1,4 +1,4 @@
-"""The simulated KRX day: exchange, crowd, tape and calendar moved along by simulated time."""
+"""One country's simulated day: exchange, crowd, tape and calendar moved along by simulated time."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from heapq import heapify, heapreplace
 
-from daemon.core.calendar import KST, MarketCalendar, Phase
+from daemon.core.calendar import MarketCalendar, Phase
 from daemon.core.values import Level, Side
 from daemon.sim.book import Clearing
 from daemon.sim.charges import Charges
@@ -15,13 +15,9 @@ from daemon.sim.exchange import Exchange, Stock
 from daemon.sim.facts import OrderFact, Refusal, RefusalReason
 from daemon.sim.history import DailyBar, History
 from daemon.sim.ledgers import Account
+from daemon.sim.rules import KOREAN, Rules
 from daemon.sim.tape import DayTape, Depth, Traded
 from daemon.sim.universe import Listing
-
-_OPEN = 9 * 3600.0
-_AUCTION = 15 * 3600.0 + 20 * 60
-_CLOSE = 15 * 3600.0 + 30 * 60
-_NEW_HOURS_FROM = date(2026, 9, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +37,8 @@ class Market:
     """All that the exchange does by itself. `advance` first, then ask or place.
 
     `facts`, `trades`, `touched` (codes whose book changed) and `changes` of the phase collect
-    until they are drained.
+    until they are drained. The first day is one after `after`. `told_twice` is a habit of the
+    broker: balances tell some holdings under a second exchange as well.
     """
 
     def __init__(
@@ -53,16 +50,23 @@ class Market:
         start: datetime,
         seed: int,
         bases: Mapping[str, Decimal] | None = None,
+        rules: Rules = KOREAN,
+        after: date | None = None,
+        told_twice: bool = False,
         charges: Charges | None = None,
     ) -> None:
+        self.rules = rules
+        self.told_twice = told_twice
         self.listings = {listing.code: listing for listing in listings}
         self.calendar = calendar
         self.seed = seed
         self.now = start.astimezone(UTC)
-        first = calendar.trading_day_on_or_after(calendar.local_date(start))
+        first = calendar.trading_day_on_or_after(self.today)
+        if after is not None:
+            first = max(first, calendar.next_trading_day(after))
         known = {listing.code: listing.base for listing in listings} | dict(bases or {})
-        self.exchange = Exchange(known, accounts, charges)
-        self.history = History(listings, known, calendar, first, seed)
+        self.exchange = Exchange(known, accounts, rules, charges)
+        self.history = History(listings, known, calendar, first, seed, rules)
         self.tapes: dict[str, DayTape] = {}
         self.yesterday: dict[str, DailyBar] = {}
         self.trades: list[Traded] = []
@@ -90,8 +94,8 @@ class Market:
 
     @property
     def today(self) -> date:
-        """The KST calendar date."""
-        return self.calendar.local_date(self.now)
+        """The local calendar date."""
+        return self.now.astimezone(self.rules.zone).date()
 
     @property
     def phase(self) -> Phase:
@@ -100,8 +104,8 @@ class Market:
 
     @property
     def local_time(self) -> str:
-        """HHMMSS in KST."""
-        return self.now.astimezone(KST).strftime("%H%M%S")
+        """HHMMSS on the market's own clocks."""
+        return self.now.astimezone(self.rules.zone).strftime("%H%M%S")
 
     # Reading
 
@@ -162,13 +166,13 @@ class Market:
         if not self.calendar.is_trading_day(self.today):
             raise Refusal(RefusalReason.CLOSED_DAY)
         if self.phase is Phase.CLOSED:
-            before = self.now < self._instant(self.today, _OPEN)
+            before = self.now < self.calendar.open_at(self.today)
             raise Refusal(RefusalReason.BEFORE_HOURS if before else RefusalReason.AFTER_HOURS)
 
     # The day
 
     def _instant(self, day: date, seconds: float) -> datetime:
-        midnight = datetime.combine(day, time(0), KST).astimezone(UTC)
+        midnight = datetime.combine(day, time(0), self.rules.zone).astimezone(UTC)
         return midnight + timedelta(seconds=seconds)
 
     def _begin_day(self, day: date, bases: Mapping[str, Decimal]) -> None:
@@ -176,24 +180,21 @@ class Market:
         self.exchange.begin_day(day, bases, self.calendar.next_trading_day(following))
         self.days_begun += 1
         self._midnight = self._instant(day, 0)
+        self.utc_offset = self.rules.offset_on(day)
         self.tapes = {code: DayTape(code, base) for code, base in bases.items()}
         self.yesterday = {code: self.history.last(code) for code in bases}
         self._crowds = [
             Crowd(listing, self.exchange, self.seed, day) for listing in self.listings.values()
         ]
         self._due: list[tuple[float, int]] = []
-        intake = 8 * 3600.0 + (20 if day >= _NEW_HOURS_FROM else 30) * 60
-        self._boundaries = [
-            (intake, Phase.OPENING_AUCTION),
-            (_OPEN, Phase.CONTINUOUS),
-            (_AUCTION, Phase.CLOSING_AUCTION),
-            (_CLOSE, Phase.CLOSED),
-        ]
+        spans = self.calendar.phases(day)
+        self._boundaries = [(span.begins, span.phase) for span in spans]
+        self._boundaries.append((spans[-1].ends, Phase.CLOSED))
         self._set_boundary()
 
     def _set_boundary(self) -> None:
         if self._boundaries:
-            self._boundary = self._instant(self.day, self._boundaries[0][0])
+            self._boundary = self._boundaries[0][0]
             return
         # The next day is set up the moment it dawns.
         self._boundary = self._instant(self.calendar.next_trading_day(self.day), 0)
@@ -210,6 +211,8 @@ class Market:
             self.exchange.phase = phase
             self._open_crowd()
         elif phase is Phase.CLOSED:
+            self._due = []
+            self.exchange.phase = Phase.CLOSING_AUCTION
             self._uncross()
             self.exchange.close_day()
             for tape in self.tapes.values():
@@ -227,7 +230,7 @@ class Market:
 
     def _open_crowd(self) -> None:
         for crowd in self._crowds:
-            crowd.open(_OPEN)
+            crowd.open((self.now - self._midnight).total_seconds())
         self._due = [(crowd.next_at, number) for number, crowd in enumerate(self._crowds)]
         heapify(self._due)
 
@@ -251,7 +254,7 @@ class Market:
         prints, self.exchange.prints = self.exchange.prints, []
         for made in prints:
             stock = self.exchange.stocks[made.code]
-            clock = (made.at + timedelta(hours=9)).strftime("%H%M%S")
+            clock = (made.at + self.utc_offset).strftime("%H%M%S")
             self.touched.add(made.code)
             self.trades.append(
                 self.tapes[made.code].record(

@@ -1,5 +1,6 @@
 """What a bad day at the broker or on the way does to its replies and frames. Pure functions."""
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,22 +19,33 @@ _TIMEOUTS = (
     ("EGW00302", "Transaction Timeout", 504),
     ("EGW00303", "Gateway System Error", 500),
 )
+_NUMBER = re.compile(r"-*[0-9]+(?:\.[0-9]+)?")
 _ROWS = "output1"
+_ABROAD = "/uapi/overseas-stock/v1/trading"
+_ORDERS = frozenset(
+    (Api.BUY.path, Api.MODIFY_CANCEL.path, f"{_ABROAD}/order", f"{_ABROAD}/order-rvsecncl")
+)
+_ORDER_LISTS = frozenset(
+    (Api.DAY_ORDERS.path, f"{_ABROAD}/inquire-ccnl", f"{_ABROAD}/inquire-nccs")
+)
+_BALANCES = frozenset(
+    (Api.BALANCE.path, f"{_ABROAD}/inquire-balance", f"{_ABROAD}/inquire-present-balance")
+)
 
 
 def is_order(request: WireRequest) -> bool:
     """Whether a request places, modifies or cancels."""
-    return request.path in (Api.BUY.path, Api.MODIFY_CANCEL.path)
+    return request.path in _ORDERS
 
 
 def is_order_list(request: WireRequest) -> bool:
     """Whether a request asks for the list of the day's orders."""
-    return request.path == Api.DAY_ORDERS.path
+    return request.path in _ORDER_LISTS
 
 
 def is_balance(request: WireRequest) -> bool:
     """Whether a request asks for cash and holdings."""
-    return request.path == Api.BALANCE.path
+    return request.path in _BALANCES
 
 
 def is_token(request: WireRequest) -> bool:
@@ -101,12 +113,14 @@ def truncated(reply: WireReply, random: Random) -> WireReply:
 def without_some_rows(reply: WireReply, random: Random) -> WireReply:
     """A page with a hole: a run of rows is missing and nothing says so."""
     body = orjson.loads(reply.body)
-    rows = body.get(_ROWS)
+    # The lists of orders abroad have a name of their own.
+    name = _ROWS if _ROWS in body else "output"
+    rows = body.get(name)
     if not isinstance(rows, list) or not rows:
         return reply
     first = random.randrange(len(rows))
     last = first + 1 + random.randrange(len(rows) - first)
-    body[_ROWS] = rows[:first] + rows[last:]
+    body[name] = rows[:first] + rows[last:]
     return replace(reply, body=encode(body))
 
 
@@ -117,11 +131,16 @@ def emptied(reply: WireReply, random: Random) -> WireReply:
         return reply
     body[_ROWS] = []
     if random.random() < 0.5 and body.get("output2"):
-        body["output2"] = [
-            {name: "0" if value.strip("-").isdigit() else value for name, value in totals.items()}
-            for totals in body["output2"]
-        ]
+        told = body["output2"]
+        if isinstance(told, list):
+            body["output2"] = [_zeroed(totals) for totals in told]
+        else:
+            body["output2"] = _zeroed(told)
     return replace(reply, body=encode(body))
+
+
+def _zeroed(totals: Mapping[str, str]) -> dict[str, str]:
+    return {name: "0" if _NUMBER.fullmatch(value) else value for name, value in totals.items()}
 
 
 def is_notice(frame: str) -> bool:

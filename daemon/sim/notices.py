@@ -68,10 +68,11 @@ class NoticeSchedule:
         """When the next fact is to be told."""
         return self._waiting[0][0] if self._waiting else None
 
-    def begin_day(self) -> None:
-        """Forget the chains of the day before."""
-        self._last.clear()
-        self._root.clear()
+    def begin_day(self, numbers: range) -> None:
+        """Forget the chains of orders with these numbers: the day before is over for them."""
+        for known in (self._last, self._root):
+            for number in [number for number in known if number in numbers]:
+                del known[number]
 
     def _root_of(self, fact: OrderFact) -> int:
         order = fact.order

@@ -1,10 +1,14 @@
 """Everything that can be chosen about a simulator, with the values it has by itself."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from daemon.core.calendar import MarketCalendar, OddDay
+from daemon.core.values import Region
+from daemon.sim import american
 from daemon.sim.charges import Charges
 from daemon.sim.universe import LISTINGS, Listing
 
@@ -21,15 +25,18 @@ class SimulatorOptions:
     """How one simulator behaves.
 
     Ports of 0 mean any free port. `start` is the simulated instant to begin at, `None` 09:00 KST
-    of the trading day on or after today. `speed` is simulated seconds a second. `cash` is KRW
-    per account. `accounts` are `CANO-PRDT` numbers of the one HTS id. `state` keeps the broker's
-    books across restarts; `None` keeps them in memory.
+    of the trading day on or after today. `speed` is simulated seconds a second. `regions` are the
+    countries whose markets live, `holidays` are those of KRX and `american_holidays` those of the
+    US exchanges, by local date. `cash` is KRW and `cash_usd` USD per account, the latter only
+    where US markets live. `accounts` are `CANO-PRDT` numbers of the one HTS id. `state` keeps the
+    broker's books across restarts; `None` keeps them in memory.
 
     `rate_limit` is requests a second, `token_interval` simulated seconds between two token issues,
     `ping_interval` seconds between two PINGPONG frames and `missed_pings` how many may stay
     unanswered. `early_notices` and `refused_later` are probabilities per order: a notice ahead of
-    the HTTP reply, and a refusal by the exchange after the broker's acceptance. `charges` are
-    taken for every trade; by itself the simulator charges nothing.
+    the HTTP reply, and a refusal by the exchange after the broker's acceptance. With `told_twice`
+    balances tell a US holding of another exchange under NASD as well. `charges` are taken for
+    every trade on KRX; by itself the simulator charges nothing.
     """
 
     host: str = "127.0.0.1"
@@ -38,12 +45,17 @@ class SimulatorOptions:
     seed: int = 20260102
     start: datetime | None = None
     speed: float = 1.0
+    regions: frozenset[Region] = frozenset({Region.KR})
     holidays: frozenset[date] = frozenset()
+    odd_days: Mapping[date, OddDay] = field(default_factory=dict)
+    american_holidays: frozenset[date] = frozenset()
+    american_odd_days: Mapping[date, OddDay] = field(default_factory=dict)
     app_key: str = APP_KEY
     app_secret: str = APP_SECRET
     accounts: tuple[str, ...] = (ACCOUNT,)
     hts_id: str = HTS_ID
     cash: Decimal = Decimal(100_000_000)
+    cash_usd: Decimal = Decimal(100_000)
     state: Path | None = None
     rate_limit: int = 10
     token_interval: float = 60.0
@@ -53,5 +65,17 @@ class SimulatorOptions:
     queue_size: int = 4096
     early_notices: float = 0.4
     refused_later: float = 0.0
+    told_twice: bool = False
     listings: tuple[Listing, ...] = LISTINGS
     charges: Charges | None = None
+    american_listings: tuple[Listing, ...] = american.LISTINGS
+
+    @property
+    def calendar(self) -> MarketCalendar:
+        """The trading days of the simulated exchange."""
+        return MarketCalendar(self.holidays, odd_days=self.odd_days)
+
+    @property
+    def american_calendar(self) -> MarketCalendar:
+        """The trading days of the simulated US exchanges."""
+        return MarketCalendar(self.american_holidays, Region.US, odd_days=self.american_odd_days)

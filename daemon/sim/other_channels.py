@@ -43,11 +43,17 @@ def row(channel: Channel, values: Mapping[str, str], *, width: int | None = None
 
 
 class OtherChannels:
-    """Makes the frames due on registrations other than the busiest."""
+    """Makes the frames due on registrations other than the busiest.
 
-    def __init__(self, market: Market, seed: int) -> None:
+    Those with a key of `elsewhere` tell of a market that is simulated: they are not made here.
+    """
+
+    def __init__(
+        self, market: Market, seed: int, *, elsewhere: frozenset[str] = frozenset()
+    ) -> None:
         self._market = market
         self._seed = seed
+        self._elsewhere = elsewhere
         self._due: dict[tuple[str, str], datetime] = {}
         self._walks: dict[tuple[str, str], SyntheticRows] = {}
 
@@ -67,6 +73,8 @@ class OtherChannels:
             channel = BY_TR_ID[tr_id]
             if channel.kind is Kind.EXPECTED:
                 frames.extend(self._expected(channel, key))
+            elif key in self._elsewhere and channel.subject is Subject.OVERSEAS:
+                continue
             elif channel.kind in _SYNTHETIC and channel.subject is not Subject.CUSTOMER:
                 frames.extend(self._synthetic(channel, key))
         return frames

@@ -27,7 +27,7 @@ def daily_prices(call: Call, market: Market) -> Answer:
     code = symbol_of(call, market)
     period = call.one_of("FID_PERIOD_DIV_CODE", ("D", "W", "M"))
     call.one_of("FID_ORG_ADJ_PRC", ("0", "1"))
-    bars = _grouped(_all_bars(market, code), period)
+    bars = grouped(all_bars(market, code), period)
     rows = []
     for number, bar in list(enumerate(bars))[:-31:-1]:
         before = bars[number - 1].volume if number else bar.volume
@@ -58,8 +58,8 @@ def daily_chart(call: Call, market: Market) -> Answer:
     first, last = call.day("FID_INPUT_DATE_1"), call.day("FID_INPUT_DATE_2")
     period = call.one_of("FID_PERIOD_DIV_CODE", tuple(_PERIODS))
     call.one_of("FID_ORG_ADJ_PRC", ("0", "1"))
-    bars = [bar for bar in _all_bars(market, code) if first <= bar.day <= last]
-    chosen = _grouped(bars, period)[:-101:-1]
+    bars = [bar for bar in all_bars(market, code) if first <= bar.day <= last]
+    chosen = grouped(bars, period)[:-101:-1]
     rows = [
         filled(
             fields.DAILY_CHART_ROW,
@@ -130,7 +130,7 @@ def _head_values(market: Market, code: str) -> JsonBody:
     }
 
 
-def _all_bars(market: Market, code: str) -> list[DailyBar]:
+def all_bars(market: Market, code: str) -> list[DailyBar]:
     """Finished days and, once it has traded, the present one; oldest first."""
     bars, tape = market.history.daily(code), market.tapes[code]
     if not tape.volume or bars[-1].day == market.day:
@@ -148,7 +148,7 @@ def _all_bars(market: Market, code: str) -> list[DailyBar]:
     return [*bars, today]
 
 
-def _grouped(bars: Iterable[DailyBar], period: str) -> list[DailyBar]:
+def grouped(bars: Iterable[DailyBar], period: str) -> list[DailyBar]:
     """Bars joined by week, month or year; each carries the last day of its group."""
     key = _PERIODS[period]
     joined: list[DailyBar] = []

@@ -11,21 +11,26 @@ from pathlib import Path
 
 import orjson
 
-from daemon.core.values import Side
+from daemon.core.values import Region, Side
 from daemon.sim.facts import Action, Condition, Order, OrderRequest
 from daemon.sim.ledgers import Account, Holding
 
 _SCHEMA = """
-create table if not exists facts (name text primary key, value text not null);
-create table if not exists accounts (name text primary key, body text not null);
-create table if not exists orders (number integer primary key, body text not null);
-create table if not exists closes (code text primary key, price text not null);
+create table if not exists {0}facts (name text primary key, value text not null);
+create table if not exists {0}accounts (name text primary key, body text not null);
+create table if not exists {0}orders (number integer primary key, body text not null);
+create table if not exists {0}closes (code text primary key, price text not null);
 """
+_PREFIXES = {Region.KR: "", Region.US: "us_"}
+"""What the tables of a country's market begin with; files of old have the Korean ones alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedBooks:
-    """What a former run left behind. Orders that were open have expired with their day."""
+    """What a former run left behind of one country's market.
+
+    Orders that were open have expired with their day.
+    """
 
     last_day: date
     next_number: int
@@ -58,7 +63,8 @@ class StateFile:
             with self._guarded():
                 self._database.execute("pragma journal_mode=wal")
                 self._database.execute("pragma synchronous=normal")
-                self._database.executescript(_SCHEMA)
+                for prefix in _PREFIXES.values():
+                    self._database.executescript(_SCHEMA.format(prefix))
         except StateFailed:
             self._database.close()
             raise
@@ -70,26 +76,25 @@ class StateFile:
         except sqlite3.Error as error:
             raise StateFailed(self._path, error) from error
 
-    def load(self) -> SavedBooks | None:
-        """The books of the former run, or `None` in a new file."""
+    def load(self, region: Region = Region.KR) -> SavedBooks | None:
+        """The books of a country's market after the former run, `None` where it had none."""
         with self._guarded():
-            return self._load()
+            return self._load(_PREFIXES[region])
 
-    def _load(self) -> SavedBooks | None:
-        facts = dict(self._database.execute("select name, value from facts"))
+    def _load(self, prefix: str) -> SavedBooks | None:
+        facts = dict(self._rows("name, value", f"{prefix}facts"))
         if "last_day" not in facts:
             return None
         accounts = {
             name: _account(name, orjson.loads(body))
-            for name, body in self._database.execute("select name, body from accounts")
+            for name, body in self._rows("name, body", f"{prefix}accounts")
         }
         orders = {
             number: _order(number, orjson.loads(body))
-            for number, body in self._database.execute("select number, body from orders")
+            for number, body in self._rows("number, body", f"{prefix}orders")
         }
         closes = {
-            code: Decimal(price)
-            for code, price in self._database.execute("select code, price from closes")
+            code: Decimal(price) for code, price in self._rows("code, price", f"{prefix}closes")
         }
         return SavedBooks(
             date.fromisoformat(facts["last_day"]),
@@ -99,6 +104,9 @@ class StateFile:
             closes,
         )
 
+    def _rows(self, columns: str, table: str) -> sqlite3.Cursor:
+        return self._database.execute(f"select {columns} from {table}")  # noqa: S608  our own names
+
     def save(
         self,
         *,
@@ -107,25 +115,22 @@ class StateFile:
         accounts: Iterable[Account],
         orders: Iterable[Order],
         closes: dict[str, Decimal],
+        region: Region = Region.KR,
     ) -> None:
-        """Write the given accounts and orders over what is there."""
+        """Write the given accounts and orders of a country's market over what is there."""
+        rows: dict[str, list[tuple[object, object]]] = {
+            "facts": [("last_day", day.isoformat()), ("next_number", str(next_number))],
+            "accounts": [(each.name, orjson.dumps(_account_body(each))) for each in accounts],
+            "orders": [(order.number, orjson.dumps(_order_body(order))) for order in orders],
+            "closes": [(code, str(price)) for code, price in closes.items()],
+        }
         with self._guarded(), self._database as database:
-            database.executemany(
-                "insert or replace into facts values (?, ?)",
-                [("last_day", day.isoformat()), ("next_number", str(next_number))],
-            )
-            database.executemany(
-                "insert or replace into accounts values (?, ?)",
-                [(account.name, orjson.dumps(_account_body(account))) for account in accounts],
-            )
-            database.executemany(
-                "insert or replace into orders values (?, ?)",
-                [(order.number, orjson.dumps(_order_body(order))) for order in orders],
-            )
-            database.executemany(
-                "insert or replace into closes values (?, ?)",
-                [(code, str(price)) for code, price in closes.items()],
-            )
+            for name, values in rows.items():
+                table = _PREFIXES[region] + name
+                database.executemany(
+                    f"insert or replace into {table} values (?, ?)",  # noqa: S608  our own names
+                    values,
+                )
 
     def close(self) -> None:
         """Release the file."""

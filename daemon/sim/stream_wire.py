@@ -10,15 +10,24 @@ from datetime import datetime, timedelta
 import orjson
 
 from daemon.kis.channels import ALIASES, BY_TR_ID, Channel, NoSuchChannel, Subject, interest_of
-from daemon.kis.spec import BOOK_CHANNEL, NOTICE_CHANNELS, TRADES_CHANNEL, WsCode
+from daemon.kis.spec import (
+    BOOK_CHANNEL,
+    NOTICE_CHANNELS,
+    OVERSEAS_NOTICE_CHANNELS,
+    TRADES_CHANNEL,
+    WsCode,
+)
+from daemon.sim import frames_overseas
 from daemon.sim.facts import OrderFact
 from daemon.sim.frames import notice_frame, notice_record
 from daemon.sim.keys import KeyOffice
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.replies import encode
+from daemon.sim.universe import Listing
 
 _NOTICES = {channel: environment for environment, channel in NOTICE_CHANNELS.items()}
-_BUSY_CHANNELS = frozenset({TRADES_CHANNEL, BOOK_CHANNEL, *_NOTICES})
+_OVERSEAS_NOTICES = tuple(OVERSEAS_NOTICE_CHANNELS.values())
+_BUSY_CHANNELS = frozenset({TRADES_CHANNEL, BOOK_CHANNEL, *_NOTICES, *_OVERSEAS_NOTICES})
 _NO_TR_ID = "(null)"
 
 
@@ -113,6 +122,22 @@ class StreamWire:
                 )
                 frames.append(notice_frame(record, environment, *session.ciphers[channel]))
         return frames
+
+    def overseas_notices(self, fact: OrderFact, listing: Listing) -> list[str]:
+        """The frames that tell the holder of an order fact of a US market."""
+        session = self._holder
+        if session is None:
+            return []
+        hts_id = self._options.hts_id
+        return [
+            frames_overseas.notice_frame(
+                frames_overseas.notice_record(fact, hts_id=hts_id, listing=listing),
+                channel,
+                *session.ciphers[channel],
+            )
+            for channel in _OVERSEAS_NOTICES
+            if (channel, hts_id) in session.registered
+        ]
 
     def _register(
         self,

@@ -9,7 +9,7 @@ from daemon.core.values import Side
 
 
 class Traded(NamedTuple):
-    """One trade with the day's figures as they stood right after it. Times are HHMMSS, KST."""
+    """One trade with the day's figures as they stood right after it. Times are HHMMSS, local."""
 
     code: str
     time: str
@@ -38,7 +38,7 @@ class Traded(NamedTuple):
 
 @dataclass(slots=True)
 class MinuteBar:
-    """Prices in KRW and shares of one minute; `time` is its first second, HHMM00."""
+    """Prices and shares of one minute; `time` is its first second, HHMM00."""
 
     time: str
     open: Decimal

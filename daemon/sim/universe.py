@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from daemon.core.values import Market
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """One listed stock.
 
-    `base` is the base price in KRW of the first simulated day, `shares` the number listed,
-    `pace` how often a second the crowd does something with it, `crowd` how much it trades and
-    offers at a time, against a usual one.
+    `base` is the base price of the first simulated day in the market's money, `shares` the number
+    listed, `pace` how often a second the crowd does something with it, `crowd` how much it trades
+    and offers at a time, against a usual one.
     """
 
     code: str
@@ -21,6 +23,7 @@ class Listing:
     pace: float
     industry: str = "기타"
     crowd: float = 1.0
+    market: Market = Market.KRX
 
 
 def _listing(

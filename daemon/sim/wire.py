@@ -13,6 +13,8 @@ from daemon.sim import (
     rest_charts,
     rest_orders,
     rest_overseas,
+    rest_overseas_orders,
+    rest_overseas_quotes,
     rest_profit,
     rest_quotes,
 )
@@ -35,6 +37,7 @@ from daemon.sim.rest_keys import KEY_PATHS, KeyDesk
 _QUOTES = "/uapi/domestic-stock/v1/quotations"
 _TRADING = "/uapi/domestic-stock/v1/trading"
 _OVERSEAS = "/uapi/overseas-stock/v1/trading"
+_OVERSEAS_QUOTES = "/uapi/overseas-price/v1/quotations"
 _OLD_DAY_ORDERS = ("CTSC9215R", "VTSC9215R", "CTSC9115R", "VTSC9115R")
 
 Desk = Callable[[Call, Market], Answer]
@@ -120,25 +123,75 @@ _DESKS: dict[str, tuple[str, frozenset[str], Desk]] = {
             ("TTTS3012R", "VTTS3012R"),
             rest_overseas.balance,
         ),
+        (
+            "GET",
+            f"{_OVERSEAS}/inquire-psamount",
+            ("TTTS3007R", "VTTS3007R"),
+            rest_overseas.orderable,
+        ),
+        (
+            "POST",
+            rest_overseas_orders.CHANGE_PATH,
+            rest_overseas_orders.CHANGES,
+            rest_overseas_orders.change,
+        ),
+        ("GET", f"{_OVERSEAS_QUOTES}/price", ("HHDFS00000300",), rest_overseas_quotes.price),
+        (
+            "GET",
+            f"{_OVERSEAS_QUOTES}/price-detail",
+            ("HHDFS76200200",),
+            rest_overseas_quotes.detail,
+        ),
+        (
+            "GET",
+            f"{_OVERSEAS_QUOTES}/inquire-asking-price",
+            ("HHDFS76200100",),
+            rest_overseas_quotes.book,
+        ),
+        (
+            "GET",
+            f"{_OVERSEAS_QUOTES}/dailyprice",
+            ("HHDFS76240000",),
+            rest_overseas_quotes.daily_prices,
+        ),
+        (
+            "GET",
+            f"{_OVERSEAS_QUOTES}/inquire-time-itemchartprice",
+            ("HHDFS76950200",),
+            rest_overseas_quotes.minute_chart,
+        ),
     )
 }
+Placer = Callable[..., Answer]
 _ORDER_IDS = frozenset(
     tr_id for api in (Api.BUY, Api.SELL) for tr_id in (api.real, api.virtual, *api.older)
 )
+_PLACERS: dict[str, tuple[frozenset[str], Placer]] = {
+    Api.BUY.path: (_ORDER_IDS, rest_orders.place),
+    rest_overseas_orders.ORDER_PATH: (
+        rest_overseas_orders.BUYS | rest_overseas_orders.SELLS,
+        rest_overseas_orders.place,
+    ),
+}
+_ABROAD = "/uapi/overseas-"
+"""Calls about markets of other countries begin so."""
+
 _OLDER = frozenset(tr_id for api in Api for tr_id in api.older)
 
 
 class KisWire:
-    """The gateway in front of one market."""
+    """The gateway in front of the Korean market and of those overseas."""
 
     def __init__(
         self,
         options: SimulatorOptions,
         market: Market,
+        overseas: Market,
         keys: KeyOffice,
         faults: FaultPlan,
     ) -> None:
         self.market = market
+        self.overseas = overseas
         self.keys = keys
         self.door = Door(options.rate_limit)
         self.plans: dict[int, OrderPlan] = {}
@@ -147,7 +200,7 @@ class KisWire:
         self._faults = faults
 
     def handle(self, request: WireRequest, monotonic: float) -> WireReply:
-        """Answer one request; `market` must have been advanced to its arrival."""
+        """Answer one request; the markets must have been advanced to its arrival."""
         body = _json_object(request.body)
         key = request.headers.get("appkey") or str((body or {}).get("appkey", ""))
         try:
@@ -172,11 +225,13 @@ class KisWire:
 
     def _ask_desk(self, request: WireRequest, body: Mapping[str, object] | None) -> WireReply:
         tr_id = request.headers.get("tr_id", "").strip()
-        is_order = request.path == Api.BUY.path
-        desk = _DESKS.get(request.path)
-        if desk is None and not is_order:
+        desk, placer = _DESKS.get(request.path), _PLACERS.get(request.path)
+        if desk is not None:
+            method, tr_ids = desk[:2]
+        elif placer is not None:
+            method, tr_ids = "POST", placer[0]
+        else:
             raise gateway_error("EGW00101", "유효하지 않은 요청입니다.", 404)
-        method, tr_ids = ("POST", _ORDER_IDS) if desk is None else desk[:2]
         if request.method != method:
             raise gateway_error("EGW00101", "유효하지 않은 요청입니다.", 405)
         self._check_keys(request.headers)
@@ -189,17 +244,23 @@ class KisWire:
             parameters=_parameters(request, body),
             tr_cont=request.headers.get("tr_cont", ""),
         )
+        answer = self._answered(call, request.path)
+        headers = {"tr_id": tr_id, "tr_cont": answer.tr_cont, "gt_uid": ""}
+        return WireReply(status=200, body=encode(answer.body), headers=headers, order=answer.order)
+
+    def _answered(self, call: Call, path: str) -> Answer:
+        market = self.overseas if path.startswith(_ABROAD) else self.market
+        desk = _DESKS.get(path)
         if desk is not None:
-            answer = desk[2](call, self.market)
+            answer = desk[2](call, market)
             if answer.order is not None:
                 self.plans[answer.order] = self._faults.draw()
         else:
             plan = self._faults.draw()
-            answer = rest_orders.place(call, self.market, reject=plan.reject)
+            answer = _PLACERS[path][1](call, market, reject=plan.reject)
             assert answer.order is not None, "an accepted order has a number"
             self.plans[answer.order] = plan
-        headers = {"tr_id": tr_id, "tr_cont": answer.tr_cont, "gt_uid": ""}
-        return WireReply(status=200, body=encode(answer.body), headers=headers, order=answer.order)
+        return answer
 
     def _check_keys(self, headers: Mapping[str, str]) -> None:
         if headers.get("appkey") != self._options.app_key:

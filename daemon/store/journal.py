@@ -5,6 +5,7 @@ before it is sent" needs no lock and no race to reason about.
 """
 
 import errno
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from daemon.core.errors import InvariantBroken, NeedsOperator
-from daemon.core.events import Event
+from daemon.core.events import AccountReported, Event
+from daemon.core.values import Currency
 
 SCHEMA_VERSION = 1
 
@@ -38,6 +40,23 @@ _FOLD = "PRAGMA wal_checkpoint(TRUNCATE)"
 _ADAPTERS: dict[str, TypeAdapter[Event]] = {
     kind.__name__: TypeAdapter(kind) for kind in get_args(Event)
 }
+
+
+def _as_is(body: str) -> str:
+    return body
+
+
+def _cash_by_currency(body: str) -> str:
+    """Journals of versions that traded on KRX alone tell cash as one amount, in KRW."""
+    told = json.loads(body)
+    if isinstance(told, dict) and isinstance(told.get("cash"), str):
+        told["cash"] = {Currency.KRW: told["cash"]}
+        return json.dumps(told)
+    return body
+
+
+_UPGRADES: dict[str, Callable[[str], str]] = {AccountReported.__name__: _cash_by_currency}
+"""How facts of older versions read today, by kind. What is written is never changed."""
 
 
 class Connection(Protocol):
@@ -111,8 +130,8 @@ class SqliteJournal:
             )
             for sequence, kind, body in facts:
                 try:
-                    yield _ADAPTERS[kind].validate_json(body)
-                except (KeyError, ValidationError) as error:
+                    yield _ADAPTERS[kind].validate_json(_UPGRADES.get(kind, _as_is)(body))
+                except (KeyError, ValidationError, ValueError) as error:
                     raise NeedsOperator(
                         f"fact {sequence} ({kind}) of {self.path} cannot be read: {error}"
                     ) from error

@@ -1,15 +1,34 @@
 """Our books held against the broker's."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.books import Discrepancy, Looks, credible, differences, is_nothing
-from daemon.core.events import OrderCancelled
-from daemon.core.values import OrderId, Side
-from tests.builders import NINE, accepted, created, filled, funded, intent, reported, sent
+from daemon.core.books import (
+    Discrepancy,
+    Looks,
+    costs,
+    credible,
+    credible_in,
+    differences,
+    is_nothing,
+)
+from daemon.core.events import (
+    AccountReported,
+    CostsCharged,
+    Event,
+    Fill,
+    FillSource,
+    Holding,
+    OrderCancelled,
+    OrderFilled,
+)
+from daemon.core.portfolio import Portfolio
+from daemon.core.values import Currency, InstrumentId, OrderId, Side
+from tests.builders import ACCOUNT, NINE, accepted, created, filled, funded, intent, reported, sent
 
 SHARES = st.integers(0, 3)
 
@@ -40,7 +59,7 @@ def test_every_difference_is_named_with_both_sides() -> None:
         Discrepancy(subject="position krx:000660", ours="0 shares", theirs="5 shares"),
         Discrepancy(subject="position krx:005930", ours="10 shares", theirs="12 shares"),
         Discrepancy(subject="position krx:035720", ours="1 shares", theirs="0 shares"),
-        Discrepancy(subject="cash", ours="1000 KRW", theirs="999 KRW"),
+        Discrepancy(subject="cash KRW", ours="1000 KRW", theirs="999 KRW"),
     ]
 
 
@@ -64,10 +83,10 @@ def test_no_difference_means_that_adopting_changes_nothing(
 
     assert ("position krx:005930" in found) == (ours != theirs)
     assert ("position krx:000660" in found) == (other != another)
-    assert ("cash" in found) == (not same_cash)
+    assert ("cash KRW" in found) == (not same_cash)
     portfolio.apply(report)
     assert differences(portfolio, report) == []
-    assert portfolio.cash == Decimal(1_000 if same_cash else 1_001)
+    assert portfolio.cash_of(Currency.KRW) == Decimal(1_000 if same_cash else 1_001)
 
 
 def test_an_account_we_know_of_does_not_become_nothing() -> None:
@@ -121,3 +140,99 @@ def test_more_looks_may_be_asked_for() -> None:
     told = [looks.see({"x": 1}, asked=float(look), calm_since=-99.0, least=3) for look in range(3)]
 
     assert told == [set(), set(), {"x"}]
+
+
+ACME = InstrumentId("nasdaq:ACME")
+
+
+def both(won: int, dollars: str, shares: int = 0) -> AccountReported:
+    held = (Holding(instrument=ACME, quantity=shares, cost=Decimal(70) * shares),) if shares else ()
+    cash = {Currency.KRW: Decimal(won), Currency.USD: Decimal(dollars)}
+    return AccountReported(account=ACCOUNT, cash=cash, holdings=held, at=NINE)
+
+
+def american(name: str, number: str, quantity: int, price: str) -> list[Event]:
+    wish = replace(intent(instrument=ACME, quantity=quantity), limit=Decimal(price))
+    done = Fill(
+        instrument=ACME,
+        side=Side.BUY,
+        quantity=quantity,
+        notional=Decimal(price) * quantity,
+        source=FillSource.NOTICE,
+        exchange_time=NINE,
+    )
+    return [
+        *(created(name, wish), sent(name), accepted(name, number)),
+        OrderFilled(order=OrderId(name), fill=done, at=NINE),
+    ]
+
+
+def test_each_currency_pays_for_its_own_and_is_compared_alone() -> None:
+    portfolio = Portfolio()
+    portfolio.apply(both(1_000_000, "1000.00"))
+    for event in (*american("a", "1", 10, "70.01"), created("b"), sent("b"), accepted("b", "1")):
+        portfolio.apply(event)
+    portfolio.apply(filled("b", 10))
+
+    assert portfolio.cash == {Currency.KRW: 300_000, Currency.USD: Decimal("299.90")}
+    assert portfolio.position(ACME).quantity == 10
+    assert [each.subject for each in differences(portfolio, both(300_000, "299.91", 10))] == [
+        "position krx:005930",
+        "cash USD",
+    ]
+    adopted = both(300_000, "299.90", 10)
+    found = differences(portfolio, replace(adopted, cash={Currency.KRW: Decimal(300_000)}))
+    assert [(each.subject, each.theirs) for each in found] == [
+        ("position krx:005930", "0 shares"),
+        ("cash USD", "0 USD"),
+    ]
+
+
+def test_costs_are_explained_by_what_traded_in_their_currency() -> None:
+    portfolio = Portfolio()
+    portfolio.apply(both(1_000_000, "1000.00"))
+    for event in american("a", "1", 10, "70.00"):
+        portfolio.apply(event)
+
+    assert costs(portfolio, both(1_000_000, "298.25", 10)) == {Currency.USD: Decimal("1.75")}
+    assert costs(portfolio, both(999_999, "298.25", 10)) == {Currency.USD: Decimal("1.75")}
+    assert costs(portfolio, both(1_000_000, "296.00", 10)) == {}, "more than any commission"
+    charged = CostsCharged(account=ACCOUNT, currency=Currency.USD, amount=Decimal("1.75"), at=NINE)
+    portfolio.apply(charged)
+    assert portfolio.charged_of(Currency.USD) == Decimal("1.75")
+    assert portfolio.charged_of(Currency.KRW) == 0
+    assert differences(portfolio, both(1_000_000, "298.25", 10)) == []
+
+
+def test_a_part_of_a_balance_that_is_empty_proves_nothing_of_its_currency() -> None:
+    portfolio = Portfolio()
+    portfolio.apply(both(1_000_000, "1000.00", 3))
+    half = both(1_000_000, "0.00")
+
+    assert credible(portfolio, half)
+    assert credible_in(Currency.KRW, portfolio, half)
+    assert not credible_in(Currency.USD, portfolio, half)
+    assert credible_in(Currency.JPY, portfolio, half)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.integers(1, 999)), max_size=8))
+def test_the_money_of_each_currency_is_what_was_there_less_what_was_bought(
+    bought: list[tuple[bool, int, int]],
+) -> None:
+    portfolio = Portfolio()
+    portfolio.apply(both(10**7, "10000.00"))
+    won, dollars = Decimal(10**7), Decimal(10_000)
+    for number, (abroad, quantity, price) in enumerate(bought):
+        name = str(number)
+        if abroad:
+            paid = Decimal(price) / 100
+            dollars -= paid * quantity
+            for event in american(name, name, quantity, str(paid)):
+                portfolio.apply(event)
+        else:
+            won -= price * quantity
+            wish = intent(quantity=quantity, limit=price)
+            for event in (created(name, wish), sent(name), accepted(name, name)):
+                portfolio.apply(event)
+            portfolio.apply(filled(name, quantity, price))
+    assert portfolio.cash == {Currency.KRW: won, Currency.USD: dollars}

@@ -17,7 +17,7 @@ from daemon.core.events import (
     TradingResumed,
 )
 from daemon.core.portfolio import Portfolio, Position
-from daemon.core.values import OrderId, Side, StrategyId
+from daemon.core.values import Currency, OrderId, Region, Side, StrategyId
 from tests.builders import (
     ACCOUNT,
     DAY,
@@ -45,7 +45,7 @@ def test_a_purchase_and_a_sale_move_cash_position_and_profit() -> None:
         portfolio.apply(event)
 
     position = portfolio.position(SAMSUNG)
-    assert portfolio.cash == 1_000_000 - 700_000 + 284_000
+    assert portfolio.cash_of(Currency.KRW) == 1_000_000 - 700_000 + 284_000
     assert position.quantity == 6
     assert position.cost == 420_000
     assert position.realised == 4_000
@@ -64,7 +64,7 @@ def test_the_brokers_books_replace_ours_and_keep_what_was_realised() -> None:
     ):
         portfolio.apply(event)
 
-    assert portfolio.cash == 5_000
+    assert portfolio.cash_of(Currency.KRW) == 5_000
     assert portfolio.position(SAMSUNG).quantity == 0
     assert portfolio.position(SAMSUNG).realised == 10_000
     assert portfolio.position(HYNIX).quantity == 3
@@ -90,10 +90,10 @@ def test_orders_are_found_by_every_number_they_ever_had() -> None:
     for event in (created("a"), sent("a"), accepted("a", "77")):
         portfolio.apply(event)
 
-    found = portfolio.find(DAY, "77")
+    found = portfolio.find((Region.KR, DAY, "77"))
     assert found is not None
     assert found.id == "a"
-    assert portfolio.find(DAY, "78") is None
+    assert portfolio.find((Region.KR, DAY, "78")) is None
 
 
 def test_events_of_unknown_or_known_orders_are_refused_before_anything_changes() -> None:
@@ -122,7 +122,7 @@ def test_the_gates_facts_are_remembered() -> None:
         portfolio.apply(event)
 
     assert portfolio.discrepancies == {"cash": found}
-    assert portfolio.external == {(DAY, "9"): external}
+    assert portfolio.external == {(Region.KR, DAY, "9"): external}
     assert (portfolio.halted, portfolio.armed, portfolio.opened) == ("by hand", True, False)
     portfolio.apply(TradingResumed(reason="checked", at=NINE))
     portfolio.apply(DiscrepancyCleared(subject="cash", at=NINE))

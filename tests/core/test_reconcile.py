@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from daemon.core.books import Discrepancy
 from daemon.core.events import (
+    AccountReported,
     CancelSent,
     Event,
     ExternalOrderSeen,
@@ -26,7 +27,7 @@ from daemon.core.inference import Hint, Outcome
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.reconcile import Reconciler
-from daemon.core.values import OrderId, Side
+from daemon.core.values import Currency, InstrumentId, OrderId, Region, Side
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 from tests.builders import (
     ACCOUNT,
@@ -114,7 +115,7 @@ class Desk:
                 rows,
                 asked=self.now if asked is None else asked,
                 since=since,
-                dead_before=DAY + timedelta(days=dead),
+                dead_before=dict.fromkeys(Region, DAY + timedelta(days=dead)),
                 at=after(self.now),
                 now=self.now,
             )
@@ -954,7 +955,7 @@ def test_any_history_ends_equal_to_the_broker_after_one_quiet_inquiry(seed: int)
         assert order.is_open == bool(exchange.left(name))
         assert not order.is_open or order.reduced == truth.cancelled
     spent = sum(truth.notional for truth in exchange.truth.values())
-    assert exchange.desk.portfolio.cash == 100_000_000 - spent
+    assert exchange.desk.portfolio.cash_of(Currency.KRW) == 100_000_000 - spent
     assert not exchange.desk.reconciler.hinted
 
 
@@ -1145,3 +1146,65 @@ def test_a_row_like_a_doubt_but_older_blocks_it_only_until_the_day_is_over() -> 
         desk.ask(early, dead=1)
         desk.ask_account()
     assert desk.state() is OrderState.REJECTED
+
+
+ACME = InstrumentId("nasdaq:ACME")
+
+
+def test_one_number_may_be_an_order_here_and_another_abroad() -> None:
+    desk = Desk()
+    desk.working("a", "7")
+    ours = replace(intent(instrument=ACME), limit=Decimal("70.00"))
+    desk.record(created("b", ours), sent("b"), accepted("b", "7"))
+
+    evening = after(10 * 3_600)
+    desk.hear(notice(NoticeKind.FILLED, "7", 10, instrument=ACME, price=70, at=evening))
+    assert [desk.portfolio.orders[each].filled for each in (A, B)] == [0, 10]
+    desk.hear(notice(NoticeKind.FILLED, "7", 10))
+    assert [desk.portfolio.orders[each].filled for each in (A, B)] == [10, 10]
+    assert desk.hints == []
+
+
+def test_each_regions_day_ends_by_itself() -> None:
+    desk = Desk()
+    desk.working("a", "7")
+    ours = replace(intent(instrument=ACME), limit=Decimal("70.00"))
+    desk.record(created("b", ours), sent("b"), accepted("b", "7"))
+    desk.now = 2 * SETTLE
+    rows = [row("7"), row("7", instrument=ACME, limit=70)]
+    dead = {**dict.fromkeys(Region, DAY), Region.KR: DAY + timedelta(days=1)}
+    desk.take(
+        desk.reconciler.on_inquiry(
+            desk.portfolio,
+            rows,
+            asked=desk.now,
+            since=DAY,
+            dead_before=dead,
+            at=after(desk.now),
+            now=desk.now,
+        )
+    )
+    assert desk.portfolio.orders[A].state is OrderState.EXPIRED
+    assert desk.portfolio.orders[B].state is OrderState.WORKING
+    assert desk.discrepancies == []
+
+
+def test_an_empty_part_of_the_balance_is_no_witness_against_an_order() -> None:
+    desk = Desk()
+    cash = {Currency.KRW: Decimal(1_000), Currency.USD: Decimal("5000.00")}
+    books = AccountReported(account=ACCOUNT, cash=cash, holdings=(), at=NINE)
+    desk.record(books, created("b", replace(intent(instrument=ACME), limit=Decimal("70.00"))))
+    cause = OrderDoubted(order=B, cause="time-out", at=NINE)
+    desk.record(sent("b"), cause)
+
+    half = replace(books, cash={Currency.KRW: Decimal(1_000)})
+    for report, state in ((half, OrderState.IN_DOUBT), (books, OrderState.REJECTED)):
+        for _ in range(2):
+            desk.now += 2 * SETTLE
+            desk.ask(since=DAY - timedelta(days=1))
+            desk.take(
+                desk.reconciler.on_account(
+                    desk.portfolio, report, asked=desk.now, at=after(desk.now)
+                )
+            )
+        assert desk.portfolio.orders[B].state is state

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.events import (
+    AccountReported,
     CancelSent,
     Event,
     ModifySent,
@@ -31,8 +32,9 @@ from daemon.core.risk import (
     denied_by_gate,
     modification_problem,
 )
-from daemon.core.values import InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import Currency, InstrumentId, OrderId, Side, StrategyId
 from tests.builders import (
+    ACCOUNT,
     HYNIX,
     LIMITS,
     NINE,
@@ -238,9 +240,28 @@ def test_the_limit_price(limit: int, answer: str, side: Side) -> None:
     assert judge(funded(krx_005930=10), intent(side=side, limit=limit)) == [answer]
 
 
-def test_only_krx_is_traded_while_cash_is_counted_in_krw() -> None:
+@pytest.mark.parametrize(("dollars", "answer"), [("700.10", OK), ("700.09", Rule.CASH)])
+def test_won_pay_for_no_american_stock(dollars: str, answer: str) -> None:
     wish = replace(intent(instrument=ACME, limit=70), limit=Decimal("70.01"))
+    portfolio = Portfolio()
+    cash = {Currency.KRW: Decimal(10**9), Currency.USD: Decimal(dollars)}
+    portfolio.apply(AccountReported(account=ACCOUNT, cash=cash, holdings=(), at=NINE))
+
+    assert judge(portfolio, wish, last_price=lambda _: Decimal(70)) == [answer]
+    portfolio.apply(created("a", wish))
+    portfolio.apply(sent("a"))
+    assert judge(portfolio, wish, last_price=lambda _: Decimal(70)) == [Rule.CASH]
+
+
+@pytest.mark.parametrize("instrument", ["tokyo:7203", "index:0001"])
+def test_markets_whose_price_steps_nobody_knows_are_not_traded(instrument: str) -> None:
+    wish = intent(instrument=InstrumentId(instrument), limit=70)
     assert judge(funded(), wish, last_price=lambda _: Decimal(70)) == [Rule.MARKET]
+
+
+def test_an_american_price_counts_in_cents() -> None:
+    wish = replace(intent(instrument=ACME, limit=70), limit=Decimal("70.005"))
+    assert judge(funded(), wish, last_price=lambda _: Decimal(70)) == [Rule.PRICE_STEP]
 
 
 def test_a_fund_has_steps_of_its_own() -> None:
@@ -650,7 +671,7 @@ def test_no_approved_batch_breaks_a_limit_even_if_all_of_it_fills(
         assert sum(at > since for at in portfolio.recent_sends) <= limits.max_orders_per_minute
     bought = [wish for wish in passed if wish.side is Side.BUY]
     if bought:
-        assert portfolio.cash >= 0
+        assert portfolio.cash_of(Currency.KRW) >= 0
     for instrument in {wish.instrument for wish in bought}:
         dearest = max(worst_price(wish) for wish in bought if wish.instrument == instrument)
         worth = portfolio.position(instrument).quantity * max(dearest, LAST[instrument])

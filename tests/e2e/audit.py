@@ -208,8 +208,8 @@ def _books(story: Story, truth: Truth) -> Iterator[str]:
     portfolio, account = story.portfolio, truth.books["accounts"][ACCOUNT]
     ours = our_books(portfolio)
     theirs = {_number(row["number"]): row["remaining"] for row in account["open_orders"]}
-    if Decimal(ours.cash) != Decimal(account["cash"]):
-        yield f"cash {ours.cash}, at the exchange {account['cash']}"
+    if Decimal(ours.cash["KRW"]) != Decimal(account["cash"]):
+        yield f"cash {ours.cash['KRW']}, at the exchange {account['cash']}"
     if dict(ours.positions) != account["holdings"]:
         yield f"positions {dict(ours.positions)}, at the exchange {account['holdings']}"
     if dict(ours.open_orders) != theirs:

@@ -28,7 +28,15 @@ from daemon.core.events import (
     OrderRejected,
     OrderSent,
 )
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    Currency,
+    InstrumentId,
+    OrderId,
+    Side,
+    StrategyId,
+)
 from tests.e2e.audit import ACCOUNT, Story, Truth, faults, story_of
 
 AT = datetime(2026, 11, 2, 1, tzinfo=UTC)
@@ -71,7 +79,9 @@ def facts() -> list[Event]:
     """One order that traded a part, was moved, and was cancelled; another that never left."""
     account = AccountId(ACCOUNT)
     return [
-        AccountReported(account=account, cash=Decimal(1_000_000), holdings=(), at=AT),
+        AccountReported(
+            account=account, cash={Currency.KRW: Decimal(1_000_000)}, holdings=(), at=AT
+        ),
         OrderCreated(order=ID, intent=intent(), at=AT),
         OrderSent(order=ID, at=AT),
         OrderAccepted(order=ID, ref=ref("1"), at=AT),

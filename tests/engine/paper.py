@@ -16,6 +16,7 @@ from daemon.core.values import (
     AccountId,
     Bar,
     BrokerRef,
+    Currency,
     InstrumentId,
     Interest,
     Level,
@@ -165,7 +166,7 @@ class PaperBroker:
         await self._inquired()
         return AccountReported(
             account=self.account_id,
-            cash=self.cash,
+            cash={Currency.KRW: self.cash},
             holdings=tuple(
                 Holding(instrument=each, quantity=held, cost=self.costs.get(each, PRICE * held))
                 for each, held in sorted(self.holdings.items())
@@ -336,7 +337,7 @@ class LaggingBroker(PaperBroker):
         """Keep what is true until now: what lags goes on to show it."""
         report = AccountReported(
             account=self.account_id,
-            cash=self.cash,
+            cash={Currency.KRW: self.cash},
             holdings=tuple(
                 Holding(instrument=each, quantity=held, cost=PRICE * held)
                 for each, held in sorted(self.holdings.items())

@@ -55,7 +55,7 @@ def told(*events: Event, portfolio: Portfolio | None = None) -> list[MutableMapp
 
 def test_every_kind_of_fact_has_a_name_of_its_own() -> None:
     names = [fact_name(kind) for kind in get_args(Event)]
-    assert len(set(names)) == len(names) == 23
+    assert len(set(names)) == len(names) == 24
     assert fact_name(OrderFilled) == "order_filled"
     assert all(name == name.lower() and not name.startswith("_") for name in names)
 
@@ -143,7 +143,7 @@ def test_an_accounts_holdings_are_counted_and_not_listed() -> None:
     [line] = told(reported(1_000, krx_005930=3, krx_000660=1))
     assert (line["event"], line["cash"], line["holdings"]) == (
         "account_reported",
-        Decimal(1_000),
+        {"KRW": Decimal(1_000)},
         2,
     )
     assert "account" not in line

@@ -20,7 +20,7 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied, Rule
-from daemon.core.values import InstrumentId, Interest
+from daemon.core.values import Currency, InstrumentId, Interest
 from daemon.engine.gate import Shutter
 from daemon.ports import InstrumentInfo
 from tests.builders import HYNIX, NINE, SAMSUNG, after, created, filled
@@ -56,7 +56,7 @@ def test_recovery_says_of_each_unfinished_order_what_is_certain() -> None:
             assert w.order(2).cause.startswith("NEVER_SENT")
             assert len(w.facts(OrderDoubted)) == 1
             await w.until(lambda: w.order(1).state is OrderState.FILLED)
-            assert w.desk.ledger.portfolio.cash == broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == broker.cash
             assert len(w.facts(OrderSent)) == 1
             assert len(broker.kept) == 1
             [order] = await w.submit(wish())
@@ -154,7 +154,7 @@ def test_an_operator_may_start_on_the_brokers_books() -> None:
             journal = w.journal
         async with world(broker=broker, journal=journal, accept_broker_books=True) as w:
             assert w.desk.gate.is_open
-            assert w.desk.ledger.portfolio.cash == broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == broker.cash
             assert len(w.facts(AccountReported)) == 2
 
     run(scenario())
@@ -183,7 +183,7 @@ def test_an_emptied_account_is_adopted_when_an_operator_says_so() -> None:
         assert failure.group_contains(NeedsOperator, match="could not be reached")
         async with world(broker=broker, journal=journal, accept_broker_books=True) as w:
             assert w.desk.gate.is_open
-            assert w.desk.ledger.portfolio.cash == 0
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == 0
 
     run(scenario())
 

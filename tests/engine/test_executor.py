@@ -22,7 +22,7 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied, Rule
-from daemon.core.values import BrokerRef
+from daemon.core.values import BrokerRef, Currency
 from daemon.engine.gate import Shutter
 from tests.builders import HYNIX, SAMSUNG
 from tests.engine.paper import Answer, MemoryJournal, PaperBroker, PaperFeed
@@ -215,7 +215,7 @@ def test_a_lost_answer_is_looked_up_and_never_sent_again(mute: bool) -> None:
             await w.until(lambda: w.order().state is OrderState.FILLED, limit=3)
             assert len(w.broker.kept) == 1
             assert len(w.facts(OrderSent)) == 1
-            assert w.desk.ledger.portfolio.cash == w.broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == w.broker.cash
 
     run(scenario())
 

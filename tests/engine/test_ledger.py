@@ -29,7 +29,7 @@ from daemon.core.events import (
 )
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import OrderId, Side
+from daemon.core.values import Currency, OrderId, Side
 from daemon.engine.ledger import Ledger
 from daemon.store.journal import SqliteJournal
 from tests.builders import (
@@ -140,7 +140,7 @@ def test_what_cannot_be_made_durable_did_not_happen() -> None:
 
     journal.broken = False
     ledger.record(accepted(FIRST, "1"), filled(FIRST, 10))
-    assert ledger.portfolio.cash == 300_000
+    assert ledger.portfolio.cash_of(Currency.KRW) == 300_000
     assert len(heard) == 2
 
 
@@ -182,7 +182,7 @@ def test_recovery_folds_every_fact_and_tells_nobody() -> None:
 
     assert ledger.recover() == 3
     assert ledger.portfolio.orders[OrderId(FIRST)].state is OrderState.SENT
-    assert ledger.portfolio.cash == 1_000_000
+    assert ledger.portfolio.cash_of(Currency.KRW) == 1_000_000
     assert heard == []
     assert journal.commits == 0
     assert ledger.recorded == 0

@@ -21,7 +21,7 @@ from daemon.core.events import (
 from daemon.core.orders import Order, OrderState
 from daemon.core.reconcile import SETTLE
 from daemon.core.risk import Denied, Rule
-from daemon.core.values import LinkDown, LinkUp, Side
+from daemon.core.values import Currency, LinkDown, LinkUp, Side
 from daemon.core.witness import BrokerOrder, NoticeKind
 from daemon.engine.gate import Shutter
 from tests.builders import ACCOUNT, HYNIX, SAMSUNG
@@ -109,7 +109,7 @@ def test_an_order_an_inquiry_counted_is_counted_by_inquiries_however_late_its_no
             assert w.desk.reconciliation.stats.hints == 2
             await asyncio.sleep(60)
             assert w.desk.gate.is_open
-            assert w.desk.ledger.portfolio.cash == w.broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == w.broker.cash
 
     run(scenario())
 
@@ -177,7 +177,7 @@ def test_answers_that_lag_raise_no_alarm_and_are_made_up_for(
             await asyncio.sleep(90)
             assert w.facts(DiscrepancyFound) == []
             assert w.desk.gate.is_open
-            assert w.desk.ledger.portfolio.cash == broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == broker.cash
             assert w.desk.ledger.portfolio.open_orders() == []
 
     run(scenario())
@@ -230,7 +230,9 @@ def test_a_list_without_an_order_of_ours_proves_no_absence() -> None:
     run(scenario())
 
 
-NOTHING = AccountReported(account=ACCOUNT, cash=Decimal(0), holdings=(), at=MONDAY_NINE)
+NOTHING = AccountReported(
+    account=ACCOUNT, cash={Currency.KRW: Decimal(0)}, holdings=(), at=MONDAY_NINE
+)
 
 
 def test_a_balance_of_nothing_neither_raises_nor_clears_nor_proves() -> None:
@@ -274,7 +276,7 @@ def test_the_books_open_on_two_equal_looks_at_something(
         async with world(broker=broker) as w:
             [opened] = w.facts(AccountReported)
             assert broker.balances_asked == looks
-            assert opened.cash == 100_000_000
+            assert opened.cash_of(Currency.KRW) == 100_000_000
 
     run(scenario())
 
@@ -284,7 +286,7 @@ def test_an_account_of_nothing_opens_the_books_once_it_lasted_longer_than_any_la
         clock = VirtualClock()
         async with world(broker=LaggingBroker(clock, reports=[NOTHING] * 1_000)) as w:
             [opened] = w.facts(AccountReported)
-            assert opened.cash == 0
+            assert opened.cash_of(Currency.KRW) == 0
             assert clock.monotonic() >= SETTLE
 
     run(scenario())
@@ -411,7 +413,7 @@ def test_a_difference_is_told_once_when_seen_twice_and_again_when_it_changes() -
                 await w.desk.reconciliation.inquire()
             [found] = w.facts(DiscrepancyFound)
             assert (found.subject, found.ours, found.theirs) == (
-                "cash",
+                "cash KRW",
                 "100000000 KRW",
                 "100000001 KRW",
             )
@@ -450,7 +452,7 @@ def test_books_that_agree_again_open_the_gate_by_themselves() -> None:
             await w.until(lambda: w.desk.gate.is_open)
             assert w.desk.ledger.portfolio.discrepancies == {}
             [cleared] = w.facts(DiscrepancyCleared)
-            assert cleared.subject == "cash"
+            assert cleared.subject == "cash KRW"
 
     run(scenario())
 
@@ -490,7 +492,7 @@ def test_an_order_of_an_earlier_day_is_looked_up_where_it_was_and_has_expired() 
         async with world(broker=broker, journal=journal) as w:
             assert w.order().state is OrderState.EXPIRED
             assert w.order().filled == 4
-            assert w.desk.ledger.portfolio.cash == broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == broker.cash
             await w.desk.reconciliation.inquire()
 
     run(friday())

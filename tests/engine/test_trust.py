@@ -23,7 +23,7 @@ from daemon.core.events import (
 )
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied, Rule
-from daemon.core.values import BrokerRef, LinkDown, LinkUp, OrderId, Side, StrategyId
+from daemon.core.values import BrokerRef, Currency, LinkDown, LinkUp, OrderId, Side, StrategyId
 from daemon.core.witness import NoticeKind
 from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState
@@ -181,13 +181,13 @@ def test_fees_the_broker_took_are_costs_and_no_difference() -> None:
             w.broker.cash -= 98
             await w.until(lambda: bool(w.facts(CostsCharged)))
             assert w.desk.gate.is_open
-            assert w.desk.ledger.portfolio.cash == w.broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == w.broker.cash
 
             # Settled in steps, or partly given back, it is still costs; more than any is not.
             w.broker.cash -= 50
-            await w.until(lambda: w.desk.ledger.portfolio.charged == 148)
+            await w.until(lambda: w.desk.ledger.portfolio.charged_of(Currency.KRW) == 148)
             w.broker.cash += 20
-            await w.until(lambda: w.desk.ledger.portfolio.charged == 128)
+            await w.until(lambda: w.desk.ledger.portfolio.charged_of(Currency.KRW) == 128)
             w.broker.cash -= 5_000
             await w.until(lambda: not w.desk.gate.is_open)
 
@@ -212,7 +212,7 @@ def test_books_are_adopted_only_at_rest() -> None:
             await w.desk.reconciliation.adopt()
             w.broker.tell(kept, NoticeKind.FILLED, 10, kept.limit)
             assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 10
-            assert w.desk.ledger.portfolio.cash == w.broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == w.broker.cash
 
     run(scenario())
 
@@ -236,7 +236,7 @@ def test_adopted_books_hold_each_fill_once_however_the_answers_lag(
             await asyncio.sleep(200)
             portfolio = w.desk.ledger.portfolio
             assert portfolio.position(SAMSUNG).quantity == 10
-            assert portfolio.cash == broker.cash
+            assert portfolio.cash_of(Currency.KRW) == broker.cash
             assert w.facts(DiscrepancyFound) == []
 
     run(scenario())
@@ -254,7 +254,7 @@ def test_a_fill_that_a_lagging_balance_hides_is_not_adopted_away() -> None:
             broker.fill(broker.kept[0], 4)
             await adopting
             assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 4
-            assert w.desk.ledger.portfolio.cash == broker.cash
+            assert w.desk.ledger.portfolio.cash_of(Currency.KRW) == broker.cash
 
     run(scenario())
 

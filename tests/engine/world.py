@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from daemon.core.calendar import MarketCalendar
+from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.events import Event, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
-from daemon.core.values import InstrumentId, Side, StrategyId
+from daemon.core.values import InstrumentId, Region, Side, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import StrategySlot
 from daemon.engine.ledger import Ledger
@@ -90,7 +90,7 @@ def wire(
             for number, script in enumerate(strategies or (idle,))
         ],
         limits=LIMITS,
-        calendar=MarketCalendar(),
+        calendars=Calendars({Region.KR: MarketCalendar()}),
         clock=clock,
         inquiry_rate=inquiry_rate,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ import orjson
 from daemon.core.events import OrderCreated, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order, create
 from daemon.core.ratelimit import TokenBucket
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import AccountId, BrokerRef, InstrumentId, OrderId, Region, Side, StrategyId
 from daemon.kis.codec import Credentials
 from daemon.kis.link import ConnectionLost, HttpRequest, HttpResponse, WsConnection
 from daemon.kis.rest import KisRest, Patience
@@ -162,6 +162,7 @@ def make_client(
     capacity: int = 10,
     profile: Profile = SIM,
     patience: Patience | None = None,
+    regions: Sequence[Region] = (Region.KR,),
 ) -> KisRest:
     return KisRest(
         profile=profile,
@@ -172,6 +173,7 @@ def make_client(
         clock=VirtualClock(),
         random=Random(7),
         patience=patience,
+        regions=regions,
     )
 
 

@@ -231,7 +231,7 @@ class Fuzz:
     def _renew(self) -> None:
         self._decoder = FrameDecoder(ACCOUNT)
         self._session = FeedSession(
-            decoder=self._decoder, notice_channel="H0STCNI0", hts_id="htsid001", budget=5
+            decoder=self._decoder, notice_channels=("H0STCNI0",), hts_id="htsid001", budget=5
         )
         self._session.want(
             Registration(channel, code)

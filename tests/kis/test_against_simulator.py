@@ -14,7 +14,17 @@ from daemon.core.calendar import KST
 from daemon.core.errors import Refused
 from daemon.core.events import OrderKind
 from daemon.core.orders import Order
-from daemon.core.values import AccountId, BrokerRef, Interest, LinkUp, OrderBook, Region, Side, Tick
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    Currency,
+    Interest,
+    LinkUp,
+    OrderBook,
+    Region,
+    Side,
+    Tick,
+)
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.codec import Credentials
 from daemon.kis.rest import KisRest
@@ -118,6 +128,8 @@ def test_an_order_is_placed_modified_and_cancelled(tmp_path: Path) -> None:
         rest = world.rest
         await world.until(lambda: any(isinstance(event, LinkUp) for event in world.events))
         info = await rest.info(SAMSUNG)
+        assert info.lower_limit is not None
+        assert info.upper_limit is not None
         assert info.lower_limit < info.last < info.upper_limit
         order = make_order(quantity=3, limit=info.lower_limit)
         left: list[str] = []
@@ -166,7 +178,7 @@ def test_a_market_order_fills_and_the_books_show_it(tmp_path: Path) -> None:
         after = await rest.account()
         (holding,) = after.holdings
         assert (holding.instrument, holding.quantity) == (SAMSUNG, 2)
-        assert before.cash - after.cash >= listed.notional
+        assert before.cash_of(Currency.KRW) - after.cash_of(Currency.KRW) >= listed.notional
         (told,) = await rest.trade_profits(Region.KR, ref.day, ref.day)
         assert (told.instrument, told.bought, told.spent) == (SAMSUNG, 2, listed.notional)
         assert await rest.trade_profits(Region.US, ref.day, ref.day) == []

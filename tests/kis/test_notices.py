@@ -1,6 +1,6 @@
 """Overseas order notices: implied decimals, markets, times; the domestic ones are with frames."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -86,18 +86,18 @@ def test_every_market_has_its_own_decimals(code: str, market: str, price: str) -
 
 
 @pytest.mark.parametrize(
-    ("stamp", "received", "day"),
+    ("stamp", "received"),
     [
-        ("235959", datetime(2026, 7, 10, 15, 0, 1, tzinfo=UTC), 10),
-        ("000000", datetime(2026, 7, 10, 14, 59, 59, tzinfo=UTC), 11),
-        ("233018", datetime(2026, 7, 10, 14, 30, 19, tzinfo=UTC), 10),
+        ("235959", datetime(2026, 7, 10, 15, 0, 1, tzinfo=UTC)),
+        ("000000", datetime(2026, 7, 10, 14, 59, 59, tzinfo=UTC)),
+        ("233018", datetime(2026, 7, 10, 14, 30, 19, tzinfo=UTC)),
     ],
 )
-def test_a_session_through_midnight_keeps_its_days(
-    stamp: str, received: datetime, day: int
+def test_a_session_through_midnight_in_seoul_is_one_american_day(
+    stamp: str, received: datetime
 ) -> None:
     found = read(row("h0gscni0_fill_us", STCK_CNTG_HOUR=stamp), received)
-    assert found.day.day == day
+    assert found.day == date(2026, 7, 10)
     assert abs(found.exchange_time - received) <= timedelta(seconds=2)
 
 

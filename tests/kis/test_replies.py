@@ -16,7 +16,7 @@ from daemon.core.errors import (
     TryLater,
 )
 from daemon.core.events import Holding
-from daemon.core.values import BrokerRef, InstrumentId
+from daemon.core.values import BrokerRef, Currency, InstrumentId
 from daemon.kis import replies
 from daemon.kis.link import HttpResponse
 from daemon.kis.orderlist import fold_orders
@@ -171,7 +171,7 @@ def test_tokens() -> None:
 def test_a_balance() -> None:
     page = replies.read_reply(reply("balance"))
     report = replies.account_report([page], account=ACCOUNT, at=EPOCH)
-    assert report.cash == 343310
+    assert report.cash_of(Currency.KRW) == 343310
     (holding,) = report.holdings
     assert holding == Holding(instrument=InstrumentId("krx:088350"), quantity=1, cost=Decimal(3145))
 
@@ -301,7 +301,7 @@ def test_an_instrument_of_two_rows_is_one_holding() -> None:
     row = {"pdno": "005930", "hldg_qty": "2", "pchs_amt": "100"}
     body = {"rt_cd": "0", "output1": [row, row], "output2": {"prvs_rcdl_excc_amt": "-5"}}
     report = replies.account_report([replies.read_reply(response(body))], account=ACCOUNT, at=EPOCH)
-    assert report.cash == -5
+    assert report.cash_of(Currency.KRW) == -5
     assert report.holdings == (Holding(instrument=SAMSUNG, quantity=4, cost=Decimal(200)),)
 
 

@@ -19,7 +19,7 @@ from daemon.core.errors import (
     TryLater,
 )
 from daemon.core.events import OrderKind
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region
+from daemon.core.values import AccountId, BrokerRef, Currency, InstrumentId, Region
 from daemon.kis.link import HttpRequest, HttpResponse, NotSent
 from daemon.kis.rest import KisRest
 from daemon.kis.spec import SIM, VIRTUAL, Profile
@@ -256,7 +256,7 @@ def test_an_inquiry_is_repeated_until_it_is_answered(trouble: Scripted) -> None:
     door = door_of(trouble, trouble, reply("balance"))
 
     async def main(client: KisRest) -> None:
-        assert (await client.account()).cash == 343310
+        assert (await client.account()).cash_of(Currency.KRW) == 343310
 
     client = run(door, main)
     assert len(door.requests) == 3
@@ -412,7 +412,7 @@ def test_quotes() -> None:
         assert (await client.info(SAMSUNG)).last == 75700
         assert (await client.order_book(SAMSUNG)).bid == (Decimal(75700), 312258)
         assert await client.orderable_cash(SAMSUNG, OrderKind.MARKET, None) == 9998580
-        with pytest.raises(Refused, match="KRX"):
+        with pytest.raises(Refused, match="WRONG_MARKET"):
             await client.info(InstrumentId("nasdaq:AAPL"))
         with pytest.raises(Refused):
             await client.daily_bars(SAMSUNG, 101)

@@ -136,7 +136,10 @@ def test_backoff_grows_and_a_healthy_time_resets_it() -> None:
 
 def make_session(budget: int = 40) -> FeedSession:
     return FeedSession(
-        decoder=FrameDecoder(ACCOUNT), notice_channel="H0STCNI0", hts_id="htsid001", budget=budget
+        decoder=FrameDecoder(ACCOUNT),
+        notice_channels=("H0STCNI0",),
+        hts_id="htsid001",
+        budget=budget,
     )
 
 
@@ -163,6 +166,44 @@ def up(session: FeedSession, now: float = 0.0) -> float:
     assert asked(session, now) == ("1", *NOTICE)
     assert session.control(ack(*NOTICE), now).up
     return now + 1.0
+
+
+def test_with_two_notice_channels_the_link_is_up_when_both_are() -> None:
+    abroad = Registration("H0GSCNI0", "htsid001")
+    session = FeedSession(
+        decoder=FrameDecoder(ACCOUNT),
+        notice_channels=("H0STCNI0", "H0GSCNI0"),
+        hts_id="htsid001",
+        budget=3,
+    )
+    session.want(codes(2))
+    session.opened("key", 0.0)
+    assert asked(session, 0.0) == ("1", *NOTICE)
+    assert asked(session, 1.0) == ("1", *abroad)
+    assert not session.control(ack(*abroad), 1.0).up, "nothing before both are confirmed"
+    assert asked(session, 2.0) is None
+    assert session.control(ack(*NOTICE), 2.0).up
+    assert session.is_up
+    assert asked(session, 3.0) == ("1", *codes(1)[0])
+    assert session.overflow == tuple(codes(2)[1:]), "the budget counts both"
+    assert not session.control(ack(*abroad), 3.0).up, "a second answer is no second link"
+
+
+def test_each_notice_channel_must_answer_and_have_room() -> None:
+    channels = ("H0STCNI0", "H0GSCNI0")
+    decoder = FrameDecoder(ACCOUNT)
+    with pytest.raises(ValueError, match="one registration"):
+        FeedSession(decoder=decoder, notice_channels=channels, hts_id="x", budget=1)
+    with pytest.raises(ValueError, match="one registration"):
+        FeedSession(decoder=decoder, notice_channels=(), hts_id="x", budget=1)
+    session = FeedSession(decoder=decoder, notice_channels=channels, hts_id="htsid001", budget=3)
+    session.opened("key", 0.0)
+    assert asked(session, 0.0) == ("1", *NOTICE)
+    assert asked(session, 1.0) == ("1", "H0GSCNI0", "htsid001")
+    session.control(ack(*NOTICE), 1.0)
+    drop = session.overdue(1.0 + FeedSession.ANSWER_TIMEOUT)
+    assert drop is not None
+    assert drop.kind is DropKind.RECONNECT
 
 
 def test_notices_come_first_and_alone() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from daemon.core.values import Region
 from daemon.kis.spec import (
     BOOK_CHANNEL,
     BOOK_COLUMNS,
@@ -181,15 +182,19 @@ def test_both_layouts_of_notices_share_their_front() -> None:
 
 def test_channels_and_hosts_belong_to_their_worlds() -> None:
     assert (TRADES_CHANNEL, BOOK_CHANNEL) == ("H0STCNT0", "H0STASP0")
-    assert (REAL.notice_channel, VIRTUAL.notice_channel) == ("H0STCNI0", "H0STCNI9")
-    assert SIM.notice_channel == REAL.notice_channel
+    assert [each.notice_channels([Region.KR]) for each in (REAL, VIRTUAL)] == [
+        ("H0STCNI0",),
+        ("H0STCNI9",),
+    ]
+    assert SIM.notice_channels([Region.US]) == ("H0GSCNI0",)
+    assert VIRTUAL.notice_channels([Region.US, Region.KR]) == ("H0STCNI9", "H0GSCNI9")
     assert REAL.rest_url == "https://openapi.koreainvestment.com:9443"
     assert VIRTUAL.rest_url == "https://openapivts.koreainvestment.com:29443"
     assert REAL.ws_url == "ws://ops.koreainvestment.com:21000"
     assert VIRTUAL.ws_url == "ws://ops.koreainvestment.com:31000"
     assert WS_PATH == "/tryitout"
     elsewhere = replace(VIRTUAL, rest_url="http://127.0.0.1:1", ws_url="ws://127.0.0.1:2")
-    assert elsewhere.notice_channel == "H0STCNI9"
+    assert elsewhere.notice_channels([Region.KR]) == ("H0STCNI9",)
 
 
 def test_no_profile_goes_beyond_what_the_broker_allows() -> None:

@@ -20,6 +20,7 @@ from daemon.core.events import (
 from daemon.core.values import (
     AccountId,
     BrokerRef,
+    Currency,
     Market,
     OrderId,
     Side,
@@ -74,7 +75,7 @@ def traded() -> tuple[Broker, list[OrderEvent]]:
 
 def found(folder: Path, broker: Broker, events: list[OrderEvent]) -> str:
     opened = AccountReported(
-        account=AccountId(ACCOUNT), cash=Decimal(100_000_000), holdings=(), at=AT
+        account=AccountId(ACCOUNT), cash={Currency.KRW: Decimal(100_000_000)}, holdings=(), at=AT
     )
     path = folder / "journal.sqlite3"
     with SqliteJournal(path, owner=f"sim:{ACCOUNT}") as journal:

@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 
 from daemon.core.events import Event, OrderCreated, OrderFilled
-from daemon.core.values import Side
+from daemon.core.values import Currency, Side
 from daemon.engine.desk import START_LIMIT
 from daemon.engine.reconciliation import ADOPT_LIMIT
 from daemon.lab.day import World
@@ -92,7 +92,9 @@ async def _calm(world: World) -> None:
     kinds = [type(fact) for fact in facts_of(world)]
     assert OrderCreated in kinds
     assert OrderFilled in kinds
-    assert portfolio.cash == world.venue.broker.market.exchange.accounts[ACCOUNT].cash
+    assert (
+        portfolio.cash_of(Currency.KRW) == world.venue.broker.market.exchange.accounts[ACCOUNT].cash
+    )
 
 
 def test_a_daemon_trades_until_it_is_stopped() -> None:

@@ -18,7 +18,7 @@ from daemon.core.events import (
     OrderRejected,
 )
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import Currency, InstrumentId, OrderId, Side, StrategyId
 from daemon.lab import oracles
 from daemon.lab.mix import FaultMix
 from daemon.lab.venue import Venue
@@ -310,7 +310,7 @@ def test_a_journal_must_fold_into_what_the_daemon_had_in_memory(books: Books) ->
     for fact in books.facts:
         replayed.apply(fact)
     assert list(oracles.replays(books.portfolio, replayed)) == []
-    books.portfolio.cash += 1
+    books.portfolio.cash[Currency.KRW] += 1
     books.portfolio.halted = "by hand"
     found = list(oracles.replays(books.portfolio, replayed))
     assert [each.split(":")[0] for each in found] == [

@@ -10,7 +10,7 @@ import pytest
 from daemon.core.calendar import KST
 from daemon.core.errors import Refused
 from daemon.core.events import OrderKind
-from daemon.core.values import Interest, LinkDown, LinkUp, OrderBook, Tick
+from daemon.core.values import Currency, Interest, LinkDown, LinkUp, OrderBook, Tick
 from daemon.kis.frames import FrameDecoder
 from daemon.lab.loop import run_virtual
 from daemon.lab.tapes import ACCOUNT as ACCOUNT_OF_TAPES
@@ -182,7 +182,7 @@ def test_an_account_of_a_tape_has_its_cash_and_takes_no_orders() -> None:
             left.append(1)
 
         assert broker.unready() == ""
-        assert (await broker.account()).cash == Decimal(5)
+        assert (await broker.account()).cash_of(Currency.KRW) == Decimal(5)
         assert await broker.orders(NINE.date()) == ()
         assert await broker.orderable_cash(SAMSUNG, OrderKind.LIMIT, None) == Decimal(5)
         for work in (

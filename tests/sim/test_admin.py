@@ -44,6 +44,8 @@ def test_orders_by_hand_show_in_the_books_and_in_the_notices() -> None:
                 "quantity": 4,
                 "remaining": 4,
                 "price": "60000",
+                "venue": "KRX",
+                "currency": "KRW",
             }
             assert books["totals"] == {"accepted": 2, "fills": 1, "rejects": 0, "sequence": 3}
             assert (await client.get("/sim/conservation")).body == before

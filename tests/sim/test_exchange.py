@@ -31,7 +31,7 @@ def exchange(phase: Phase = Phase.CONTINUOUS, charges: Charges | None = None) ->
     made = Exchange(
         {CODE: Decimal(10_000)},
         [Account("a", Decimal(10_000_000)), Account("b", Decimal(10_000_000))],
-        charges,
+        charges=charges,
     )
     made.accounts["b"].holding(CODE).quantity = 1_000
     made.begin_day(date(2026, 10, 12), {CODE: Decimal(10_000)})

@@ -59,7 +59,7 @@ def test_a_quick_cancel_never_overtakes_the_fill_before_it() -> None:
     cancelled = OrderCancelled(order=request, original=made, quantity=9, at=OPEN)
     schedule.add(cancelled, {2: EARLY}, 100.01, at_once=True)
     assert schedule.pop_due(200.0) == [filled, cancelled]
-    schedule.begin_day()
+    schedule.begin_day(range(10))
     assert schedule.next_due is None
 
 

@@ -2,6 +2,7 @@ from tests.sim.rig import Rig
 
 PATH = "/uapi/overseas-stock/v1/trading/"
 ACCOUNT = {"CANO": "12345678", "ACNT_PRDT_CD": "01"}
+US = {"OVRS_EXCG_CD": "NASD", "TR_CRCY_CD": "USD"}
 
 
 def test_there_is_nothing_overseas() -> None:
@@ -13,11 +14,11 @@ def test_there_is_nothing_overseas() -> None:
     orders = rig.get(PATH + "inquire-ccnl", "VTTS3035R", **ACCOUNT, **days)
     assert (orders.code, len(orders.body["output"])) == ("70070000", 32)
     assert set(orders.body["output"].values()) == {""}
-    held = rig.get(PATH + "inquire-balance", "TTTS3012R", **ACCOUNT)
+    held = rig.get(PATH + "inquire-balance", "TTTS3012R", **ACCOUNT, **US)
     assert (held.body["output1"], set(held.body["output2"].values())) == ([], {"0"})
     held = rig.get(PATH + "inquire-present-balance", "CTRP6504R", **ACCOUNT)
     assert (held.body["output1"], held.body["output2"]) == ([], [])
-    assert set(held.body["output3"].values()) == {"0"}
+    assert {float(value) for value in held.body["output3"].values()} == {0.0}
 
 
 def test_overseas_queries_check_like_the_others() -> None:

@@ -6,12 +6,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given, settings
@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 
 from daemon.core.errors import InvariantBroken, NeedsOperator
 from daemon.core.events import Event, OrderIntent, OrderKind, TradingHalted
+from daemon.core.portfolio import Portfolio
+from daemon.core.values import Currency
 from daemon.store.journal import SqliteJournal
-from tests.builders import NINE, created
+from tests.builders import NINE, SAMSUNG, created
 
 ROOT = Path(__file__).parents[2]
 OWNER = "sim 12345678-01"
@@ -51,6 +53,30 @@ def journal(path: Path) -> Iterator[SqliteJournal]:
         yield opened
 
 
+# --- Facts of older versions --------------------------------------------------------------------
+
+
+def test_cash_of_a_journal_that_knew_only_won_is_read_as_won(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([halted("first")])
+    raw = sqlite3.connect(path)
+    old = (
+        '{"account":"12345678-01","cash":"99850000","holdings":[{"instrument":"krx:005930",'
+        '"quantity":2,"cost":"150000"}],"at":"2026-11-02T00:00:00Z"}',
+        '{"account":"12345678-01","amount":"310","at":"2026-11-02T01:00:00Z"}',
+    )
+    for kind, body in zip(("AccountReported", "CostsCharged"), old, strict=True):
+        raw.execute("INSERT INTO facts (kind, body) VALUES (?, ?)", (kind, body))
+    raw.commit()
+    raw.close()
+
+    portfolio = Portfolio()
+    for fact in facts_in(path):
+        portfolio.apply(fact)
+    assert portfolio.cash == {Currency.KRW: Decimal(99_849_690)}
+    assert portfolio.position(SAMSUNG).quantity == 2
+
+
 # --- Every fact, as it was ----------------------------------------------------------------------
 
 
@@ -68,8 +94,11 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if dataclasses.is_dataclass(hint):
         assert isinstance(hint, type)
         return objects(hint)
+    if get_origin(hint) is Mapping:
+        key, value = get_args(hint)
+        return st.dictionaries(values_of(key), values_of(value), max_size=3)
     if args := get_args(hint):
-        # The only generic among the facts is a tuple of any length.
+        # The only other generic among the facts is a tuple of any length.
         assert args[1:] == (...,), f"teach this test about {hint}"
         return st.lists(values_of(args[0]), max_size=3).map(tuple)
     found: st.SearchStrategy[Any] = st.from_type(hint)

@@ -1,0 +1,140 @@
+"""What a trading desk does every trading day: its timetable's jobs, and where they are marked."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import structlog
+
+from daemon.core.calendar import Calendars, MarketCalendar
+from daemon.core.events import JobDone
+from daemon.core.orders import Order
+from daemon.core.values import Region, region_of
+from daemon.engine.desk import TradingDesk
+from daemon.engine.ledger import Ledger
+from daemon.engine.timetable import Anchor, Job, Moment, Occasion, SessionWindow, Timetable
+from daemon.ports import Access, Clock
+from daemon.strategy import SessionClosed, SessionOpened
+
+BEFORE_OPEN = SessionWindow(
+    Moment(Anchor.OPEN, timedelta(minutes=-60)), Moment(Anchor.OPEN, timedelta(minutes=-1))
+)
+IN_SESSION = SessionWindow(Moment(Anchor.OPEN), Moment(Anchor.CLOSE))
+AFTER_CLOSE = SessionWindow(Moment(Anchor.CLOSE), Moment(Anchor.NEXT_OPEN))
+REPORTING = SessionWindow(
+    Moment(Anchor.CLOSE, timedelta(minutes=15)), Moment(Anchor.NEXT_OPEN, timedelta(hours=-2))
+)
+"""Late enough for the books to be settled: the last auction, and a list that lags."""
+
+CALENDAR_NOTICE = timedelta(days=30)
+"""How long before the known holidays end somebody is told."""
+
+
+class LedgerMarks:
+    """What the timetable has done is a fact like any other, so a restart finds it."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def is_done(self, job: str, day: date) -> bool:
+        """Whether it was done for that day, by this process or one before it."""
+        return (job, day) in self._ledger.portfolio.jobs_done
+
+    def mark_done(self, job: str, day: date) -> None:
+        """Remember it; raises `JournalFailed` when the disk refuses."""
+        self._ledger.record(JobDone(job=job, day=day, at=self._clock.now()))
+
+
+def desk_timetable(
+    desk: TradingDesk, *, access: Access, calendars: Calendars, clock: Clock
+) -> Timetable:
+    """The timetable of a desk, for the regions its strategies trade in.
+
+    Raises `ValueError` for a region without a calendar.
+    """
+    regions = sorted({region for slot in desk.host.slots for region in slot.regions})
+    jobs = [
+        job
+        for region in regions
+        for job in _Routine(desk, access, calendars.of(region), region).jobs()
+    ]
+    marks = LedgerMarks(desk.ledger, clock)
+    return Timetable(jobs, calendars=calendars, clock=clock, marks=marks)
+
+
+class _Routine:
+    """The jobs of one region."""
+
+    def __init__(
+        self, desk: TradingDesk, access: Access, calendar: MarketCalendar, region: Region
+    ) -> None:
+        self._desk = desk
+        self._access = access
+        self._calendar = calendar
+        self._region = region
+        self._log = structlog.get_logger("timetable").bind(region=region)
+
+    def jobs(self) -> list[Job]:
+        """Those of one moment in the order in which they have to run."""
+        region = self._region
+        return [
+            Job("access_renewed", region, BEFORE_OPEN, self._renew_access),
+            Job("calendar_checked", region, BEFORE_OPEN, self._check_calendar),
+            Job("session_opened", region, IN_SESSION, self._tell_open),
+            Job("session_closed", region, AFTER_CLOSE, self._tell_close),
+            Job("day_reported", region, REPORTING, self._report),
+        ]
+
+    async def _renew_access(self, occasion: Occasion) -> None:
+        """A token that ends in the session is renewed ahead of it, not while orders wait."""
+        await self._access.renew_ahead(self._calendar.close_at(occasion.day))
+
+    async def _check_calendar(self, occasion: Occasion) -> None:
+        """Say in time that the table of holidays has to be extended."""
+        if not self._calendar.knows(occasion.day + CALENDAR_NOTICE):
+            self._log.warning(
+                "holidays_needed",
+                known_until=self._calendar.known_until,
+                what="extend config/holidays.yaml from the exchange's notice",
+            )
+
+    async def _tell_open(self, occasion: Occasion) -> None:
+        day = occasion.day
+        opened = SessionOpened(self._region, day, occasion.begins, occasion.ends)
+        self._log.info("session_opened", day=day, closes_at=occasion.ends)
+        self._desk.host.tell_session(opened)
+
+    async def _tell_close(self, occasion: Occasion) -> None:
+        self._log.info("session_closed", day=occasion.day)
+        self._desk.host.tell_session(SessionClosed(self._region, occasion.day, occasion.begins))
+
+    async def _report(self, occasion: Occasion) -> None:
+        """One line with what the day came to, in the region's own currency."""
+        portfolio = self._desk.ledger.portfolio
+        orders = [each for each in portfolio.orders.values() if self._is_of(each, occasion.day)]
+        held = [
+            each
+            for each in portfolio.positions.values()
+            if each.quantity and region_of(each.instrument) is self._region
+        ]
+        self._log.info(
+            "day_report",
+            day=occasion.day,
+            currency=self._region.currency,
+            orders=len(orders),
+            orders_filled=sum(1 for each in orders if each.filled),
+            shares_traded=sum(each.filled for each in orders),
+            still_open=sum(1 for each in orders if each.is_open),
+            positions=len(held),
+            invested=sum((each.cost for each in held), Decimal(0)),
+            discrepancies=sorted(portfolio.discrepancies),
+            gate=self._desk.gate.why() or "open",
+        )
+
+    def _is_of(self, order: Order, day: date) -> bool:
+        return region_of(order.intent.instrument) is self._region and self._on(
+            order.created_at, day
+        )
+
+    def _on(self, at: datetime, day: date) -> bool:
+        return self._calendar.local_date(at) == day

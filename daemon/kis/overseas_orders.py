@@ -1,0 +1,150 @@
+"""The foreign list of orders (inquire-ccnl) folded into orders.
+
+Unlike the domestic list it says what a row is (rvse_cncl_dvsn) and does not count what was
+cancelled: a cancel is a row of its own, and takes what was still open of the order it names.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from daemon.core.errors import BadData
+from daemon.core.values import BrokerRef, InstrumentId, Region, instrument_id
+from daemon.core.witness import BrokerOrder
+from daemon.core.zones import local_date
+from daemon.kis.exchanges import Exchange, exchange_of_code
+from daemon.kis.fields import (
+    day_of,
+    decimal_or_none,
+    instant_of,
+    order_number,
+    shares_at,
+    side_of,
+    text_of,
+)
+from daemon.kis.orderlist import Entry, Key, fold_entries
+from daemon.kis.spec import OrderDivision
+
+Row = Mapping[str, object]
+
+REFUSED = "거부"
+"""prcs_stat_name of what the exchange or the broker turned down (capture of 2026-07)."""
+
+_NEW, _MODIFY, _CANCEL = "00", "01", "02"
+
+
+def fold_overseas(
+    rows: Iterable[Row],
+    region: Region,
+    *,
+    on_skipped: Callable[[Row], None] = lambda row: None,
+) -> Sequence[BrokerOrder]:
+    """Every order of one region among the rows of all pages, oldest first.
+
+    Rows of other regions are left out. A row that appears on two pages, or under two exchanges,
+    counts once. A blank row goes to `on_skipped`. Raises `BadData` for any other row that cannot
+    be read: an order must not vanish because of one field.
+    """
+    entries: dict[Key, Entry] = {}
+    cancels: list[Entry] = []
+    for raw in rows:
+        row = raw if "odno" in raw else {name.lower(): value for name, value in raw.items()}
+        if order_number(text_of(row, "odno")) is None and not text_of(row, "pdno"):
+            on_skipped(raw)
+            continue
+        exchange = listed_on(row, "ovrs_excg_cd")
+        if exchange.region is not region:
+            continue
+        entry = _entry(row, exchange)
+        entries[entry.key] = entry
+        if entry.price == 0 and not entry.rejected:
+            cancels.append(entry)
+    for cancel in cancels:
+        parent = (cancel.ref.day, cancel.ref.branch, cancel.parent or "")
+        if parent in entries:
+            entries[parent] = _cancelled(entries[parent])
+    return fold_entries(entries)
+
+
+def listed_on(row: Row, field: str) -> Exchange:
+    """The exchange a row names, by either kind of code; raises `BadData` for an unknown one."""
+    code = text_of(row, field)
+    exchange = exchange_of_code(code)
+    if exchange is None:
+        raise BadData("not an exchange we know", field=field, raw=code)
+    return exchange
+
+
+def instrument_at(row: Row, field: str, exchange: Exchange) -> InstrumentId:
+    """The instrument of a row; raises `BadData`."""
+    code = text_of(row, field)
+    try:
+        return instrument_id(exchange.market, code)
+    except ValueError:
+        raise BadData("not an instrument code", field=field, raw=code) from None
+
+
+def ordered_at(row: Row, day: date, region: Region) -> datetime:
+    """When a row's order came in: ord_tmd is in Korean time, ord_dt the exchange's own date.
+
+    The Korean date that goes with the time is the one on which the exchange's date comes out.
+    """
+    stamp = text_of(row, "ord_tmd")
+    for days in (0, 1, -1):
+        at = instant_of(day + timedelta(days=days), stamp, "ord_tmd")
+        if local_date(region, at) == day:
+            return at
+    raise BadData("not a time of that day", field="ord_tmd", raw=stamp)
+
+
+def _entry(row: Row, exchange: Exchange) -> Entry:
+    number = order_number(text_of(row, "odno"))
+    if number is None:
+        raise BadData("required and blank", field="odno")
+    parent = order_number(text_of(row, "orgn_odno"))
+    day = day_of(text_of(row, "ord_dt"), "ord_dt")
+    kind = text_of(row, "rvse_cncl_dvsn") or text_of(row, "rvse_cncl_dvsn_cd") or _NEW
+    if kind not in (_NEW, _MODIFY, _CANCEL):
+        raise BadData("not a new order, a modify or a cancel", field="rvse_cncl_dvsn", raw=kind)
+    if kind != _NEW and parent is None:
+        raise BadData("a change of no order", field="orgn_odno")
+    quantity, filled = shares_at(row, "ft_ord_qty"), shares_at(row, "ft_ccld_qty")
+    remaining = 0 if kind == _CANCEL else shares_at(row, "nccs_qty")
+    price = decimal_or_none(text_of(row, "ft_ord_unpr3"), "ft_ord_unpr3") or Decimal(0)
+    if kind != _CANCEL and price <= 0 and remaining + filled:
+        # Market orders at the open and the close have none; what is unlike any of ours is told so.
+        price = Decimal(-1)
+    return Entry(
+        ref=BrokerRef(day=day, branch=text_of(row, "ord_gno_brno"), number=number),
+        parent=None if kind == _NEW else parent,
+        instrument=instrument_at(row, "pdno", exchange),
+        side=side_of(text_of(row, "sll_buy_dvsn_cd"), "sll_buy_dvsn_cd"),
+        quantity=quantity,
+        price=Decimal(0) if kind == _CANCEL else price,
+        filled=filled,
+        notional=_notional(row, filled),
+        remaining=remaining,
+        cancelled=0,
+        rejected=max(quantity - filled, 0) if text_of(row, "prcs_stat_name") == REFUSED else 0,
+        division=OrderDivision.LIMIT,
+        at=ordered_at(row, day, exchange.region),
+    )
+
+
+def _notional(row: Row, filled: int) -> Decimal:
+    if filled == 0:
+        return Decimal(0)
+    amount = decimal_or_none(text_of(row, "ft_ccld_amt3"), "ft_ccld_amt3")
+    if amount is None or amount <= 0:
+        average = decimal_or_none(text_of(row, "ft_ccld_unpr3"), "ft_ccld_unpr3")
+        amount = average * filled if average is not None else None
+    if amount is None or amount <= 0:
+        raise BadData("filled shares without an amount", field="ft_ccld_amt3")
+    return amount
+
+
+def _cancelled(entry: Entry) -> Entry:
+    """What a cancel that was not refused took: all that neither traded nor is still open."""
+    gone = entry.quantity - entry.filled - entry.remaining - entry.rejected
+    return replace(entry, cancelled=max(gone, 0))

@@ -1,0 +1,118 @@
+"""Inquiries to the foreign side of an account, on the request machinery of `rest`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+import structlog
+
+from daemon.core.errors import BadData, Refused
+from daemon.core.events import OrderKind
+from daemon.core.values import Bar, InstrumentId, OrderBook, Region
+from daemon.core.witness import BrokerOrder
+from daemon.core.zones import local_date
+from daemon.kis import overseas_calls, overseas_replies
+from daemon.kis.codec import Call, Credentials
+from daemon.kis.overseas_calls import MAX_DAILY_BARS, MINUTES_A_PAGE
+from daemon.kis.overseas_orders import fold_overseas
+from daemon.kis.overseas_replies import Part
+from daemon.kis.replies import Reply, Row, rows
+from daemon.kis.spec import Environment
+from daemon.ports import Clock, InstrumentInfo
+
+log = structlog.get_logger()
+
+
+class OverseasRest:
+    """What `KisRest` asks of foreign exchanges.
+
+    `query` answers one call and `pages` brings every page of one; both raise `TradingError`.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Credentials,
+        environment: Environment,
+        clock: Clock,
+        query: Callable[[Call], Awaitable[Reply]],
+        pages: Callable[[Call], Awaitable[list[Reply]]],
+    ) -> None:
+        self._credentials = credentials
+        self._environment = environment
+        self._clock = clock
+        self._query = query
+        self._pages = pages
+
+    async def orders(self, region: Region, since: date) -> Sequence[BrokerOrder]:
+        """Every order of a region from its own date `since` until today there."""
+        today = local_date(region, self._clock.now())
+        listed: list[Row] = []
+        for call in overseas_calls.day_orders_calls(
+            region, min(since, today), today, self._environment, self._credentials
+        ):
+            listed += [row for page in await self._pages(call) for row in rows(page, call.rows)]
+        skipped: list[Row] = []
+        orders = fold_overseas(listed, region, on_skipped=skipped.append)
+        if skipped:
+            raw = repr(skipped[0])[: BadData.RAW_LIMIT]
+            log.warning("order_rows_skipped", count=len(skipped), region=region, raw=raw)
+        return orders
+
+    async def part(self, region: Region) -> Part:
+        """A region's cash and holdings, all pages.
+
+        The virtual host leaves holdings and purses out of the one answer that has both.
+        """
+        call = overseas_calls.present_balance_call(region, self._credentials)
+        pages = await self._pages(call)
+        if self._environment is Environment.REAL:
+            return overseas_replies.present_balance(pages, region)
+        listed: list[Reply] = []
+        for each in overseas_calls.balance_calls(region, self._credentials):
+            listed += await self._pages(each)
+        return Part(
+            overseas_replies.usable_cash(pages[-1]), overseas_replies.balance(listed, region)
+        )
+
+    async def orderable_cash(
+        self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None
+    ) -> Decimal:
+        """Foreign money that may be spent at a limit; there are no orders at market."""
+        if kind is not OrderKind.LIMIT or limit is None:
+            raise Refused("ORDER_TYPE", "foreign exchanges take limit orders only")
+        call = overseas_calls.orderable_call(instrument, limit, self._credentials)
+        return overseas_replies.orderable_cash(await self._query(call))
+
+    async def info(self, instrument: InstrumentId) -> InstrumentInfo:
+        """Last price and previous close."""
+        reply = await self._query(overseas_calls.price_call(instrument))
+        return InstrumentInfo(instrument, *overseas_replies.price_report(reply, instrument))
+
+    async def order_book(self, instrument: InstrumentId) -> OrderBook:
+        """The depth."""
+        reply = await self._query(overseas_calls.order_book_call(instrument))
+        return overseas_replies.order_book(reply, instrument, self._clock.now())
+
+    async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        """Up to `count` (at most 100) daily bars, oldest first."""
+        if not 1 <= count <= MAX_DAILY_BARS:
+            raise Refused("BAD_COUNT", f"{count} is not between 1 and {MAX_DAILY_BARS} bars")
+        reply = await self._query(overseas_calls.daily_bars_call(instrument))
+        return overseas_replies.daily_bars(reply, instrument)[-count:]
+
+    async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
+        """Up to `count` one-minute bars, oldest first, 120 an inquiry."""
+        if count < 1:
+            raise Refused("BAD_COUNT", f"{count} is not a number of bars")
+        bars: dict[datetime, Bar] = {}
+        until = ""
+        for _ in range(-(-count // MINUTES_A_PAGE) + 1):
+            call = overseas_calls.minute_bars_call(instrument, until)
+            page = overseas_replies.minute_bars(await self._query(call), instrument)
+            new = [bar for bar in page if bar.start not in bars]
+            bars.update((bar.start, bar) for bar in new)
+            if not new or len(bars) >= count:
+                break
+            until = overseas_replies.before(new[0])
+        return [bars[start] for start in sorted(bars)][-count:]

@@ -1,0 +1,212 @@
+"""The foreign list of orders, folded."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.core.errors import BadData
+from daemon.core.values import BrokerRef, Region, Side
+from daemon.core.witness import BrokerOrder
+from daemon.kis.overseas_orders import fold_overseas
+from tests.kis.fakes import sample
+
+
+def row(number: str, **changes: str) -> dict[str, Any]:
+    return {
+        "ord_dt": "20261123",
+        "ord_gno_brno": "01790",
+        "odno": number.rjust(10, "0"),
+        "orgn_odno": "",
+        "sll_buy_dvsn_cd": "02",
+        "rvse_cncl_dvsn": "00",
+        "pdno": "AAPL",
+        "ft_ord_qty": "10",
+        "ft_ord_unpr3": "145.0000",
+        "ft_ccld_qty": "0",
+        "ft_ccld_unpr3": "0.0000",
+        "ft_ccld_amt3": "0.0000",
+        "nccs_qty": "10",
+        "prcs_stat_name": "접수",
+        "ord_tmd": "233156",
+        "ovrs_excg_cd": "NASD",
+        **changes,
+    }
+
+
+def filled(count: int, amount: str, remaining: int) -> dict[str, str]:
+    return {
+        "ft_ccld_qty": str(count),
+        "ft_ccld_amt3": amount,
+        "nccs_qty": str(remaining),
+        "prcs_stat_name": "완료" if remaining == 0 else "접수",
+    }
+
+
+def fold(*rows: dict[str, Any], region: Region = Region.US) -> list[BrokerOrder]:
+    return list(fold_overseas(rows, region))
+
+
+def test_a_fill_and_a_refusal_of_a_published_list() -> None:
+    sold, refused = fold(*sample("rest", "overseas_ccnl")["body"]["output"])
+
+    assert sold.refs == (BrokerRef(day=date(2026, 7, 9), branch="01790", number="31276871"),)
+    assert (sold.instrument, sold.side) == ("nasdaq:SNDK", Side.SELL)
+    assert (sold.filled, sold.notional, sold.remaining) == (1, Decimal("1833.9032"), 0)
+    assert sold.first_limit == Decimal("1827.0000")
+    assert sold.ordered_at == datetime(2026, 7, 9, 14, 31, 56, tzinfo=UTC)
+    assert (refused.filled, refused.rejected, refused.remaining) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "at"),
+    [
+        ("180000", datetime(2026, 11, 23, 9, 0, tzinfo=UTC)),
+        ("233000", datetime(2026, 11, 23, 14, 30, tzinfo=UTC)),
+        ("000000", datetime(2026, 11, 23, 15, 0, tzinfo=UTC)),
+        ("055959", datetime(2026, 11, 23, 20, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_the_exchanges_date_and_the_korean_time_make_the_instant(stamp: str, at: datetime) -> None:
+    (order,) = fold(row("1", ord_tmd=stamp))
+    assert order.ordered_at == at
+    assert order.day == date(2026, 11, 23)
+
+
+def test_a_cancel_takes_what_was_open_and_is_no_order() -> None:
+    cancel = row(
+        "2",
+        rvse_cncl_dvsn="02",
+        orgn_odno="1",
+        ft_ord_unpr3="0",
+        nccs_qty="0",
+        prcs_stat_name="완료",
+        ft_ord_qty="7",
+    )
+    (order,) = fold(row("1", **filled(3, "435.0000", 0)), cancel)
+    assert (order.filled, order.remaining, order.cancelled) == (3, 0, 7)
+    assert order.accounted
+    (pending,) = fold(row("1", **filled(3, "435.0000", 7)), cancel)
+    assert (pending.remaining, pending.cancelled) == (7, 0)
+    (kept,) = fold(row("1"), {**cancel, "prcs_stat_name": "거부"})
+    assert (kept.remaining, kept.cancelled) == (10, 0)
+
+
+def test_what_ended_with_its_day_is_not_called_cancelled() -> None:
+    (order,) = fold(row("1", nccs_qty="0", prcs_stat_name="완료"))
+    assert (order.remaining, order.cancelled, order.accounted) == (0, 0, False)
+
+
+def test_a_chain_of_modifies_is_one_order() -> None:
+    first = row("1", **filled(2, "290.0000", 0))
+    second = row(
+        "2",
+        rvse_cncl_dvsn="01",
+        orgn_odno="1",
+        ft_ord_qty="8",
+        ft_ord_unpr3="144.5000",
+        ord_tmd="233300",
+        **filled(3, "433.5000", 0),
+    )
+    third = row(
+        "3",
+        rvse_cncl_dvsn="01",
+        orgn_odno="2",
+        ft_ord_qty="5",
+        ft_ord_unpr3="144.6000",
+        ord_tmd="233400",
+        nccs_qty="5",
+    )
+    (order,) = fold(third, first, second)
+
+    assert [ref.number for ref in order.refs] == ["1", "2", "3"]
+    assert (order.quantity, order.filled, order.remaining) == (10, 5, 5)
+    assert (order.first_limit, order.limit) == (Decimal("145.0000"), Decimal("144.6000"))
+    assert order.notional == Decimal("723.5000")
+
+
+def test_a_refused_modify_leaves_the_order_where_it_is() -> None:
+    refused = row("2", rvse_cncl_dvsn="01", orgn_odno="1", prcs_stat_name="거부", nccs_qty="0")
+    (order,) = fold(row("1"), refused)
+    assert [ref.number for ref in order.refs] == ["1"]
+    assert (order.remaining, order.limit) == (10, Decimal("145.0000"))
+
+
+def test_the_same_row_twice_and_rows_of_elsewhere_change_nothing() -> None:
+    hong_kong = row("1", ovrs_excg_cd="SEHK", pdno="00700")
+    assert len(fold(row("1"), row("1"), hong_kong)) == 1
+    (other,) = fold(row("1"), hong_kong, region=Region.HK)
+    assert other.instrument == "hongkong:00700"
+    (classed,) = fold(row("1", ovrs_excg_cd="NYSE", pdno="BRK/B"))
+    assert classed.instrument == "nyse:BRK/B"
+
+
+def test_a_market_order_of_the_close_has_no_limit() -> None:
+    (order,) = fold(row("1", ft_ord_unpr3="0"))
+    assert (order.limit, order.first_limit, order.remaining) == (None, None, 10)
+
+
+def test_blank_rows_are_skipped_and_told() -> None:
+    skipped: list[object] = []
+    blank = dict.fromkeys(row("1"), "")
+    assert list(fold_overseas([blank], Region.US, on_skipped=skipped.append)) == []
+    assert skipped == [blank]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"odno": ""},
+        {"ord_dt": "2026"},
+        {"ord_tmd": "99"},
+        {"ovrs_excg_cd": "MOON"},
+        {"pdno": "A B"},
+        {"rvse_cncl_dvsn": "07"},
+        {"rvse_cncl_dvsn": "02"},
+        {"ft_ord_qty": "x"},
+        {"nccs_qty": ""},
+        {"ft_ccld_qty": "1", "ft_ccld_amt3": "0", "ft_ccld_unpr3": "0"},
+        {"sll_buy_dvsn_cd": "09"},
+    ],
+)
+def test_a_row_that_cannot_be_read_is_an_error(changes: dict[str, str]) -> None:
+    with pytest.raises(BadData):
+        fold(row("1", **changes))
+
+
+@given(st.permutations(range(4)), st.integers(0, 3), st.integers(0, 3))
+def test_the_order_of_rows_does_not_matter(
+    places: list[int], first_filled: int, second_filled: int
+) -> None:
+    left = 10 - first_filled
+    rows = [
+        row("1", **filled(first_filled, f"{145 * first_filled}.0000", 0)),
+        row(
+            "2",
+            rvse_cncl_dvsn="01",
+            orgn_odno="1",
+            ft_ord_qty=str(left),
+            ord_tmd="233300",
+            **filled(second_filled, f"{145 * second_filled}.0000", 0),
+        ),
+        row(
+            "3",
+            rvse_cncl_dvsn="02",
+            orgn_odno="2",
+            ft_ord_qty=str(left),
+            ord_tmd="233400",
+            ft_ord_unpr3="0",
+            nccs_qty="0",
+            prcs_stat_name="완료",
+        ),
+        row("9"),
+    ]
+    orders = {order.refs[0].number: order for order in fold(*(rows[each] for each in places))}
+
+    assert set(orders) == {"1", "9"}
+    assert orders["1"].filled == first_filled + second_filled
+    assert orders["1"].cancelled == 10 - first_filled - second_filled
+    assert orders["1"].accounted
