@@ -26,7 +26,7 @@ from daemon.core.values import (
 )
 from daemon.kis import profits
 from daemon.kis.replies import Reply
-from daemon.kis.spec import Api
+from daemon.kis.spec import Api, Environment
 from daemon.sim.charges import Charges
 from tests.kis.fakes import CREDENTIALS, SAMSUNG, sample
 from tests.sim.rig import DAY, Rig
@@ -66,7 +66,9 @@ def test_every_parameter_of_the_catalogue_is_sent(region: Region, name: str) -> 
     request = sample("rest", name)["request"]
     assert asked is not None
     assert dict(asked.query) == request["params"]
-    assert (asked.api.path, asked.api.real) == (request["path"], request["tr_id"])
+    assert asked.api.path == request["path"]
+    assert asked.api.tr_id(Environment.REAL) == request["tr_id"]
+    assert asked.api.tr_id(Environment.VIRTUAL) == ""
 
 
 def test_a_row_at_home() -> None:
@@ -100,7 +102,14 @@ def test_a_row_abroad_is_of_the_instrument_we_know_by_its_symbol() -> None:
     assert row.instrument == "nyse:BRK/B"
 
 
-@pytest.mark.parametrize("body", [{"output1": {"ovrs_pdno": ""}}, {"msg_cd": "KIOK0560"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"output1": {"ovrs_pdno": ""}},
+        {"output1": [{"ovrs_pdno": "", "slcl_qty": ""}]},
+        {"msg_cd": "KIOK0560"},
+    ],
+)
 def test_nothing_abroad_comes_in_several_shapes(body: dict[str, Any]) -> None:
     assert profits.read([Reply(body, "D")], Region.US) == []
 
@@ -187,7 +196,7 @@ def test_a_simulated_day_ties_out_to_the_won(seed: int) -> None:
 
     asked = profits.call(Region.KR, DAY, DAY, CREDENTIALS)
     assert asked is not None
-    said = rig.get(asked.api, asked.api.real, **dict(asked.query))
+    said = rig.get(asked.api.path, asked.api.tr_id(Environment.REAL), **dict(asked.query))
     theirs = profits.read([Reply(said.body, said.tr_cont)], Region.KR)
     days = MarketCalendar()
     book = our_day(rig, days)
