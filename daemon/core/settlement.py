@@ -17,11 +17,38 @@ from daemon.core.values import Currency, Region
 
 
 class TradingDays(Protocol):
-    """A region's calendar. Days on which exchanges trade and banks rest settle nothing: where
-    there are such days (Columbus Day, Veterans Day), this must be the calendar of settlement."""
+    """A region's calendar, of days that settle: see `AmericanBankDays`."""
 
     def local_date(self, at: datetime) -> date: ...
     def next_trading_day(self, day: date) -> date: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AmericanBankDays:
+    """The trading days of the US exchanges without those on which banks rest.
+
+    On Columbus Day (the second Monday of October) and Veterans Day (11 November, or the Monday
+    after a Sunday) stocks trade and nothing settles (FINRA's yearly notices on settlement dates).
+    """
+
+    trading: TradingDays
+
+    def local_date(self, at: datetime) -> date:
+        """The calendar date in New York."""
+        return self.trading.local_date(at)
+
+    def next_trading_day(self, day: date) -> date:
+        """The first day after `day` that settles."""
+        day = self.trading.next_trading_day(day)
+        while _banks_rest(day):
+            day = self.trading.next_trading_day(day)
+        return day
+
+
+def _banks_rest(day: date) -> bool:
+    if day.month == 10:
+        return day.weekday() == 0 and 8 <= day.day <= 14
+    return day.month == 11 and (day.day == 11 or (day.day == 12 and day.weekday() == 0))
 
 
 _LAGS = {

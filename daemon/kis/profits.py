@@ -90,11 +90,10 @@ def read(
 
 
 def _sales(page: Reply) -> Sequence[Row]:
-    """The rows of a page; abroad a list of nothing may come as one object of blanks."""
+    """The rows of a page; abroad nothing may come as one object, or as a row, of blanks."""
     lone = page.body.get("output1")
-    if isinstance(lone, dict):
-        return [lone] if text_of(lone, "ovrs_pdno") else []
-    return rows(page, "output1")
+    told = [lone] if isinstance(lone, dict) else rows(page, "output1")
+    return [row for row in told if text_of(row, "ovrs_pdno")]
 
 
 def _at_home(row: Row) -> BrokerProfit:

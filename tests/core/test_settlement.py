@@ -1,13 +1,19 @@
 """When money changes hands."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.settlement import SettlementBook, Unsettled, in_won, settlement_day
+from daemon.core.settlement import (
+    AmericanBankDays,
+    SettlementBook,
+    Unsettled,
+    in_won,
+    settlement_day,
+)
 from daemon.core.values import Currency, Region
 from tests.core.days import CALENDARS
 
@@ -35,6 +41,30 @@ def test_trades_settle_by_the_rule_of_their_region_and_day(
 ) -> None:
     day = settlement_day(region, date.fromisoformat(traded), CALENDARS[region])
     assert day == date.fromisoformat(settles)
+
+
+@pytest.mark.parametrize(
+    ("traded", "settles"),
+    [
+        # 2026-10-12 is Columbus Day, 2026-11-11 a Wednesday.
+        ("2026-10-09", "2026-10-13"),
+        ("2026-10-12", "2026-10-13"),
+        ("2026-11-10", "2026-11-12"),
+        ("2026-11-11", "2026-11-12"),
+        ("2026-11-12", "2026-11-13"),
+        # A Sunday in 2018, kept on the Monday; on T+2 then.
+        ("2018-11-08", "2018-11-13"),
+        # A Saturday in 2023: no bank rests for it.
+        ("2023-11-09", "2023-11-13"),
+        ("2026-10-05", "2026-10-06"),
+    ],
+)
+def test_american_trades_settle_on_bank_days(traded: str, settles: str) -> None:
+    banks = AmericanBankDays(CALENDARS[Region.US])
+    day = settlement_day(Region.US, date.fromisoformat(traded), banks)
+    assert day == date.fromisoformat(settles)
+    at = datetime(2026, 10, 12, 1, tzinfo=UTC)
+    assert banks.local_date(at) == date(2026, 10, 11)
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -102,7 +102,14 @@ def test_a_row_abroad_is_of_the_instrument_we_know_by_its_symbol() -> None:
     assert row.instrument == "nyse:BRK/B"
 
 
-@pytest.mark.parametrize("body", [{"output1": {"ovrs_pdno": ""}}, {"msg_cd": "KIOK0560"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"output1": {"ovrs_pdno": ""}},
+        {"output1": [{"ovrs_pdno": "", "slcl_qty": ""}]},
+        {"msg_cd": "KIOK0560"},
+    ],
+)
 def test_nothing_abroad_comes_in_several_shapes(body: dict[str, Any]) -> None:
     assert profits.read([Reply(body, "D")], Region.US) == []
 
