@@ -1,4 +1,4 @@
-"""Trading in US markets: not part of this version."""
+"""Trades US stocks: on the built-in simulator, with virtual money, or with real money."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from daemon import cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Say so; returns the exit code."""
+    """Run the daemon; returns the exit code."""
     return cli.trade_us(argv)
 
 

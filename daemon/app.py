@@ -14,7 +14,7 @@ from daemon.config import Settings
 from daemon.core.costs import CostSchedule
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.profit import ProfitBook
-from daemon.core.settlement import TradingDays
+from daemon.core.settlement import AmericanBankDays, TradingDays
 from daemon.core.tieout import TieOut, tie_out
 from daemon.core.values import Region
 from daemon.engine.desk import TradingDesk
@@ -240,7 +240,7 @@ class App:
             theirs, door = await session.broker_books()
 
         await self._stage("report", STOP_REPORT, ask())
-        tie_out = await self._tie_out(session, profit)
+        tied = await self._tie_out(session, profit)
         differences = ["the broker did not answer"] if theirs is None else ours.differences(theirs)
         content = {
             "mode": self._settings.mode,
@@ -263,7 +263,7 @@ class App:
             "books_equal": None if theirs is None else not differences,
             "book_differences": differences,
             "profit": reports.profit(profit, desk.quotes.last_price),
-            "tie_out": None if tie_out is None else reports.tied_out(tie_out),
+            "tie_out": {region.value: reports.tied_out(result) for region, result in tied.items()},
             **door,
         }
         counts = {key: content[key] for key in ("orders", "fills", "rejects", "books_equal")}
@@ -274,28 +274,34 @@ class App:
             except OSError as error:
                 self._log.error("report_not_written", path=str(self._report), cause=str(error))
 
-    async def _tie_out(self, session: Session, profit: ProfitBook) -> TieOut | None:
-        """Today against the broker's own profit and loss, where there is one with costs in it."""
+    async def _tie_out(self, session: Session, profit: ProfitBook) -> dict[Region, TieOut]:
+        """Each region's day against the broker's own profit and loss, where costs are in that."""
         settings = self._settings
+        found: dict[Region, TieOut] = {}
         if not (settings.mode == "real" or (settings.mode == "sim" and settings.sim.charges)):
-            return None
-        today = session.calendar.local_date(session.clock.now())
-        found: TieOut | None = None
+            return found
 
         async def ask() -> None:
-            nonlocal found
-            theirs = await session.broker.trade_profits(Region.KR, today, today)
-            found = tie_out(today, profit.of_day(Region.KR, today), theirs, profit.schedule)
+            for region in settings.markets:
+                today = session.calendars.of(region).local_date(session.clock.now())
+                ours = profit.of_day(region, today)
+                theirs = await session.broker.trade_profits(region, today, today, known=ours.keys())
+                found[region] = tie_out(today, ours, theirs, profit.schedule)
 
         await self._stage("tie_out", STOP_REPORT, ask())
-        if found is not None and not found.agrees:
-            differences = [str(each) for each in found.differences]
-            self._log.warning("profit_differs", day=today, differences=differences)
+        for region, result in found.items():
+            if not result.agrees:
+                differences = [str(each) for each in result.differences]
+                self._log.warning("profit_differs", region=region, differences=differences)
         return found
 
 
 def _profit_book(settings: Settings, session: Session) -> ProfitBook:
-    days: dict[Region, TradingDays] = {Region.KR: session.calendar}
+    days: dict[Region, TradingDays] = {
+        region: session.calendars.of(region) for region in settings.markets
+    }
+    if Region.US in days:
+        days[Region.US] = AmericanBankDays(days[Region.US])
     schedule = CostSchedule(days, settings.costs.tariffs())
     return ProfitBook(schedule, days, settings.costs.listing_of)
 

@@ -9,7 +9,8 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, time
+from datetime import UTC, datetime
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -26,8 +27,10 @@ from daemon.config import (
     missing_credentials,
     missing_for_real,
 )
-from daemon.core.calendar import KST
+from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, BrokerUnavailable, NeedsOperator
+from daemon.core.steps import STEPPED_REGIONS
+from daemon.core.values import Region
 from daemon.wiring import open_session
 
 EXIT_OK = 0
@@ -47,10 +50,8 @@ EXIT_CODES = """\
   78  설정이나 사람의 조치가 필요함 / settings or a person's action needed
 """
 
-NO_US = """\
-미국 주식 매매는 이 버전에 없습니다. 국내(KRX) 매매는 auto_trading_launcher.py 를 쓰세요.
-US trading is not part of this version. For KRX use auto_trading_launcher.py.
-"""
+US_SIM_START = datetime(2026, 11, 2, 14, 30, tzinfo=UTC)
+"""09:30 in New York on the day the simulator of a new data folder begins at, otherwise in Seoul."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -65,8 +66,8 @@ def duration(text: str) -> float:
     return seconds
 
 
-def simulated_start(text: str) -> datetime:
-    """An instant; without a zone it is Korean time, a bare date means its open at 09:00."""
+def simulated_start(text: str, home: Region = Region.KR) -> datetime:
+    """An instant; without a zone it is Korean time, a bare date means its open at home."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
@@ -74,7 +75,7 @@ def simulated_start(text: str) -> datetime:
             f"{text!r} is not a time such as 2026-11-02 or 2026-11-02T09:00"
         ) from None
     if len(text) == len("2026-11-02"):
-        at = datetime.combine(at.date(), time(9, 0))
+        return MarketCalendar(region=home).open_at(at.date())
     return at if at.tzinfo else at.replace(tzinfo=KST)
 
 
@@ -85,8 +86,17 @@ on with its next trading day, whatever --sim-start says: use another --data-dir 
 """
 
 
-def trading_parser(program: str, description: str = TRADES) -> argparse.ArgumentParser:
-    """The flags of the trading launchers."""
+TRADES_US = """\
+KIS로 미국 주식을 자동매매합니다 (--markets US). 나머지는 auto_trading_launcher.py 와 같습니다.
+Trades US stocks through KIS (--markets US); the rest is as with auto_trading_launcher.py.
+One daemon of a key at a time: to trade both countries, give either launcher --markets KR,US.
+"""
+
+
+def trading_parser(
+    program: str, description: str = TRADES, home: Region = Region.KR
+) -> argparse.ArgumentParser:
+    """The flags of the trading launchers; `home` is where a bare date of a start opens."""
     parser = _parser(program, description)
     add = parser.add_argument
     add(
@@ -102,11 +112,16 @@ def trading_parser(program: str, description: str = TRADES) -> argparse.Argument
         metavar="A,B",
         help="실행할 전략 id 또는 module:Class / ids, or module:Class, to run",
     )
-    add("--markets", type=_names, default=["KR"], metavar="KR", help="시장 / markets")
+    add(
+        "--markets",
+        type=_names,
+        metavar="KR,US",
+        help="매매할 시장, 기본은 설정값 / countries to trade in, by default the settings'",
+    )
     add("--seed", type=int, help="시뮬레이터 씨앗 / the simulator's seed")
     add(
         "--sim-start",
-        type=simulated_start,
+        type=partial(simulated_start, home=home),
         metavar="2026-11-02T09:00",
         help="모의 시각의 시작, 새 데이터 폴더에서만 / where simulated time begins "
         "in a new data folder",
@@ -180,14 +195,16 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
 def trade(argv: Sequence[str] | None = None, *, program: str = "auto_trading_launcher.py") -> int:
     """Run the trading daemon; returns the exit code."""
     arguments = _parsed(trading_parser(program), argv)
-    if isinstance(arguments, int):
-        return arguments
-    markets = [market.upper() for market in arguments.markets]
-    if "US" in markets:
-        return _say(NO_US, EXIT_USAGE)
-    if markets != ["KR"]:
-        return _say(f"--markets {','.join(markets)}: KR 만 됩니다 / only KR", EXIT_USAGE)
+    return arguments if isinstance(arguments, int) else _trade(arguments)
+
+
+def _trade(arguments: argparse.Namespace) -> int:
+    unknown = {market.upper() for market in arguments.markets or ()} - set(STEPPED_REGIONS)
+    if unknown or arguments.markets == []:
+        wrong = ",".join(sorted(unknown))
+        return _say(f"--markets {wrong}: KR, US 만 됩니다 / only KR and US", EXIT_USAGE)
     overrides: dict[str, object] = {
+        "markets": arguments.markets,
         "data_dir": arguments.data_dir,
         "config": arguments.config,
         "strategies": arguments.strategies,
@@ -229,9 +246,11 @@ def trade(argv: Sequence[str] | None = None, *, program: str = "auto_trading_lau
 
 
 def trade_us(argv: Sequence[str] | None = None) -> int:
-    """The US launcher: reads the same flags and says that there is nothing to start yet."""
-    arguments = _parsed(trading_parser("us_trading_launcher.py", NO_US), argv)
-    return arguments if isinstance(arguments, int) else _say(NO_US, EXIT_USAGE)
+    """The US launcher: the same daemon and flags, with other beginnings; returns the exit code."""
+    parser = trading_parser("us_trading_launcher.py", TRADES_US, Region.US)
+    parser.set_defaults(markets=["US"], sim_start=US_SIM_START)
+    arguments = _parsed(parser, argv)
+    return arguments if isinstance(arguments, int) else _trade(arguments)
 
 
 def check_accounts(argv: Sequence[str] | None = None) -> int:
@@ -390,6 +409,12 @@ def _say_missing(settings: Settings, missing: Sequence[str]) -> int:
 
 
 def _log_warnings(settings: Settings) -> None:
+    if settings.left_out:
+        structlog.get_logger("config").info(
+            "strategies_left_out",
+            strategies=settings.left_out,
+            why=f"not of the markets {','.join(settings.markets)}",
+        )
     for warning in settings.warnings:
         structlog.get_logger("config").warning("odd_setting", problem=warning)
 

@@ -28,7 +28,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator
 from daemon.core.risk import RiskLimits
-from daemon.core.values import InstrumentId, Interest, StrategyId, parse_instrument
+from daemon.core.values import (
+    InstrumentId,
+    Interest,
+    Region,
+    StrategyId,
+    parse_instrument,
+    region_of,
+)
 from daemon.engine.host import StrategySlot
 from daemon.kis.channels import NoSuchChannel, registration_of
 from daemon.kis.spec import PROFILES, Environment, Profile
@@ -39,9 +46,13 @@ from daemon.sections import (
     Dates,
     FeedSettings,
     LogSettings,
+    Markets,
     RiskSettings,
     SimSettings,
     StrategySettings,
+    is_traded,
+    setting_names,
+    siblings,
 )
 from daemon.sim import options as simulator
 from daemon.sources import (
@@ -123,6 +134,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", validate_default=False)
 
     mode: Mode
+    markets: Markets = (Region.KR,)
+    """The countries to trade in; strategies of others do not run."""
     app_key: Key = SecretStr("")
     app_secret: Key = SecretStr("")
     account: Account = ""
@@ -207,8 +220,17 @@ class Settings(BaseSettings):
 
     @property
     def strategy_slots(self) -> tuple[StrategySlot, ...]:
-        """All strategies, built anew; raises `SettingsError`."""
-        return tuple(load_strategy(each) for each in self.strategies)
+        """All strategies of the markets traded, built anew; raises `SettingsError`."""
+        return tuple(load_strategy(each) for each in self.strategies if self._runs(each))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The ids of strategies that trade somewhere that is not among the markets."""
+        return tuple(each.id for each in self.strategies if not self._runs(each))
+
+    def _runs(self, item: StrategySettings) -> bool:
+        wanted = {region_of(InstrumentId(each)) for each in item.instruments}
+        return wanted <= set(self.markets)
 
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not appear in any output."""
@@ -264,7 +286,7 @@ def load_settings(
         layers.add_devlp()
         layers.add_secrets_file()
         layers.add_credentials()
-    layers.add_environment(_names(Settings), secrets=secrets)
+    layers.add_environment(setting_names(Settings), secrets=secrets)
     layers.add_command_line(chosen)
     if isinstance(subset, list | tuple):
         _choose_strategies(layers, [str(each) for each in subset])
@@ -295,6 +317,12 @@ def _build(mode: Mode, layers: Layers) -> Settings:
 
 def _contradictions(layers: Layers) -> Iterator[Fault]:
     """Settings that are right alone and wrong together."""
+    american = is_traded("nasdaq:AAPL", layers.values.get("markets"))
+    known = layers.values.get("calendar")
+    if american and not (isinstance(known, dict) and (known.get("us") or {}).get("known_until")):
+        setting = "calendar.us.known_until"
+        problem = "US markets have no table of trading days"
+        yield Fault(setting, "not given", problem, "restore calendar.us of config/holidays.yaml")
     given = [name for name in ("rest_url", "ws_url") if layers.values.get(name) is not None]
     if len(given) == 1:
         other = "ws_url" if given == ["rest_url"] else "rest_url"
@@ -367,7 +395,8 @@ def _choose_strategies(layers: Layers, subset: list[str]) -> None:
     by_id = {str(each.get("id")): each for each in layers.items("strategies") if each}
     wanted = [each.get("instruments") for each in by_id.values()]
     lists = [each for each in wanted if isinstance(each, list)]
-    everything = list(dict.fromkeys(str(code) for codes in lists for code in codes))
+    codes = dict.fromkeys(str(code) for listed in lists for code in listed)
+    everything = [code for code in codes if is_traded(code, layers.values.get("markets"))]
     kept: list[dict[str, Any]] = []
     for name in dict.fromkeys(subset):
         known = by_id.get(name)
@@ -433,7 +462,7 @@ def _faults(error: ValidationError, layers: Layers, model: type[BaseModel]) -> I
     for each in error.errors(include_url=False, include_input=False):
         setting = ".".join(map(str, each["loc"])) or "settings"
         source = layers.source_of(setting)
-        names = _siblings(model, each["loc"])
+        names = siblings(model, each["loc"])
         where = "the environment" if source.startswith("$") else source
         fix = f"rename or remove it in {where}" if _unknown(each) else f"correct it in {where}"
         yield Fault(setting, source, _problem(each, names), fix)
@@ -449,36 +478,3 @@ def _problem(error: Mapping[str, Any], names: Iterable[str]) -> str:
         hint = did_you_mean(str(error["loc"][-1]), names)
         return f"알 수 없는 설정 / unknown setting{hint}"
     return str(error["msg"]).removeprefix("Value error, ")
-
-
-def _siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The names known where `loc` ends."""
-    for step in loc[:-1]:
-        if isinstance(step, int):
-            continue
-        field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
-        inner = _model_in(field.annotation) if field else None
-        if inner is None:
-            return []
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The section a field's type holds: itself, optional, or a tuple of it."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = (_model_in(each) for each in getattr(annotation, "__args__", ()))
-    return next((each for each in inner if each is not None), None)
-
-
-def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted setting that an environment variable can carry."""
-    for name, field in model.model_fields.items():
-        section = _model_in(field.annotation)
-        if name in ("mode", "warnings"):
-            continue
-        if section is None or name == "strategies":
-            yield prefix + name
-        else:
-            yield from _names(section, f"{prefix}{name}.")

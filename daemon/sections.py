@@ -1,7 +1,7 @@
 """The sections of the settings, each checked by itself."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     model_validator,
 )
 
@@ -27,6 +28,7 @@ from daemon.core.calendar import (
 )
 from daemon.core.costs import KIS_ONLINE, BrokerTariff, Listing, Security
 from daemon.core.risk import RiskLimits
+from daemon.core.steps import STEPPED_REGIONS
 from daemon.core.values import (
     BOOK,
     TRADES,
@@ -35,6 +37,7 @@ from daemon.core.values import (
     Region,
     market_of,
     parse_instrument,
+    region_of,
 )
 from daemon.sim import options as simulator
 
@@ -44,9 +47,25 @@ CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 def _instrument(value: str) -> InstrumentId:
     instrument = parse_instrument(value)
-    if market_of(instrument) is not Market.KRX:
-        raise ValueError("only KRX instruments are traded in this version")
+    if region_of(instrument) not in STEPPED_REGIONS:
+        raise ValueError(f"{instrument}: only KRX and US instruments are traded in this version")
     return instrument
+
+
+def _regions(value: object) -> object:
+    """Markets by their two letters, in either case; as text, with commas between them."""
+    parts = _split(value)
+    if not isinstance(parts, list | tuple):
+        return parts
+    return tuple(dict.fromkeys(str(part).upper() for part in parts))
+
+
+def _traded(value: tuple[Region, ...]) -> tuple[Region, ...]:
+    wrong = [region for region in value if region not in STEPPED_REGIONS]
+    if wrong or not value:
+        known = ", ".join(sorted(STEPPED_REGIONS))
+        raise ValueError(f"markets are one or more of {known}")
+    return value
 
 
 def _split(value: object) -> object:
@@ -56,7 +75,20 @@ def _split(value: object) -> object:
 Dates = Annotated[frozenset[date], BeforeValidator(_split)]
 """Days; as text, with commas between them."""
 
+Markets = Annotated[tuple[Region, ...], BeforeValidator(_regions), AfterValidator(_traded)]
+"""The countries to trade in."""
+
 Instrument = Annotated[str, AfterValidator(_instrument)]
+
+
+def _korean(value: str) -> InstrumentId:
+    instrument = parse_instrument(value)
+    if market_of(instrument) is not Market.KRX:
+        raise ValueError("only funds listed on KRX are told apart")
+    return instrument
+
+
+KoreanInstrument = Annotated[str, AfterValidator(_korean)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[Decimal, Field(ge=0, le=Decimal("0.05"), allow_inf_nan=False)]
 """A part of an amount: 0.0001 is 0.01 %. More than 5 % is a percentage by mistake."""
@@ -104,15 +136,17 @@ class RiskSettings(Section):
 
 
 class SimSettings(Section):
-    """The simulator: `start` is simulated time, `speed` simulated seconds a second, cash KRW.
+    """The simulator: `start` is simulated time, `speed` simulated seconds a second.
 
-    With `charges` it takes commission and tax for every trade.
+    A new account has `cash` KRW and, where US markets live, `cash_usd` USD. With `charges`
+    commission and tax are taken for every trade.
     """
 
     seed: int = 20260102
     start: AwareDatetime | None = None
     speed: float = Field(default=60.0, ge=simulator.SLOWEST, le=simulator.FASTEST)
     cash: Amount = Decimal(100_000_000)
+    cash_usd: Amount = Decimal(100_000)
     charges: bool = False
 
 
@@ -143,7 +177,7 @@ class CostSettings(Section):
 
     kr: TariffSettings = TariffSettings()
     us: TariffSettings = TariffSettings()
-    funds: frozenset[Instrument] = frozenset()
+    funds: frozenset[KoreanInstrument] = frozenset()
 
     def tariffs(self) -> dict[Region, BrokerTariff]:
         """As the core knows them."""
@@ -222,3 +256,45 @@ class CalendarSettings(Section):
                 days.holidays, region, odd_days=short, known_until=days.known_until
             )
         return Calendars(known)
+
+
+def is_traded(code: str, markets: object) -> bool:
+    """Whether a code is of the markets as they were given; what is wrong is judged elsewhere."""
+    try:
+        region = region_of(parse_instrument(code))
+        return region in TypeAdapter(Markets).validate_python(markets or (Region.KR,))
+    except ValueError:
+        return True
+
+
+def siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The names known where `loc` ends."""
+    for step in loc[:-1]:
+        if isinstance(step, int):
+            continue
+        field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
+        inner = _model_in(field.annotation) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The section a field's type holds: itself, optional, or a tuple of it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = (_model_in(each) for each in getattr(annotation, "__args__", ()))
+    return next((each for each in inner if each is not None), None)
+
+
+def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted setting that an environment variable can carry."""
+    for name, field in model.model_fields.items():
+        section = _model_in(field.annotation)
+        if name in ("mode", "warnings"):
+            continue
+        if section is None or name == "strategies":
+            yield prefix + name
+        else:
+            yield from setting_names(section, f"{prefix}{name}.")

@@ -30,6 +30,7 @@ _DEVLP_KEYS: dict[str, dict[str, tuple[str, ...]]] = {
 _KNOWN_VARIABLES = frozenset({"KIS_DEVLP_YAML"})
 FLAGS = {
     "data_dir": "--data-dir",
+    "markets": "--markets",
     "on_stop": "--on-stop",
     "strategies": "--strategies",
     "sim.seed": "--seed",

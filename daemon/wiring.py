@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,7 +30,7 @@ from daemon.kis.spec import PROFILES, Profile
 from daemon.kis.stream import KisFeed
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
 from daemon.ports import AccessToken, Clock, RequestBudget, TokenStore
-from daemon.sim.charges import Charges
+from daemon.sim.charges import AmericanCharges, Charges
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.server import SimulatorServer
 from daemon.store.locks import FileTokenStore, SharedBudget, SingleInstanceLock
@@ -51,6 +51,7 @@ class Session:
     calendars: Calendars
     tokens: TokenStore
     simulator_url: str | None
+    currencies: Sequence[Currency] = (Currency.KRW,)
     simulator: SimulatorServer | None = None
     """The one we brought along, if we did."""
     tape: TapeWriter | None = None
@@ -88,7 +89,7 @@ class Session:
         door = await _ask(self.simulator_url, "/sim/door")
         account = books["accounts"][self.broker.account_id]
         theirs = reports.Books(
-            cash={str(Currency.KRW): str(account["cash"])},
+            cash={str(each): str(account["cash_by_currency"][each]) for each in self.currencies},
             positions={code: held for code, held in account["holdings"].items() if held},
             open_orders={
                 order["number"].lstrip("0"): order["remaining"] for order in account["open_orders"]
@@ -221,6 +222,7 @@ def assemble(
         clock=clock,
         random=random,
         on_secret=on_secret,
+        regions=settings.markets,
     )
     feed = KisFeed(
         profile=profile,
@@ -229,6 +231,7 @@ def assemble(
         keys=broker,
         clock=clock,
         random=random,
+        regions=settings.markets,
         on_raw=on_raw,
         on_server_time=clock.heard if isinstance(clock, MarketClock) else lambda at: None,
     )
@@ -239,6 +242,7 @@ def assemble(
         calendars=settings.calendars,
         tokens=tokens,
         simulator_url=None,
+        currencies=tuple(region.currency for region in settings.markets),
     )
 
 
@@ -282,8 +286,10 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         speed=sim.speed,
         cash=sim.cash,
         charges=Charges() if sim.charges else None,
-        holidays=settings.holidays,
-        odd_days=settings.calendars.of(Region.KR).odd_days,
+        american_charges=AmericanCharges() if sim.charges else None,
+        cash_usd=sim.cash_usd,
+        regions=frozenset(settings.markets),
+        **_closing_days(settings.calendars),
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),
         accounts=(settings.account,),
@@ -304,6 +310,17 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         seed=sim.seed,
     )
     return server
+
+
+def _closing_days(calendars: Calendars) -> dict[str, Any]:
+    """Holidays and odd days of the simulated exchanges, by the names of their options."""
+    days: dict[str, Any] = {}
+    for region, prefix in ((Region.KR, ""), (Region.US, "american_")):
+        if region in calendars.by_region:
+            calendar = calendars.of(region)
+            days[f"{prefix}holidays"] = calendar.holidays
+            days[f"{prefix}odd_days"] = calendar.odd_days
+    return days
 
 
 def _warn_of_start(settings: Settings, server: SimulatorServer) -> None:

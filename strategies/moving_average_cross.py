@@ -11,10 +11,11 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from daemon.core.bars import BarBuilder, SimpleMovingAverage
-from daemon.core.calendar import Phase, RoundingWay, round_to_step, shift_steps
+from daemon.core.calendar import Phase
 from daemon.core.errors import TradingError
 from daemon.core.events import OrderRejected
 from daemon.core.orders import OrderState
+from daemon.core.steps import shifted_price
 from daemon.core.values import Bar, InstrumentId, Side, Tick
 from daemon.strategy import MarketGap, Parameters, Strategy, StrategyContext
 
@@ -133,11 +134,11 @@ class MovingAverageCross(Strategy):
     async def _decide(self, context: StrategyContext, line: Line, tick: Tick) -> None:
         held = context.position(tick.instrument).quantity
         if held > 0 and line.trend == -1:
-            limit = self._limit(tick.price, Side.SELL)
+            limit = self._limit(tick, Side.SELL)
             intent = context.sell(tick.instrument, held, limit=limit, reason="dead cross")
             await context.submit(intent)
         elif held == 0 and line.wants_in and (quantity := self._size(tick.price)) > 0:
-            limit = self._limit(tick.price, Side.BUY)
+            limit = self._limit(tick, Side.BUY)
             intent = context.buy(tick.instrument, quantity, limit=limit, reason="golden cross")
             await context.submit(intent)
 
@@ -146,12 +147,11 @@ class MovingAverageCross(Strategy):
             return int(self.parameters.notional // price)
         return self.parameters.quantity or 1
 
-    def _limit(self, last: Decimal, side: Side) -> Decimal | None:
+    def _limit(self, last: Tick, side: Side) -> Decimal | None:
         """A price that trades at once but not at any price; `None` for a market order."""
         if self.parameters.order == "market":
             return None
-        way = RoundingWay.UP if side is Side.BUY else RoundingWay.DOWN
-        return shift_steps(round_to_step(last, way), side.sign * self.parameters.collar_ticks)
+        return shifted_price(last.instrument, last.price, side, self.parameters.collar_ticks)
 
     async def _warm_up(self, context: StrategyContext, lines: Iterable[Line]) -> None:
         """Begin from past minutes; while they are not to be had, go on with what there is."""

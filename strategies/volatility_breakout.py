@@ -14,11 +14,12 @@ from decimal import Decimal
 
 from pydantic import Field, model_validator
 
-from daemon.core.calendar import Phase, RoundingWay, round_to_step, shift_steps
+from daemon.core.calendar import Phase
 from daemon.core.errors import TradingError
 from daemon.core.events import OrderFilled, OrderIntent, OrderRejected
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Position
+from daemon.core.steps import shifted_price
 from daemon.core.values import Bar, InstrumentId, Side, Tick
 from daemon.strategy import Parameters, Strategy, StrategyContext
 
@@ -138,7 +139,7 @@ class VolatilityBreakout(Strategy):
         if position.quantity > 0:
             reason = self._exit_reason(context, day, position, tick.price)
             if reason:
-                limit = self._limit(tick.price, Side.SELL)
+                limit = self._limit(tick, Side.SELL)
                 held = position.quantity
                 intent = context.sell(tick.instrument, held, limit=limit, reason=reason)
                 await self._submit(context, day, intent)
@@ -147,7 +148,7 @@ class VolatilityBreakout(Strategy):
             return
         quantity = self._size(tick.price)
         if quantity > 0 and not self._closing(context, day):
-            limit = self._limit(tick.price, Side.BUY)
+            limit = self._limit(tick, Side.BUY)
             intent = context.buy(tick.instrument, quantity, limit=limit, reason="breakout")
             await self._submit(context, day, intent)
 
@@ -179,9 +180,8 @@ class VolatilityBreakout(Strategy):
             return int(self.parameters.notional // price)
         return self.parameters.quantity or 1
 
-    def _limit(self, last: Decimal, side: Side) -> Decimal:
-        way = RoundingWay.UP if side is Side.BUY else RoundingWay.DOWN
-        return shift_steps(round_to_step(last, way), side.sign * self.parameters.collar_ticks)
+    def _limit(self, last: Tick, side: Side) -> Decimal:
+        return shifted_price(last.instrument, last.price, side, self.parameters.collar_ticks)
 
     def _later(self, context: StrategyContext) -> datetime:
         return context.now() + timedelta(seconds=self.parameters.patience_seconds)

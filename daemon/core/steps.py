@@ -69,3 +69,19 @@ def marketable(intent: OrderIntent, last: Decimal | None, collar: Decimal) -> Or
     way = RoundingWay.DOWN if intent.side is Side.BUY else RoundingWay.UP
     limit = accepted_price(intent.instrument, last * (1 + beyond), way)
     return replace(intent, kind=OrderKind.LIMIT, limit=limit)
+
+
+def shifted_price(instrument: InstrumentId, price: Decimal, side: Side, steps: int) -> Decimal:
+    """The accepted price `steps` beyond `price` for one who buys or sells: up, or down."""
+    way = RoundingWay.UP if side is Side.BUY else RoundingWay.DOWN
+    if region_of(instrument) is Region.KR:
+        return calendar.shift_steps(calendar.round_to_step(price, way), side.sign * steps)
+    shifted = accepted_price(instrument, price, way)
+    for _ in range(steps):
+        step = step_at(instrument, shifted)
+        if side is Side.BUY:
+            shifted += step
+        elif shifted > step:
+            # Just under a dollar the smaller step applies.
+            shifted -= step_at(instrument, shifted - step)
+    return shifted

@@ -40,8 +40,10 @@ class Part(NamedTuple):
 def present_balance(pages: Sequence[Reply], region: Region) -> Part:
     """Cash and holdings on the basis of trades, out of every page.
 
-    Cash is the deposit (frcr_dncl_amt_2), which knows of settled trades only, less what was
-    bought and plus what was sold since. No row of the currency is no money in it.
+    Cash is frcr_dncl_amt_2, read as all of this answer: on the basis of trades (portal), so that
+    what was bought today is paid already. Nobody has measured it; if it were the settled deposit,
+    the first trade would show as a discrepancy and close the gate. No row of the currency is no
+    money in it.
     """
     if not pages:
         raise BadData("no page", field="output2")
@@ -52,7 +54,6 @@ def present_balance(pages: Sequence[Reply], region: Region) -> Part:
     cash = Decimal(0)
     for row in purses[:1]:
         cash = decimal_at(row, "frcr_dncl_amt_2")
-        cash += decimal_at(row, "frcr_sll_amt_smtl") - decimal_at(row, "frcr_buy_amt_smtl")
     listed = [row for page in pages for row in rows(page, "output1")]
     return Part(cash, _holdings(listed, region, _PRESENT))
 

@@ -20,7 +20,7 @@ from aiohttp.web import RequestPayloadError
 
 from daemon.core.calendar import KST
 from daemon.core.values import Region
-from daemon.sim.charges import Charges
+from daemon.sim.charges import AmericanCharges, Charges
 from daemon.sim.options import (
     ACCOUNT,
     APP_KEY,
@@ -176,7 +176,9 @@ def parse(arguments: Sequence[str]) -> SimulatorOptions:
     chosen = vars(_parser().parse_args(arguments))
     chosen["start"] = chosen.pop("sim_start")
     chosen["speed"] = chosen.pop("sim_speed")
-    chosen["charges"] = Charges() if chosen["charges"] else None
+    charges = chosen.pop("charges")
+    chosen["charges"] = Charges() if charges else None
+    chosen["american_charges"] = AmericanCharges() if charges else None
     chosen["accounts"] = tuple(dict.fromkeys(chosen.pop("account") or (ACCOUNT,)))
     return SimulatorOptions(**chosen)
 

@@ -48,7 +48,7 @@ _BOOKS = _with_mirrors(BOOK_CHANNEL, Kind.BOOK)
 
 def first_instant(options: SimulatorOptions, today: datetime, saved: SavedBooks | None) -> datetime:
     """Where the simulated clock begins: as chosen, but never before the books on disk end."""
-    calendar = options.calendar
+    calendar = options.calendar if options.home is Region.KR else options.american_calendar
     chosen = options.start
     if chosen is None:
         chosen = calendar.open_at(calendar.trading_day_on_or_after(calendar.local_date(today)))
@@ -82,7 +82,7 @@ def _market(
         rules=rules,
         after=after,
         told_twice=options.told_twice,
-        charges=None if american else options.charges,
+        charges=options.american_charges if american else options.charges,
     )
     if saved is not None:
         exchange = market.exchange

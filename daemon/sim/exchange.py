@@ -10,7 +10,7 @@ from decimal import Decimal
 from daemon.core.calendar import Phase
 from daemon.core.values import Side
 from daemon.sim.book import Book, Resting
-from daemon.sim.charges import Charges
+from daemon.sim.charges import Charge, Tariff
 from daemon.sim.facts import (
     Action,
     Condition,
@@ -64,7 +64,7 @@ class Exchange:
         bases: Mapping[str, Decimal],
         accounts: Iterable[Account],
         rules: Rules = KOREAN,
-        charges: Charges | None = None,
+        charges: Tariff | None = None,
     ) -> None:
         self.rules = rules
         self.stocks = {code: Stock(code, base, rules) for code, base in bases.items()}
@@ -395,25 +395,26 @@ class Exchange:
         account = self.accounts[request.account]
         account.note(self.day, request.code, request.side, price, quantity)
         account.settle(request.code, request.side, price, quantity)
-        before = order.notional
+        charged = self._charged(order)
         order.filled += quantity
         order.notional += price * quantity
-        self._charge(account, order, before)
+        now_charged = self._charged(order)
+        if now_charged is not None and charged is not None:
+            account.charge(
+                self.day,
+                request.code,
+                request.side,
+                now_charged.commission - charged.commission,
+                now_charged.tax - charged.tax,
+            )
         self.facts.append(OrderFilled(order=order, quantity=quantity, price=price, at=now))
 
-    def _charge(self, account: Account, order: Order, before: Decimal) -> None:
-        """Take what an order costs by now, less what it had cost when it had traded `before`."""
+    def _charged(self, order: Order) -> Charge | None:
+        """What an order of today costs for what it has traded; `None` where nothing is charged."""
         if self.charges is None:
-            return
-        side = order.request.side
-        taken = self.charges.of(side, before, self.settles)
-        whole = self.charges.of(side, order.notional, self.settles)
-        account.charge(
-            self.day,
-            order.request.code,
-            whole.commission - taken.commission,
-            whole.tax - taken.tax,
-        )
+            return None
+        side, notional = order.request.side, order.notional
+        return self.charges.of(side, notional, order.filled, self.day, self.settles)
 
 
 def _with_quantity(request: OrderRequest, quantity: int) -> OrderRequest:

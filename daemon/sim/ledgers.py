@@ -44,7 +44,8 @@ class Holding:
 class DayProfit:
     """What an account traded in one symbol on one day, and what that brought and cost, in KRW.
 
-    `cost` is what the shares sold had been bought for.
+    `cost` is what the shares sold had been bought for, `sale_charges` what of the charges was for
+    sales.
     """
 
     bought: int = 0
@@ -54,6 +55,7 @@ class DayProfit:
     cost: Decimal = Decimal(0)
     commission: Decimal = Decimal(0)
     tax: Decimal = Decimal(0)
+    sale_charges: Decimal = Decimal(0)
 
     @property
     def realised(self) -> Decimal:
@@ -136,9 +138,11 @@ class Account:
         profit.proceeds += price * quantity
         profit.cost += self.holding(code).average_price * quantity
 
-    def charge(self, day: date, code: str, commission: Decimal, tax: Decimal) -> None:
+    def charge(self, day: date, code: str, side: Side, commission: Decimal, tax: Decimal) -> None:
         """Take what a trade of the day costs."""
         profit = self.profit_of(day, code)
+        if side is Side.SELL:
+            profit.sale_charges += commission + tax
         profit.commission += commission
         profit.tax += tax
         amount = commission + tax

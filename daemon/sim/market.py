@@ -7,9 +7,9 @@ from decimal import Decimal
 from heapq import heapify, heapreplace
 
 from daemon.core.calendar import MarketCalendar, Phase
-from daemon.core.values import Level, Side
+from daemon.core.values import Level, Region, Side
 from daemon.sim.book import Clearing
-from daemon.sim.charges import Charges
+from daemon.sim.charges import Tariff
 from daemon.sim.crowd import DEPTH, Crowd
 from daemon.sim.exchange import Exchange, Stock
 from daemon.sim.facts import OrderFact, Refusal, RefusalReason
@@ -53,7 +53,7 @@ class Market:
         rules: Rules = KOREAN,
         after: date | None = None,
         told_twice: bool = False,
-        charges: Charges | None = None,
+        charges: Tariff | None = None,
     ) -> None:
         self.rules = rules
         self.told_twice = told_twice
@@ -176,8 +176,7 @@ class Market:
         return midnight + timedelta(seconds=seconds)
 
     def _begin_day(self, day: date, bases: Mapping[str, Decimal]) -> None:
-        following = self.calendar.next_trading_day(day)
-        self.exchange.begin_day(day, bases, self.calendar.next_trading_day(following))
+        self.exchange.begin_day(day, bases, self.settles(day))
         self.days_begun += 1
         self._midnight = self._instant(day, 0)
         self.utc_offset = self.rules.offset_on(day)
@@ -191,6 +190,13 @@ class Market:
         self._boundaries = [(span.begins, span.phase) for span in spans]
         self._boundaries.append((spans[-1].ends, Phase.CLOSED))
         self._set_boundary()
+
+    def settles(self, day: date) -> date:
+        """When the trades of a day are paid: in America the next day, in Korea the one after."""
+        following = self.calendar.next_trading_day(day)
+        if self.rules.region is Region.US:
+            return following
+        return self.calendar.next_trading_day(following)
 
     def _set_boundary(self) -> None:
         if self._boundaries:

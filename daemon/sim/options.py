@@ -9,7 +9,7 @@ from pathlib import Path
 from daemon.core.calendar import MarketCalendar, OddDay
 from daemon.core.values import Region
 from daemon.sim import american
-from daemon.sim.charges import Charges
+from daemon.sim.charges import AmericanCharges, Charges
 from daemon.sim.universe import LISTINGS, Listing
 
 APP_KEY = "SIMULATED-APP-KEY-NOT-A-REAL-SECRET-"
@@ -36,7 +36,7 @@ class SimulatorOptions:
     unanswered. `early_notices` and `refused_later` are probabilities per order: a notice ahead of
     the HTTP reply, and a refusal by the exchange after the broker's acceptance. With `told_twice`
     balances tell a US holding of another exchange under NASD as well. `charges` are taken for
-    every trade on KRX; by itself the simulator charges nothing.
+    every trade on KRX and `american_charges` in America; by itself the simulator charges nothing.
     """
 
     host: str = "127.0.0.1"
@@ -68,12 +68,18 @@ class SimulatorOptions:
     told_twice: bool = False
     listings: tuple[Listing, ...] = LISTINGS
     charges: Charges | None = None
+    american_charges: AmericanCharges | None = None
     american_listings: tuple[Listing, ...] = american.LISTINGS
 
     @property
     def calendar(self) -> MarketCalendar:
         """The trading days of the simulated exchange."""
         return MarketCalendar(self.holidays, odd_days=self.odd_days)
+
+    @property
+    def home(self) -> Region:
+        """By whose trading days the simulated clock goes on: Korea's where it lives."""
+        return Region.KR if Region.KR in self.regions else Region.US
 
     @property
     def american_calendar(self) -> MarketCalendar:

@@ -329,14 +329,12 @@ def _day_totals(orders: list[Order], market: Market) -> JsonBody:
 
 def _charged(orders: list[Order], market: Market) -> Decimal:
     """What the orders were charged in all."""
-    charges, calendar = market.exchange.charges, market.calendar
+    charges = market.exchange.charges
     if charges is None:
         return Decimal(0)
     taken = [
         charges.of(
-            order.request.side,
-            order.notional,
-            calendar.next_trading_day(calendar.next_trading_day(order.day)),
+            order.request.side, order.notional, order.filled, order.day, market.settles(order.day)
         )
         for order in orders
         if order.notional

@@ -3,6 +3,8 @@
 from datetime import date
 from decimal import Decimal
 
+from daemon.core.values import Market as Listed
+from daemon.sim.american import PLACES, USD_IN_KRW
 from daemon.sim.calls import Answer, Call, account_of, cursors, query_text, succeeded
 from daemon.sim.ledgers import DayProfit
 from daemon.sim.market import Market
@@ -50,14 +52,60 @@ def trade_profits(call: Call, market: Market) -> Answer:
 
 
 def overseas_profits(call: Call, market: Market) -> Answer:
-    """inquire-period-profit of overseas stocks; nothing overseas is simulated."""
-    account_of(call, market)
-    call.need("OVRS_EXCG_CD", "CRCY_CD", "WCRC_FRCR_DVSN_CD")
-    _period(call)
-    msg_cd, text = query_text(call, empty=True)
-    totals = filled(_OVERSEAS_TOTALS, {})
-    body: JsonBody = {**cursors("", "", 200), "output1": [], "output2": totals}
+    """inquire-period-profit of overseas stocks: the sales of each day, with all they cost, in USD.
+
+    Only asked in the foreign currency and for all US exchanges at once.
+    """
+    account = market.exchange.accounts[account_of(call, market)]
+    call.one_of("OVRS_EXCG_CD", (PLACES[Listed.NASDAQ].order,))
+    call.one_of("CRCY_CD", ("USD",))
+    call.one_of("WCRC_FRCR_DVSN_CD", ("01",))
+    first, last = _period(call)
+    sold = {
+        key: profit
+        for key, profit in sorted(account.profits.items())
+        if first <= key[0] <= last and profit.sold and call.get("PDNO") in ("", key[1])
+    }
+    msg_cd, text = query_text(call, empty=not sold)
+    proceeds = sum((each.proceeds for each in sold.values()), Decimal(0))
+    cost = sum((each.cost for each in sold.values()), Decimal(0))
+    fees = sum((each.sale_charges for each in sold.values()), Decimal(0))
+    totals = {
+        "stck_sll_amt_smtl": f"{proceeds:.5f}",
+        "stck_buy_amt_smtl": f"{cost:.5f}",
+        "smtl_fee1": f"{fees:.2f}",
+        "excc_dfrm_amt": f"{proceeds - fees:.5f}",
+        "ovrs_rlzt_pfls_tot_amt": f"{proceeds - cost - fees:.5f}",
+        "bass_dt": f"{last:%Y%m%d}",
+        "exrt": f"{USD_IN_KRW}",
+    }
+    body: JsonBody = {
+        **cursors("", "", 200),
+        "output1": [_overseas_row(market, *key, profit) for key, profit in sold.items()],
+        "output2": filled(_OVERSEAS_TOTALS, totals),
+    }
     return Answer(body=succeeded(msg_cd, text, body), tr_cont=LAST_PAGE)
+
+
+def _overseas_row(market: Market, day: date, code: str, profit: DayProfit) -> JsonBody:
+    listing = market.listings[code]
+    earned = profit.proceeds - profit.cost - profit.sale_charges
+    return {
+        "trad_day": f"{day:%Y%m%d}",
+        "ovrs_pdno": code,
+        "ovrs_item_name": listing.name,
+        "slcl_qty": str(profit.sold),
+        "pchs_avg_pric": f"{profit.cost / profit.sold:.4f}",
+        "frcr_pchs_amt1": f"{profit.cost:.5f}",
+        "avg_sll_unpr": f"{profit.proceeds / profit.sold:.4f}",
+        "frcr_sll_amt_smtl1": f"{profit.proceeds:.5f}",
+        "stck_sll_tlex": f"{profit.sale_charges:.2f}",
+        "ovrs_rlzt_pfls_amt": f"{earned:.5f}",
+        "pftrt": f"{earned / profit.cost * 100 if profit.cost else Decimal(0):.8f}",
+        "exrt": f"{USD_IN_KRW}",
+        "ovrs_excg_cd": PLACES[listing.market].order,
+        "frst_bltn_exrt": f"{USD_IN_KRW}",
+    }
 
 
 def _period(call: Call) -> tuple[date, date]:

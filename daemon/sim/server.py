@@ -81,7 +81,7 @@ class SimulatorServer:
         state = StateFile(self.options.state) if self.options.state is not None else None
         self._state = state
         try:
-            saved = state.load() if state is not None else None
+            saved = state.load(self.options.home) if state is not None else None
             start = first_instant(self.options, self._wall.now(), saved)
             self.broker = Broker(self.options, start, state=state, saved=saved)
         except BaseException:

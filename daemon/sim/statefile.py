@@ -140,7 +140,7 @@ class StateFile:
 _MONEY = ("cash", "bought_today", "sold_today", "bought_yesterday", "sold_yesterday")
 _CHARGED = ("charged_today", "charged_yesterday", "charged_ever")
 _PROFIT_COUNTS = ("bought", "sold")
-_PROFIT_MONEY = ("spent", "proceeds", "cost", "commission", "tax")
+_PROFIT_MONEY = ("spent", "proceeds", "cost", "commission", "tax", "sale_charges")
 _COUNTS = ("quantity", "bought_today", "sold_today", "bought_yesterday", "sold_yesterday")
 
 

@@ -32,7 +32,7 @@ def quote(**fields: str) -> Reply:
     return answer(content)
 
 
-def test_cash_is_the_deposit_and_what_was_traded_since() -> None:
+def test_cash_is_what_is_left_on_the_basis_of_trades() -> None:
     content = body("overseas_present_balance")
     part = overseas_replies.present_balance([answer(content)], Region.US)
     (apple,) = part.holdings
@@ -42,7 +42,7 @@ def test_cash_is_the_deposit_and_what_was_traded_since() -> None:
     content["output2"][0] |= {"frcr_buy_amt_smtl": "700.100000", "frcr_sll_amt_smtl": "50.250000"}
     content["output2"].append({**content["output2"][0], "crcy_cd": "HKD"})
     bought = overseas_replies.present_balance([answer(content)], Region.US)
-    assert bought.cash == Decimal("350.150000")
+    assert bought.cash == 1_000
 
 
 def test_without_a_purse_there_is_no_foreign_money() -> None:

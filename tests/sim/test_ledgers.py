@@ -36,10 +36,10 @@ def test_charges_are_taken_at_once_and_settle_with_the_trade() -> None:
     account.settle("005930", Side.BUY, Decimal(100), 2)
     account.note(DAY, "005930", Side.SELL, Decimal(150), 1)
     account.settle("005930", Side.SELL, Decimal(150), 1)
-    account.charge(DAY, "005930", Decimal(3), Decimal(4))
+    account.charge(DAY, "005930", Side.SELL, Decimal(3), Decimal(4))
     profit = account.profit_of(DAY, "005930")
     assert (profit.bought, profit.sold, profit.spent, profit.proceeds) == (2, 1, D(200), D(150))
-    assert (profit.cost, profit.realised) == (D(100), D(43))
+    assert (profit.cost, profit.realised, profit.sale_charges) == (D(100), D(43), D(7))
     assert account.cash == 1_000 - 200 + 150 - 7
     assert (account.flow_today, account.charged_ever) == (D(-57), D(7))
     account.begin_day()
