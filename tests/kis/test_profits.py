@@ -1,7 +1,7 @@
 """The broker's own profit and loss: asked for, read, and tied out against a day of ours."""
 
 from collections import Counter
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -16,21 +16,23 @@ from daemon.core.profit import ProfitBook
 from daemon.core.tieout import BrokerProfit, Reading, tie_out
 from daemon.core.values import (
     AccountId,
-    Currency,
     InstrumentId,
-    Market,
     OrderId,
     Region,
+    Side,
     StrategyId,
     instrument_id,
 )
 from daemon.kis import profits
 from daemon.kis.replies import Reply
 from daemon.kis.spec import Api, Environment
-from daemon.sim.charges import Charges
+from daemon.sim.charges import AmericanCharges, Charges
+from daemon.sim.facts import OrderRequest
+from daemon.sim.market import Market as SimulatedMarket
 from tests.kis.fakes import CREDENTIALS, SAMSUNG, sample
-from tests.sim.rig import DAY, Rig
+from tests.sim.rig import DAY, OPEN, Rig
 
+OWNER = "12345678-01"
 FIRST, LAST = date(2026, 7, 10), date(2026, 7, 13)
 HOME: dict[str, Any] = sample("rest", "period_trade_profit")["body"]
 ABROAD: dict[str, Any] = sample("rest", "period_profit_us")["body"]
@@ -146,12 +148,13 @@ def reply_of_nothing() -> Reply:
     return Reply({"msg_cd": "KIOK0560", "output1": [], "output2": {}}, "D")
 
 
-def our_day(rig: Rig, days: MarketCalendar) -> ProfitBook:
+def our_day(market: SimulatedMarket, region: Region) -> ProfitBook:
     """What the daemon would know of a simulated day: its orders and their amounts, no charges."""
-    book = ProfitBook(CostSchedule({Region.KR: days}), {Region.KR: days})
-    for number, order in sorted(rig.broker.market.exchange.orders.items()):
+    days = {region: MarketCalendar(region=region)}
+    book = ProfitBook(CostSchedule(days), days)
+    for number, order in sorted(market.exchange.orders.items()):
         request, made = order.request, OrderId(f"20261012-{number:04}")
-        instrument = instrument_id(Market.KRX, request.code)
+        instrument = instrument_id(market.listings[request.code].market, request.code)
         wish = OrderIntent(
             account=AccountId(request.account),
             strategy=StrategyId("test"),
@@ -174,39 +177,68 @@ def our_day(rig: Rig, days: MarketCalendar) -> ProfitBook:
     return book
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_simulated_day_ties_out_to_the_won(seed: int) -> None:
-    """Two ways to count the same day: the simulator's own, and the daemon's from amounts alone."""
-    rig = Rig(charges=Charges(), seed=seed, cash=10**10)
-    random = Random(seed)
-    held: Counter[str] = Counter()
+def traded_at_random(rig: Rig, market: SimulatedMarket, seed: int) -> None:
+    """Thirty market orders that trade at once, never selling what is not held."""
+    random, held = Random(seed), Counter[str]()
     for _ in range(30):
         rig.pass_time(random.uniform(1, 60))
-        code = random.choice(sorted(rig.broker.market.listings))
+        code = random.choice(sorted(market.listings))
         wanted = random.randint(1, 300)
-        if held[code] and random.random() < 0.5:
+        side = Side.SELL if held[code] and random.random() < 0.5 else Side.BUY
+        if side is Side.SELL:
             wanted = min(wanted, held[code])
-            rig.sell(wanted, code=code)
-            held[code] -= wanted
-        else:
-            rig.buy(wanted, code=code)
-            held[code] += wanted
-    orders = rig.broker.market.exchange.orders.values()
-    assert all(order.remaining == 0 for order in orders), "market orders trade at once"
+        held[code] += side.sign * wanted
+        price = None
+        if market.rules.region is Region.US:
+            best = market.view(code).asks[0] if side is Side.BUY else market.view(code).bids[0]
+            price = (best.price * (1 + side.sign * Decimal("0.05"))).quantize(Decimal("0.01"))
+        order = market.exchange.place(
+            OrderRequest(account=OWNER, code=code, side=side, quantity=wanted, price=price), rig.now
+        )
+        assert order.remaining == 0, "it trades at once"
 
-    asked = profits.call(Region.KR, DAY, DAY, CREDENTIALS)
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("region", "start", "reading"),
+    [
+        (Region.KR, OPEN, Reading.NET),
+        # Ten in the morning in New York.
+        (Region.US, OPEN.replace(hour=23), Reading.NET_OF_SALE),
+    ],
+)
+def test_a_simulated_day_ties_out_to_the_won_and_the_cent(
+    region: Region, start: datetime, reading: Reading, seed: int
+) -> None:
+    """Two ways to count the same day: the simulator's own, and the daemon's from amounts alone."""
+    rig = Rig(
+        start=start,
+        seed=seed,
+        cash=Decimal(10**10),
+        cash_usd=Decimal(10**8),
+        regions=frozenset({Region.KR, Region.US}),
+        charges=Charges(),
+        american_charges=AmericanCharges(),
+    )
+    market = rig.broker.market if region is Region.KR else rig.broker.overseas
+    traded_at_random(rig, market, seed)
+
+    book = our_day(market, region)
+    ours = book.of_day(region, DAY)
+    asked = profits.call(region, DAY, DAY, CREDENTIALS)
     assert asked is not None
     said = rig.get(asked.api.path, asked.api.tr_id(Environment.REAL), **dict(asked.query))
-    theirs = profits.read([Reply(said.body, said.tr_cont)], Region.KR)
-    days = MarketCalendar()
-    book = our_day(rig, days)
-    result = tie_out(DAY, book.of_day(Region.KR, DAY), theirs, CostSchedule({Region.KR: days}))
+    theirs = profits.read([Reply(said.body, said.tr_cont)], region, ours.keys())
+    result = tie_out(DAY, ours, theirs, book.schedule)
     assert result.differences == ()
-    assert len(result.compared) == len(rig.broker.market.listings)
+    sold = {each for each, trades in ours.items() if trades.sold}
+    assert set(result.compared) == (set(ours) if region is Region.KR else sold)
+    assert len(sold) > 1
     assert result.rounding == 0, "both round each order"
-    assert result.readings == {Reading.NET}
+    assert result.readings == {reading}
 
     (profit,) = book.of_account({}).values()
-    account = rig.broker.market.exchange.accounts["12345678-01"]
+    account = market.exchange.accounts[OWNER]
     assert profit.costs.total == account.charged_today > 0
-    assert account.cash == 10**10 + book.settlements.total(Currency.KRW)
+    before = rig.options.cash if region is Region.KR else rig.options.cash_usd
+    assert account.cash == before + book.settlements.total(region.currency)
