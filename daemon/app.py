@@ -11,7 +11,12 @@ import structlog
 
 from daemon import report as reports
 from daemon.config import Settings
+from daemon.core.costs import CostSchedule
 from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.profit import ProfitBook
+from daemon.core.settlement import AmericanBankDays, TradingDays
+from daemon.core.tieout import TieOut, tie_out
+from daemon.core.values import Region
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
@@ -91,11 +96,14 @@ class App:
             session = await stack.enter_async_context(self._open_session(settings))
             owner = f"{settings.mode}:{session.broker.account_id}"
             journal = stack.enter_context(self._open_journal(settings.journal_path, owner))
+            ledger = Ledger(journal)
+            profit = _profit_book(settings, session)
+            ledger.follow(profit.apply)
             desk = self.desk = TradingDesk(
                 broker=session.broker,
                 market_data=session.broker,
                 feed=session.feed,
-                ledger=Ledger(journal),
+                ledger=ledger,
                 slots=settings.strategy_slots,
                 limits=settings.risk_limits,
                 calendars=session.calendars,
@@ -103,12 +111,14 @@ class App:
                 inquiry_rate=settings.inquiry_rate,
             )
             try:
-                await self._serve(session, desk, stop)
+                await self._serve(session, desk, profit, stop)
             except* NeedsOperator as group:
                 raise _first(group) from group
         return 0
 
-    async def _serve(self, session: Session, desk: TradingDesk, stop: asyncio.Event) -> None:
+    async def _serve(
+        self, session: Session, desk: TradingDesk, profit: ProfitBook, stop: asyncio.Event
+    ) -> None:
         """Run the services around start, trading and stop."""
         tally = reports.Tally()
         started = session.clock.now()
@@ -144,7 +154,7 @@ class App:
                 # Not marked as told what no strategy is there any more to hear.
                 routine.cancel()
             await self._stop(desk)
-            await self._write_report(session, desk, tally, started)
+            await self._write_report(session, desk, profit, tally, started)
             await _end(tasks)
         self._log.info("stopped")
 
@@ -209,7 +219,12 @@ class App:
             )
 
     async def _write_report(
-        self, session: Session, desk: TradingDesk, tally: reports.Tally, started: datetime
+        self,
+        session: Session,
+        desk: TradingDesk,
+        profit: ProfitBook,
+        tally: reports.Tally,
+        started: datetime,
     ) -> None:
         """Compare both sides' books and say what the run did.
 
@@ -225,6 +240,7 @@ class App:
             theirs, door = await session.broker_books()
 
         await self._stage("report", STOP_REPORT, ask())
+        tied = await self._tie_out(session, profit)
         differences = ["the broker did not answer"] if theirs is None else ours.differences(theirs)
         content = {
             "mode": self._settings.mode,
@@ -246,6 +262,8 @@ class App:
             "broker_books": None if theirs is None else theirs.to_dict(),
             "books_equal": None if theirs is None else not differences,
             "book_differences": differences,
+            "profit": reports.profit(profit, desk.quotes.last_price),
+            "tie_out": {region.value: reports.tied_out(result) for region, result in tied.items()},
             **door,
         }
         counts = {key: content[key] for key in ("orders", "fills", "rejects", "books_equal")}
@@ -255,6 +273,37 @@ class App:
                 reports.write(self._report, content)
             except OSError as error:
                 self._log.error("report_not_written", path=str(self._report), cause=str(error))
+
+    async def _tie_out(self, session: Session, profit: ProfitBook) -> dict[Region, TieOut]:
+        """Each region's day against the broker's own profit and loss, where costs are in that."""
+        settings = self._settings
+        found: dict[Region, TieOut] = {}
+        if not (settings.mode == "real" or (settings.mode == "sim" and settings.sim.charges)):
+            return found
+
+        async def ask() -> None:
+            for region in settings.markets:
+                today = session.calendars.of(region).local_date(session.clock.now())
+                ours = profit.of_day(region, today)
+                theirs = await session.broker.trade_profits(region, today, today, known=ours.keys())
+                found[region] = tie_out(today, ours, theirs, profit.schedule)
+
+        await self._stage("tie_out", STOP_REPORT, ask())
+        for region, result in found.items():
+            if not result.agrees:
+                differences = [str(each) for each in result.differences]
+                self._log.warning("profit_differs", region=region, differences=differences)
+        return found
+
+
+def _profit_book(settings: Settings, session: Session) -> ProfitBook:
+    days: dict[Region, TradingDays] = {
+        region: session.calendars.of(region) for region in settings.markets
+    }
+    if Region.US in days:
+        days[Region.US] = AmericanBankDays(days[Region.US])
+    schedule = CostSchedule(days, settings.costs.tariffs())
+    return ProfitBook(schedule, days, settings.costs.listing_of)
 
 
 def _first(group: BaseExceptionGroup[NeedsOperator]) -> NeedsOperator:

@@ -42,6 +42,7 @@ from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
     CLASS,
     CalendarSettings,
+    CostSettings,
     Dates,
     FeedSettings,
     LogSettings,
@@ -150,6 +151,7 @@ class Settings(BaseSettings):
     on_stop: Literal["cancel", "leave"] = "cancel"
     armed: bool = False
     feed: FeedSettings = FeedSettings()
+    costs: CostSettings = CostSettings()
     sim: SimSettings = SimSettings()
     tape: TapeSettings = TapeSettings()
     log: LogSettings = LogSettings()

@@ -1,7 +1,7 @@
 """What a run did, and whether the books are equal at its end."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +21,8 @@ from daemon.core.events import (
 )
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
+from daemon.core.profit import Profit, ProfitBook
+from daemon.core.tieout import TieOut
 from daemon.core.values import Currency, InstrumentId, code_of, currency_of
 
 
@@ -123,6 +125,58 @@ def unknown_orders(portfolio: Portfolio) -> list[str]:
     """Orders whose outcome is not known."""
     unanswered = (OrderState.SENT, OrderState.IN_DOUBT)
     return [order.id for order in portfolio.open_orders() if order.state in unanswered]
+
+
+def profit(
+    book: ProfitBook, last_price: Callable[[InstrumentId], Decimal | None]
+) -> dict[str, Any]:
+    """What trading has brought since the journal began, by strategy and for the account.
+
+    Amounts by currency, as texts. `costs` are by the tariff of the settings, `charged` is what the
+    broker's cash has shown of them.
+    """
+    prices = {each: price for each in book.instruments() if (price := last_price(each)) is not None}
+    return {
+        "account": _profits(book.of_account(prices)),
+        "strategies": {
+            strategy: _profits(profits) for strategy, profits in book.of_strategies(prices).items()
+        },
+        "charged": {each.value: str(amount) for each, amount in sorted(book.charged.items())},
+        "not_counted": dict(sorted(book.unknown.items())),
+    }
+
+
+def _profits(profits: Mapping[Currency, Profit]) -> dict[str, Any]:
+    return {
+        currency.value: {
+            "realised": _amount(told.realised),
+            "unrealised": _amount(told.unrealised),
+            "gross": _amount(told.gross),
+            "commission": _amount(told.costs.commission),
+            "tax": _amount(told.costs.tax),
+            "fees": _amount(told.costs.fees),
+            "net": _amount(told.net),
+            "without_price": [code_of(each) for each in told.unpriced],
+        }
+        for currency, told in sorted(profits.items())
+    }
+
+
+def _amount(value: Decimal) -> str:
+    """To the hundredth: average costs have endless fractions."""
+    return f"{value:.2f}"
+
+
+def tied_out(result: TieOut) -> dict[str, Any]:
+    """The comparison of a day with the broker's own profit and loss."""
+    return {
+        "day": result.day,
+        "agrees": result.agrees,
+        "instruments": [code_of(each) for each in result.compared],
+        "differences": [str(each) for each in result.differences],
+        "rounding": str(result.rounding),
+        "broker_profit_is": sorted(each.value for each in result.readings),
+    }
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

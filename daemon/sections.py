@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -25,13 +26,16 @@ from daemon.core.calendar import (
     OddDay,
     half_day,
 )
+from daemon.core.costs import KIS_ONLINE, BrokerTariff, Listing, Security
 from daemon.core.risk import RiskLimits
 from daemon.core.steps import STEPPED_REGIONS
 from daemon.core.values import (
     BOOK,
     TRADES,
     InstrumentId,
+    Market,
     Region,
+    market_of,
     parse_instrument,
     region_of,
 )
@@ -75,7 +79,19 @@ Markets = Annotated[tuple[Region, ...], BeforeValidator(_regions), AfterValidato
 """The countries to trade in."""
 
 Instrument = Annotated[str, AfterValidator(_instrument)]
+
+
+def _korean(value: str) -> InstrumentId:
+    instrument = parse_instrument(value)
+    if market_of(instrument) is not Market.KRX:
+        raise ValueError("only funds listed on KRX are told apart")
+    return instrument
+
+
+KoreanInstrument = Annotated[str, AfterValidator(_korean)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+Rate = Annotated[Decimal, Field(ge=0, le=Decimal("0.05"), allow_inf_nan=False)]
+"""A part of an amount: 0.0001 is 0.01 %. More than 5 % is a percentage by mistake."""
 
 
 class Section(BaseModel):
@@ -122,7 +138,8 @@ class RiskSettings(Section):
 class SimSettings(Section):
     """The simulator: `start` is simulated time, `speed` simulated seconds a second.
 
-    A new account has `cash` KRW and, where US markets live, `cash_usd` USD.
+    A new account has `cash` KRW and, where US markets live, `cash_usd` USD. With `charges`
+    commission and tax are taken for every trade.
     """
 
     seed: int = 20260102
@@ -130,6 +147,49 @@ class SimSettings(Section):
     speed: float = Field(default=60.0, ge=simulator.SLOWEST, le=simulator.FASTEST)
     cash: Amount = Decimal(100_000_000)
     cash_usd: Amount = Decimal(100_000)
+    charges: bool = False
+
+
+class TariffSettings(Section):
+    """What the broker asks for in one region, where it is not the list price.
+
+    The fields of `core.costs.BrokerTariff`: parts of the amount, `minimum` and `step` in the
+    region's currency. A `commission` holds for funds, too, if theirs is not named.
+    """
+
+    commission: Rate | None = None
+    fund_commission: Rate | None = None
+    minimum: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)] | None = None
+    exchange_fee: Rate | None = None
+    step: Amount | None = None
+    fx_spread: Rate | None = None
+
+    def over(self, listed: BrokerTariff) -> BrokerTariff:
+        """The tariff: what is named here, and the list price for the rest."""
+        named = {name: value for name, value in self if value is not None}
+        if "commission" in named:
+            named.setdefault("fund_commission", None)
+        return replace(listed, **named)
+
+
+class CostSettings(Section):
+    """What trading costs. `funds` are the KRX codes of ETF, ETN and ELW: sales untaxed."""
+
+    kr: TariffSettings = TariffSettings()
+    us: TariffSettings = TariffSettings()
+    funds: frozenset[KoreanInstrument] = frozenset()
+
+    def tariffs(self) -> dict[Region, BrokerTariff]:
+        """As the core knows them."""
+        return {
+            region: told.over(KIS_ONLINE[region])
+            for region, told in ((Region.KR, self.kr), (Region.US, self.us))
+        }
+
+    def listing_of(self, instrument: InstrumentId) -> Listing:
+        """How an instrument is taxed; a stock counts as one of KOSPI, see `core.costs.Listing`."""
+        fund = instrument in self.funds
+        return Listing(security=Security.ETF if fund else Security.STOCK)
 
 
 class FeedSettings(Section):

@@ -30,6 +30,7 @@ from daemon.kis.spec import PROFILES, Profile
 from daemon.kis.stream import KisFeed
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
 from daemon.ports import AccessToken, Clock, RequestBudget, TokenStore
+from daemon.sim.charges import AmericanCharges, Charges
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.server import SimulatorServer
 from daemon.store.locks import FileTokenStore, SharedBudget, SingleInstanceLock
@@ -284,6 +285,8 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         start=sim.start,
         speed=sim.speed,
         cash=sim.cash,
+        charges=Charges() if sim.charges else None,
+        american_charges=AmericanCharges() if sim.charges else None,
         cash_usd=sim.cash_usd,
         regions=frozenset(settings.markets),
         **_closing_days(settings.calendars),

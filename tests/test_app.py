@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -147,6 +148,26 @@ def test_what_may_stay_open_stays_open_and_the_next_start_goes_on_from_there(
     # The bid died with its day, and no notice said so.
     assert second["books"]["open_orders"] == {}
     assert len([each for each in facts(settings) if isinstance(each, OrderExpired)]) == 1
+
+
+def test_a_broker_that_charges_is_tied_out_and_profit_outlives_a_restart(tmp_path: Path) -> None:
+    first = run(trade(settings_for(tmp_path, Buyer, **{"sim.charges": True})))
+    assert first["tie_out"]["KR"]["agrees"], first["tie_out"]["KR"]["differences"]
+    assert first["tie_out"]["KR"]["instruments"] == [CODE]
+    (account,) = first["profit"]["account"].values()
+    (buyer,) = first["profit"]["strategies"]["Buyer"].values()
+    assert account == buyer
+    assert Decimal(account["commission"]) > 0
+    assert Decimal(account["net"]) == Decimal(account["gross"]) - Decimal(account["commission"])
+
+    second = run(trade(settings_for(tmp_path, Idle, **{"sim.charges": True})))
+    assert second["tie_out"]["KR"]["instruments"] == [], "nothing was traded on the second day"
+    (later,) = second["profit"]["strategies"]["Buyer"].values()
+    assert later["commission"] == buyer["commission"]
+
+
+def test_nothing_is_tied_out_where_nothing_is_charged(tmp_path: Path) -> None:
+    assert run(trade(settings_for(tmp_path, Idle)))["tie_out"] == {}
 
 
 def test_a_trade_by_hand_makes_the_books_differ_until_a_person_accepts_them(

@@ -6,10 +6,26 @@ from pathlib import Path
 import orjson
 
 from daemon import report
-from daemon.core.events import OrderDoubted
-from daemon.core.values import OrderId
+from daemon.core.calendar import MarketCalendar
+from daemon.core.costs import CostSchedule
+from daemon.core.events import CostsCharged, OrderDoubted
+from daemon.core.profit import ProfitBook
+from daemon.core.tieout import tie_out
+from daemon.core.values import OrderId, Region, Side
 from daemon.report import Books, Tally
-from tests.builders import NINE, accepted, created, filled, funded, sent
+from tests.builders import (
+    ACCOUNT,
+    DAY,
+    NINE,
+    SAMSUNG,
+    STRATEGY,
+    accepted,
+    created,
+    filled,
+    funded,
+    intent,
+    sent,
+)
 
 
 def books(cash: str = "100", held: int = 1, open_shares: int = 0) -> Books:
@@ -60,3 +76,46 @@ def test_a_report_replaces_an_older_one_whole(tmp_path: Path) -> None:
 
     assert orjson.loads(path.read_bytes()) == {"orders": 2, "started": NINE.isoformat()}
     assert [each.name for each in path.parent.iterdir()] == ["report.json"]
+
+
+def test_profit_is_told_by_currency_for_strategies_and_the_account() -> None:
+    """By hand: 98 KRW on 700,000, and on 284,000 sold 40 of commission and 142 and 426 of tax."""
+    days = {Region.KR: MarketCalendar()}
+    book = ProfitBook(CostSchedule(days), days)
+    for event in (
+        *(created("a"), sent("a"), accepted("a", "1"), filled("a", 10)),
+        created("b", intent(side=Side.SELL, quantity=4, limit=71_000)),
+        *(sent("b"), accepted("b", "2"), filled("b", 4, 71_000, side=Side.SELL)),
+        CostsCharged(account=ACCOUNT, amount=Decimal(706), at=NINE),
+    ):
+        book.apply(event)
+    told = report.profit(book, {SAMSUNG: Decimal(72_000)}.get)
+    line = {
+        **{"realised": "4000.00", "unrealised": "12000.00", "gross": "16000.00"},
+        **{"commission": "138.00", "tax": "568.00", "fees": "0.00", "net": "15294.00"},
+        "without_price": [],
+    }
+    assert told == {
+        "account": {"KRW": line},
+        "strategies": {STRATEGY: {"KRW": line}},
+        "charged": {"KRW": "706"},
+        "not_counted": {},
+    }
+    unpriced = report.profit(book, lambda instrument: None)["account"]["KRW"]
+    assert (unpriced["unrealised"], unpriced["without_price"]) == ("0.00", ["005930"])
+
+
+def test_a_tie_out_is_told_in_words() -> None:
+    days = {Region.KR: MarketCalendar()}
+    schedule = CostSchedule(days)
+    book = ProfitBook(schedule, days)
+    for event in (created("a"), sent("a"), accepted("a", "1"), filled("a", 10)):
+        book.apply(event)
+    assert report.tied_out(tie_out(DAY, book.of_day(Region.KR, DAY), [], schedule)) == {
+        "day": DAY,
+        "agrees": False,
+        "instruments": ["005930"],
+        "differences": ["krx:005930 bought: 10 / 0 (±0)"],
+        "rounding": "0",
+        "broker_profit_is": [],
+    }

@@ -22,6 +22,7 @@ class Ledger:
         self.portfolio = Portfolio()
         self._journal = journal
         self._listeners: list[Callable[[Event], None]] = []
+        self._followers: list[Callable[[Event], None]] = []
         self._minted: dict[date, int] = {}
         self._untold: deque[Event] = deque()
         self.recorded = 0
@@ -32,12 +33,19 @@ class Ledger:
         for event in self._journal.replay():
             self.portfolio.apply(event)
             self._count(event)
+            for follower in self._followers:
+                follower(event)
             facts += 1
         return facts
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have `listener` called with every fact recorded from now on. It must not raise."""
         self._listeners.append(listener)
+
+    def follow(self, follower: Callable[[Event], None]) -> None:
+        """As `listen`, and called with the facts of the journal, too, when it is recovered."""
+        self._followers.append(follower)
+        self._listeners.append(follower)
 
     def record(self, *events: Event) -> None:
         """Make `events` durable in one commit, apply them, tell the listeners.

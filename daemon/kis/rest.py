@@ -1,7 +1,7 @@
 """One account over HTTP: orders that are sent once, inquiries that reach the last page or raise."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from daemon.core.errors import (
 from daemon.core.events import AccountReported, Holding, OrderKind
 from daemon.core.orders import Order
 from daemon.core.ratelimit import Priority
+from daemon.core.tieout import BrokerProfit
 from daemon.core.values import (
     Bar,
     BrokerRef,
@@ -32,7 +33,7 @@ from daemon.core.values import (
 )
 from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date
-from daemon.kis import codec, overseas_calls, replies
+from daemon.kis import codec, overseas_calls, profits, replies
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.link import HttpRequest, HttpTransport, lone_error
 from daemon.kis.orderlist import fold_orders
@@ -323,6 +324,19 @@ class KisRest:
         return AccountReported(
             account=self.account_id, cash=cash, holdings=tuple(holdings), at=self._clock.now()
         )
+
+    async def trade_profits(
+        self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()
+    ) -> Sequence[BrokerProfit]:
+        """The broker's own profit and loss of every instrument traded from `first` to `last`.
+
+        Raises `Refused` where it is not offered: in the virtual world, and for a region other than
+        Korea and the United States. `known` tells instruments of one symbol apart.
+        """
+        call = profits.call(region, first, last, self._credentials)
+        if call is None or not call.api.tr_id(self._profile.environment):
+            raise Refused("NOT_OFFERED", f"no profit inquiry for {region} in {self._profile.name}")
+        return profits.read(await self._pages(call), region, known)
 
     async def orderable_cash(
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None

@@ -128,6 +128,20 @@ class Api(Enum):
         "",
         (),
     )
+    TRADE_PROFIT = (
+        "GET",
+        "/uapi/domestic-stock/v1/trading/inquire-period-trade-profit",
+        "TTTC8715R",
+        "",
+        (),
+    )
+    OVERSEAS_PROFIT = (
+        "GET",
+        "/uapi/overseas-stock/v1/trading/inquire-period-profit",
+        "TTTS3039R",
+        "",
+        (),
+    )
 
     def __init__(
         self, method: str, path: str, real: str, virtual: str, older: tuple[str, ...]

@@ -20,6 +20,7 @@ from aiohttp.web import RequestPayloadError
 
 from daemon.core.calendar import KST
 from daemon.core.values import Region
+from daemon.sim.charges import AmericanCharges, Charges
 from daemon.sim.options import (
     ACCOUNT,
     APP_KEY,
@@ -162,6 +163,8 @@ def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> N
     add("--hts-id", default=HTS_ID, help="the HTS id of the accounts (default: %(default)s)")
     cash = "KRW in each new account (default: %(default)s)"
     add("--cash", type=_cash, default=standard.cash, help=cash)
+    charges = "take commission and tax for every trade, as the broker does"
+    add("--charges", action="store_true", help=charges)
     dollars = "USD in each new account (default: %(default)s)"
     add("--cash-usd", type=_cash, default=standard.cash_usd, help=dollars)
     regions = "countries whose markets live, such as KR (default: KR,US)"
@@ -174,6 +177,9 @@ def parse(arguments: Sequence[str]) -> SimulatorOptions:
     chosen = vars(parser().parse_args(arguments))
     chosen["start"] = chosen.pop("sim_start")
     chosen["speed"] = chosen.pop("sim_speed")
+    charges = chosen.pop("charges")
+    chosen["charges"] = Charges() if charges else None
+    chosen["american_charges"] = AmericanCharges() if charges else None
     chosen["accounts"] = tuple(dict.fromkeys(chosen.pop("account") or (ACCOUNT,)))
     return SimulatorOptions(**chosen)
 

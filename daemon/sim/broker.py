@@ -82,6 +82,7 @@ def _market(
         rules=rules,
         after=after,
         told_twice=options.told_twice,
+        charges=options.american_charges if american else options.charges,
     )
     if saved is not None:
         exchange = market.exchange

@@ -10,6 +10,7 @@ from decimal import Decimal
 from daemon.core.calendar import Phase
 from daemon.core.values import Side
 from daemon.sim.book import Book, Resting
+from daemon.sim.charges import Charge, Tariff
 from daemon.sim.facts import (
     Action,
     Condition,
@@ -52,10 +53,18 @@ class Stock:
 
 
 class Exchange:
-    """Accounts, books and orders. `facts` and `prints` collect until the caller drains them."""
+    """Accounts, books and orders. `facts` and `prints` collect until the caller drains them.
+
+    `settles` is when the trades of the day are paid, which decides their taxes. Without `charges`
+    there are none.
+    """
 
     def __init__(
-        self, bases: Mapping[str, Decimal], accounts: Iterable[Account], rules: Rules = KOREAN
+        self,
+        bases: Mapping[str, Decimal],
+        accounts: Iterable[Account],
+        rules: Rules = KOREAN,
+        charges: Tariff | None = None,
     ) -> None:
         self.rules = rules
         self.stocks = {code: Stock(code, base, rules) for code, base in bases.items()}
@@ -65,7 +74,8 @@ class Exchange:
             self.crowd.holding(code).quantity = CROWD_SHARES
         self.orders: dict[int, Order] = {}
         self.next_number = rules.first_number
-        self.day = date.min
+        self.charges = charges
+        self.day = self.settles = date.min
         self.phase = Phase.CLOSED
         self.facts: list[OrderFact] = []
         self.prints: list[Print] = []
@@ -158,10 +168,12 @@ class Exchange:
 
     # What the day brings
 
-    def begin_day(self, day: date, bases: Mapping[str, Decimal]) -> None:
+    def begin_day(
+        self, day: date, bases: Mapping[str, Decimal], settles: date | None = None
+    ) -> None:
         """Start a trading day with new base prices; nothing of the day before may stand."""
         assert not self._standing, "the day before was not closed"
-        self.day = day
+        self.day, self.settles = day, settles or day
         for account in self.accounts.values():
             account.begin_day()
         for code, base in bases.items():
@@ -199,14 +211,18 @@ class Exchange:
         return [order for order in found if order.request.account == account]
 
     def totals(self) -> tuple[Decimal, dict[str, int]]:
-        """Cash and shares per symbol over everybody: they never change."""
+        """Cash, with what was charged, and shares per symbol over everybody: they never change."""
         everybody = [self.crowd, *self.accounts.values()]
-        cash = sum((account.cash for account in everybody), Decimal(0))
+        cash = sum((account.cash + account.charged_ever for account in everybody), Decimal(0))
         shares = {
             code: sum(a.holdings[code].quantity for a in everybody if code in a.holdings)
             for code in self.stocks
         }
         return cash, shares
+
+    def with_commission(self, amount: Decimal) -> Decimal:
+        """What a purchase of `amount` takes of an account's cash, at most."""
+        return amount if self.charges is None else amount * (1 + self.charges.commission)
 
     # Checks
 
@@ -237,7 +253,7 @@ class Exchange:
         account = self.accounts[request.account]
         if request.side is Side.BUY:
             price = stock.upper if request.price is None else request.price
-            if price * request.quantity > account.orderable:
+            if self.with_commission(price * request.quantity) > account.orderable:
                 raise Refusal(RefusalReason.FUNDS)
             return
         holding = account.holdings.get(request.code)
@@ -278,7 +294,7 @@ class Exchange:
     def _reserve(self, order: Order, quantity: int) -> None:
         account = self.accounts[order.request.account]
         if order.request.side is Side.BUY:
-            account.reserved += self._reserve_price(order) * quantity
+            account.reserved += self.with_commission(self._reserve_price(order) * quantity)
         else:
             account.holding(order.request.code).reserved += quantity
 
@@ -376,10 +392,29 @@ class Exchange:
         assert quantity <= order.remaining, "an order cannot fill beyond its quantity"
         self._release(order, quantity)
         request = order.request
-        self.accounts[request.account].settle(request.code, request.side, price, quantity)
+        account = self.accounts[request.account]
+        account.note(self.day, request.code, request.side, price, quantity)
+        account.settle(request.code, request.side, price, quantity)
+        charged = self._charged(order)
         order.filled += quantity
         order.notional += price * quantity
+        now_charged = self._charged(order)
+        if now_charged is not None and charged is not None:
+            account.charge(
+                self.day,
+                request.code,
+                request.side,
+                now_charged.commission - charged.commission,
+                now_charged.tax - charged.tax,
+            )
         self.facts.append(OrderFilled(order=order, quantity=quantity, price=price, at=now))
+
+    def _charged(self, order: Order) -> Charge | None:
+        """What an order of today costs for what it has traded; `None` where nothing is charged."""
+        if self.charges is None:
+            return None
+        side, notional = order.request.side, order.notional
+        return self.charges.of(side, notional, order.filled, self.day, self.settles)
 
 
 def _with_quantity(request: OrderRequest, quantity: int) -> OrderRequest:

@@ -7,8 +7,9 @@ from decimal import Decimal
 from heapq import heapify, heapreplace
 
 from daemon.core.calendar import MarketCalendar, Phase
-from daemon.core.values import Level, Side
+from daemon.core.values import Level, Region, Side
 from daemon.sim.book import Clearing
+from daemon.sim.charges import Tariff
 from daemon.sim.crowd import DEPTH, Crowd
 from daemon.sim.exchange import Exchange, Stock
 from daemon.sim.facts import OrderFact, Refusal, RefusalReason
@@ -52,6 +53,7 @@ class Market:
         rules: Rules = KOREAN,
         after: date | None = None,
         told_twice: bool = False,
+        charges: Tariff | None = None,
     ) -> None:
         self.rules = rules
         self.told_twice = told_twice
@@ -63,7 +65,7 @@ class Market:
         if after is not None:
             first = max(first, calendar.next_trading_day(after))
         known = {listing.code: listing.base for listing in listings} | dict(bases or {})
-        self.exchange = Exchange(known, accounts, rules)
+        self.exchange = Exchange(known, accounts, rules, charges)
         self.history = History(listings, known, calendar, first, seed, rules)
         self.tapes: dict[str, DayTape] = {}
         self.yesterday: dict[str, DailyBar] = {}
@@ -174,7 +176,7 @@ class Market:
         return midnight + timedelta(seconds=seconds)
 
     def _begin_day(self, day: date, bases: Mapping[str, Decimal]) -> None:
-        self.exchange.begin_day(day, bases)
+        self.exchange.begin_day(day, bases, self.settles(day))
         self.days_begun += 1
         self._midnight = self._instant(day, 0)
         self.utc_offset = self.rules.offset_on(day)
@@ -188,6 +190,13 @@ class Market:
         self._boundaries = [(span.begins, span.phase) for span in spans]
         self._boundaries.append((spans[-1].ends, Phase.CLOSED))
         self._set_boundary()
+
+    def settles(self, day: date) -> date:
+        """When the trades of a day are paid: in America the next day, in Korea the one after."""
+        following = self.calendar.next_trading_day(day)
+        if self.rules.region is Region.US:
+            return following
+        return self.calendar.next_trading_day(following)
 
     def _set_boundary(self) -> None:
         if self._boundaries:

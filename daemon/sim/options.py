@@ -9,6 +9,7 @@ from pathlib import Path
 from daemon.core.calendar import MarketCalendar, OddDay
 from daemon.core.values import Region
 from daemon.sim import american
+from daemon.sim.charges import AmericanCharges, Charges
 from daemon.sim.universe import LISTINGS, Listing
 
 APP_KEY = "SIMULATED-APP-KEY-NOT-A-REAL-SECRET-"
@@ -34,7 +35,8 @@ class SimulatorOptions:
     `ping_interval` seconds between two PINGPONG frames and `missed_pings` how many may stay
     unanswered. `early_notices` and `refused_later` are probabilities per order: a notice ahead of
     the HTTP reply, and a refusal by the exchange after the broker's acceptance. With `told_twice`
-    balances tell a US holding of another exchange under NASD as well.
+    balances tell a US holding of another exchange under NASD as well. `charges` are taken for
+    every trade on KRX and `american_charges` in America; by itself the simulator charges nothing.
     """
 
     host: str = "127.0.0.1"
@@ -65,6 +67,8 @@ class SimulatorOptions:
     refused_later: float = 0.0
     told_twice: bool = False
     listings: tuple[Listing, ...] = LISTINGS
+    charges: Charges | None = None
+    american_charges: AmericanCharges | None = None
     american_listings: tuple[Listing, ...] = american.LISTINGS
 
     @property

@@ -130,6 +130,8 @@ def _balance_totals(market: Market, account: Account) -> JsonBody:
             "thdt_buy_amt": f"{account.bought_today}",
             "bfdy_sll_amt": f"{account.sold_yesterday}",
             "thdt_sll_amt": f"{account.sold_today}",
+            "bfdy_tlex_amt": whole(account.charged_yesterday),
+            "thdt_tlex_amt": whole(account.charged_today),
             "scts_evlu_amt": f"{worth}",
             "tot_evlu_amt": f"{total}",
             "nass_amt": f"{total}",
@@ -151,7 +153,7 @@ def day_orders(call: Call, market: Market) -> Answer:
     newest_first = call.one_of("INQR_DVSN", ("00", "01")) == "00"
     found = _selected(call, market, account)
     found.sort(key=lambda order: (order.day, order.number), reverse=newest_first)
-    totals = _day_totals(found)
+    totals = _day_totals(found, market)
     if call.tr_id == _OLD_VIRTUAL_DAY_ORDERS:
         # The old virtual id has totals but never a row, even for filled orders.
         code, text = query_text(call, empty=True)
@@ -312,7 +314,7 @@ def _side_name(request: OrderRequest, action: Action, refused: int) -> str:
     return side + {Action.NEW: "", Action.MODIFY: "정정", Action.CANCEL: "취소"}[action]
 
 
-def _day_totals(orders: list[Order]) -> JsonBody:
+def _day_totals(orders: list[Order], market: Market) -> JsonBody:
     filled_shares = sum(order.filled for order in orders)
     amount = sum((order.notional for order in orders), Decimal(0))
     average = amount / filled_shares if filled_shares else Decimal(0)
@@ -320,9 +322,24 @@ def _day_totals(orders: list[Order]) -> JsonBody:
         "tot_ord_qty": str(sum(o.request.quantity for o in orders if o.action is Action.NEW)),
         "tot_ccld_qty": str(filled_shares),
         "tot_ccld_amt": f"{amount}",
-        "prsm_tlex_smtl": "0",
+        "prsm_tlex_smtl": whole(_charged(orders, market)),
         "pchs_avg_pric": f"{average:.4f}",
     }
+
+
+def _charged(orders: list[Order], market: Market) -> Decimal:
+    """What the orders were charged in all."""
+    charges = market.exchange.charges
+    if charges is None:
+        return Decimal(0)
+    taken = [
+        charges.of(
+            order.request.side, order.notional, order.filled, order.day, market.settles(order.day)
+        )
+        for order in orders
+        if order.notional
+    ]
+    return sum((each.commission + each.tax for each in taken), Decimal(0))
 
 
 def open_orders(call: Call, market: Market) -> Answer:
@@ -367,7 +384,7 @@ def orderable(call: Call, market: Market) -> Answer:
     """inquire-psbl-order: how much could be bought at the price the order type reserves."""
     account = market.exchange.accounts[account_of(call, market)]
     call.need("ORD_DVSN", "CMA_EVLU_AMT_ICLD_YN", "OVRS_ICLD_YN")
-    cash = account.orderable
+    cash = account.orderable / market.exchange.with_commission(Decimal(1))
     price = Decimal(0)
     if call.get("PDNO"):
         stock = market.exchange.stocks[symbol_of(call, market, "PDNO")]
@@ -381,7 +398,7 @@ def orderable(call: Call, market: Market) -> Answer:
     output = filled(
         fields.ORDERABLE,
         {
-            "ord_psbl_cash": whole(cash),
+            "ord_psbl_cash": whole(account.orderable),
             "psbl_qty_calc_unpr": f"{price}",
             "nrcvb_buy_amt": whole(cash),
             "nrcvb_buy_qty": str(shares),

@@ -138,6 +138,9 @@ class StateFile:
 
 
 _MONEY = ("cash", "bought_today", "sold_today", "bought_yesterday", "sold_yesterday")
+_CHARGED = ("charged_today", "charged_yesterday", "charged_ever")
+_PROFIT_COUNTS = ("bought", "sold")
+_PROFIT_MONEY = ("spent", "proceeds", "cost", "commission", "tax", "sale_charges")
 _COUNTS = ("quantity", "bought_today", "sold_today", "bought_yesterday", "sold_yesterday")
 
 
@@ -149,13 +152,37 @@ def _account_body(account: Account) -> dict[str, object]:
         }
         for code, holding in account.holdings.items()
     }
-    return {**{name: str(getattr(account, name)) for name in _MONEY}, "holdings": holdings}
+    profits = [
+        {
+            "day": day.isoformat(),
+            "code": code,
+            **{name: getattr(profit, name) for name in _PROFIT_COUNTS},
+            **{name: str(getattr(profit, name)) for name in _PROFIT_MONEY},
+        }
+        for (day, code), profit in account.profits.items()
+    ]
+    return {
+        **{name: str(getattr(account, name)) for name in (*_MONEY, *_CHARGED)},
+        "holdings": holdings,
+        "profits": profits,
+    }
 
 
 def _account(name: str, body: dict[str, object]) -> Account:
     account = Account(name, Decimal(str(body["cash"])))
     for field in _MONEY:
         setattr(account, field, Decimal(str(body[field])))
+    # Files of versions that charged nothing have neither of these.
+    for field in _CHARGED:
+        setattr(account, field, Decimal(str(body.get(field, 0))))
+    profits = body.get("profits", [])
+    assert isinstance(profits, list), "the state file was not written by this program"
+    for kept in profits:
+        profit = account.profit_of(date.fromisoformat(kept["day"]), kept["code"])
+        for name in _PROFIT_COUNTS:
+            setattr(profit, name, kept[name])
+        for name in _PROFIT_MONEY:
+            setattr(profit, name, Decimal(kept[name]))
     holdings = body["holdings"]
     assert isinstance(holdings, dict), "the state file was not written by this program"
     for code, saved in holdings.items():

@@ -15,6 +15,7 @@ from daemon.sim import (
     rest_overseas,
     rest_overseas_orders,
     rest_overseas_quotes,
+    rest_profit,
     rest_quotes,
 )
 from daemon.sim.calls import Answer, Call
@@ -85,6 +86,13 @@ _DESKS: dict[str, tuple[str, frozenset[str], Desk]] = {
             rest_accounts.open_orders,
         ),
         ("GET", f"{_TRADING}/inquire-psbl-sell", ("TTTC8408R",), rest_accounts.sellable),
+        ("GET", Api.TRADE_PROFIT.path, (Api.TRADE_PROFIT.real,), rest_profit.trade_profits),
+        (
+            "GET",
+            Api.OVERSEAS_PROFIT.path,
+            (Api.OVERSEAS_PROFIT.real,),
+            rest_profit.overseas_profits,
+        ),
         (
             "POST",
             Api.MODIFY_CANCEL.path,

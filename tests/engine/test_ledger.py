@@ -111,6 +111,18 @@ def test_listeners_see_the_whole_batch_applied() -> None:
     assert states == [OrderState.WORKING] * 3
 
 
+def test_a_follower_hears_the_journal_and_then_what_is_recorded() -> None:
+    ledger = Ledger(MemoryJournal([created(FIRST), sent(FIRST)]))
+    heard: list[Event] = []
+    listened: list[Event] = []
+    ledger.follow(heard.append)
+    ledger.listen(listened.append)
+    assert ledger.recover() == 2
+    assert heard == [created(FIRST), sent(FIRST)]
+    ledger.record(accepted(FIRST, "1"))
+    assert heard[2:] == listened == [accepted(FIRST, "1")]
+
+
 def test_what_cannot_be_made_durable_did_not_happen() -> None:
     journal = MemoryJournal()
     ledger = Ledger(journal)

@@ -24,11 +24,12 @@ from daemon.core.values import (
     MarketStatus,
     OrderBook,
     Record,
+    Region,
     Side,
     Tick,
 )
 from daemon.core.witness import BrokerNotice, NoticeKind
-from daemon.kis import replies
+from daemon.kis import profits, replies
 from daemon.kis.channels import CHANNELS, Channel, Kind, Subject
 from daemon.kis.frames import FrameDecoder, NoticeCipher
 from daemon.kis.link import HttpResponse
@@ -513,6 +514,8 @@ _READERS: tuple[tuple[str, Callable[[Reply], object]], ...] = (
     ("inquire_price", lambda page: replies.price_report(page, SAMSUNG)),
     ("inquire_asking", lambda page: replies.order_book(page, SAMSUNG, RECEIVED)),
     ("psbl_order", replies.orderable_cash),
+    ("period_trade_profit", lambda page: profits.read([page], Region.KR)),
+    ("period_profit", lambda page: profits.read([page], Region.US)),
     ("bars", lambda page: replies.daily_bars(page, SAMSUNG)),
     ("bars", lambda page: replies.minute_bars(page, SAMSUNG)),
 )

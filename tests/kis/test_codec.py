@@ -6,8 +6,8 @@ import pytest
 
 from daemon.core.errors import InvariantBroken, Refused
 from daemon.core.events import OrderKind, TimeInForce
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Side
-from daemon.kis import codec
+from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Side
+from daemon.kis import codec, profits
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.spec import REAL, VIRTUAL, Api
 from tests.kis.fakes import CREDENTIALS, SAMSUNG, make_order, sample
@@ -111,3 +111,11 @@ def test_secrets_stay_out_of_the_repr() -> None:
 def test_a_misspelt_account_is_refused(account: str) -> None:
     with pytest.raises(ValueError, match="account"):
         Credentials(app_key="k", app_secret="s", account=AccountId(account), hts_id="h")
+
+
+def test_overseas_cursors_are_wider_and_go_back_the_same_way() -> None:
+    asked = profits.call(Region.US, date(2026, 10, 12), date(2026, 10, 12), CREDENTIALS)
+    assert asked is not None
+    query = dict(codec.next_page(asked, "a!^ ", " b^").query)
+    assert (query["CTX_AREA_FK200"], query["CTX_AREA_NK200"]) == ("a!^ ", " b^")
+    assert "CTX_AREA_FK100" not in query

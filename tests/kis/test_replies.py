@@ -209,6 +209,12 @@ def test_cursors_come_back_byte_for_byte() -> None:
     assert cursors.position == "000660^".ljust(100)
 
 
+def test_wide_cursors_come_back_byte_for_byte() -> None:
+    body = {"ctx_area_fk200": "a ".ljust(200), "ctx_area_nk200": " b".ljust(200)}
+    assert replies.cursors(replies.Reply(body, "M")) == ("a ".ljust(200), " b".ljust(200))
+    assert replies.cursors(replies.Reply({}, "M")) == ("", "")
+
+
 def test_prices_and_buying_power() -> None:
     price = replies.price_report(replies.read_reply(reply("inquire_price")), SAMSUNG)
     assert [int(value) for value in price[:5]] == [75700, 77300, 100400, 54200, 100]

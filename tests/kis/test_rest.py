@@ -19,9 +19,10 @@ from daemon.core.errors import (
     TryLater,
 )
 from daemon.core.events import OrderKind
-from daemon.core.values import AccountId, BrokerRef, Currency, InstrumentId
+from daemon.core.values import AccountId, BrokerRef, Currency, InstrumentId, Region
 from daemon.kis.link import HttpRequest, HttpResponse, NotSent
 from daemon.kis.rest import KisRest
+from daemon.kis.spec import SIM, VIRTUAL, Profile
 from tests.kis.fakes import (
     SAMSUNG,
     MemoryDoor,
@@ -489,3 +490,41 @@ def test_orders_that_left_are_waited_for_until_a_second_cancel(
         assert (took >= seconds) if cancels == 1 else (took < 1.0)
 
     run_virtual(scenario())
+
+
+PROFIT_ROW = {
+    **{"trad_dt": "20260710", "pdno": "005930", "buy_qty": "10", "buy_amt": "700000"},
+    **{"sll_qty": "4", "sll_amt": "284000", "rlzt_pfls": "3295", "fee": "137", "tl_tax": "568"},
+}
+
+
+def test_profits_are_read_to_the_last_page() -> None:
+    first = {"ctx_area_fk100": "a", "ctx_area_nk100": "b", "output1": [PROFIT_ROW], "output2": {}}
+    last = {**first, "output1": [{**PROFIT_ROW, "pdno": "000660"}]}
+    door = door_of(
+        response({"rt_cd": "0", **first}, tr_cont="F"),
+        response({"rt_cd": "0", **last}, tr_cont="D"),
+    )
+
+    async def main(client: KisRest) -> None:
+        day = date(2026, 7, 10)
+        rows = await client.trade_profits(Region.KR, day, day)
+        assert [row.instrument for row in rows] == ["krx:005930", "krx:000660"]
+
+    run(door, main)
+    assert door.paths() == ["inquire-period-trade-profit"] * 2
+    assert dict(door.requests[1].query)["CTX_AREA_NK100"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("region", "profile"), [(Region.KR, VIRTUAL), (Region.US, VIRTUAL), (Region.JP, SIM)]
+)
+def test_profits_that_are_not_offered_are_not_asked_for(region: Region, profile: Profile) -> None:
+    door = door_of()
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises(Refused, match="NOT_OFFERED"):
+            await client.trade_profits(region, date(2026, 7, 10), date(2026, 7, 10))
+
+    run(door, main, profile=profile)
+    assert door.requests == []

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from daemon.core.calendar import Phase, shift_steps
 from daemon.core.values import Side
+from daemon.sim.charges import Charges
 from daemon.sim.exchange import Exchange
 from daemon.sim.facts import (
     Condition,
@@ -26,10 +27,11 @@ from tests.sim.rig import OPEN
 CODE = "005930"
 
 
-def exchange(phase: Phase = Phase.CONTINUOUS) -> Exchange:
+def exchange(phase: Phase = Phase.CONTINUOUS, charges: Charges | None = None) -> Exchange:
     made = Exchange(
         {CODE: Decimal(10_000)},
         [Account("a", Decimal(10_000_000)), Account("b", Decimal(10_000_000))],
+        charges=charges,
     )
     made.accounts["b"].holding(CODE).quantity = 1_000
     made.begin_day(date(2026, 10, 12), {CODE: Decimal(10_000)})
@@ -72,6 +74,18 @@ def test_two_accounts_trade_at_the_older_price() -> None:
     assert made.accounts["b"].holding(CODE).reserved == 6
     kinds = [type(fact) for fact in made.facts]
     assert kinds == [OrderAccepted, OrderAccepted, OrderFilled, OrderFilled]
+
+
+def test_an_order_is_charged_as_a_whole_however_it_trades() -> None:
+    made = exchange(charges=Charges())
+    for _ in range(3):
+        made.place(wish(Side.BUY, 1, 10_000), OPEN)
+    sold = made.place(wish(Side.SELL, 3, 10_000, "b"), OPEN)
+    assert sold.filled == 3
+    # 30,000: 4.2 commission, 15 and 45 tax. Three fills by themselves would have paid 1, 5 and 15.
+    assert made.accounts["b"].charged_today == 4 + 60
+    # Three purchases of 10,000: 1.4 each.
+    assert made.accounts["a"].charged_today == 3
 
 
 @pytest.mark.parametrize(
@@ -205,11 +219,11 @@ acts = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(acts, st.booleans())
+@given(acts, st.booleans(), st.sampled_from((None, Charges(), Charges(Decimal("0.004")))))
 def test_nothing_is_ever_made_or_lost(
-    given_acts: list[tuple[str, str, int, int, Condition]], auction: bool
+    given_acts: list[tuple[str, str, int, int, Condition]], auction: bool, charges: Charges | None
 ) -> None:
-    made = exchange(Phase.OPENING_AUCTION if auction else Phase.CONTINUOUS)
+    made = exchange(Phase.OPENING_AUCTION if auction else Phase.CONTINUOUS, charges)
     before = made.totals()
     for act, account, steps, quantity, condition in given_acts:
         price = shift_steps(Decimal(10_000), steps)

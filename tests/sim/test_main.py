@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import BadStatusLine
 from daemon.core.calendar import KST
 from daemon.core.values import Region
 from daemon.sim.__main__ import brief, main, parse
+from daemon.sim.charges import Charges
 
 
 def test_the_command_line_becomes_options() -> None:
@@ -36,6 +37,8 @@ def test_the_command_line_becomes_options() -> None:
     )
     assert options.start == datetime(2026, 10, 12, 10, 30, tzinfo=KST)
     assert options.accounts == ("11111111-01", "11111111-02")
+    assert options.charges is None
+    assert parse(["--charges"]).charges == Charges()
 
 
 @pytest.mark.parametrize(

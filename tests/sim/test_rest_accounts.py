@@ -1,5 +1,8 @@
+from decimal import Decimal
+
 from daemon.core.values import Side
 from daemon.kis.spec import Api
+from daemon.sim.charges import Charges
 from daemon.sim.facts import OrderRequest
 from daemon.sim.rest_fields import BALANCE_ROW, BALANCE_TOTALS, DAY_ORDER_ROW, OPEN_ORDER_ROW
 from tests.sim.rig import BALANCE, BODY, DAY_ORDERS, OPEN, QUIET, Rig, listings
@@ -34,6 +37,38 @@ def test_trades_settle_after_two_trading_days() -> None:
         (totals,) = rig.get(Api.BALANCE, Api.BALANCE.real, **BALANCE).body["output2"]
         seen.append((totals["dnca_tot_amt"] == cash, totals["nxdy_excc_amt"] == cash))
     assert seen == [(False, False), (False, True), (True, True)]
+
+
+def test_a_balance_shows_what_was_charged_and_settles_it_with_the_trades() -> None:
+    rig = Rig(listings=QUIET, charges=Charges())
+    account = rig.broker.market.exchange.accounts["12345678-01"]
+    rig.buy(10)
+    rig.sell(10)
+    (totals,) = rig.get(Api.BALANCE, Api.BALANCE.real, **BALANCE).body["output2"]
+    charged = int(account.charged_today)
+    assert charged > 0
+    assert (totals["thdt_tlex_amt"], totals["bfdy_tlex_amt"]) == (str(charged), "0")
+    assert totals["dnca_tot_amt"] == "100000000"
+    left = int(totals["thdt_sll_amt"]) - int(totals["thdt_buy_amt"]) - charged
+    assert int(totals["prvs_rcdl_excc_amt"]) == 100_000_000 + left
+    orders = rig.get(Api.DAY_ORDERS, Api.DAY_ORDERS.real, **DAY_ORDERS).body["output2"]
+    assert orders["prsm_tlex_smtl"] == str(charged)
+    rig.jump(OPEN.replace(day=13))
+    rig.token = rig.new_token()
+    (totals,) = rig.get(Api.BALANCE, Api.BALANCE.real, **BALANCE).body["output2"]
+    assert (totals["thdt_tlex_amt"], totals["bfdy_tlex_amt"]) == ("0", str(charged))
+
+
+def test_the_commission_of_a_purchase_must_be_there_too() -> None:
+    rig = Rig(cash=10_000_000, charges=Charges(commission=Decimal("0.01")))
+    asked = {**BODY, "PDNO": "005930", "ORD_UNPR": "72000", "ORD_DVSN": "00"}
+    asked |= {"CMA_EVLU_AMT_ICLD_YN": "N", "OVRS_ICLD_YN": "N"}
+    power = rig.get(Api.ORDERABLE, Api.ORDERABLE.real, **asked).body["output"]
+    assert (power["nrcvb_buy_amt"], power["nrcvb_buy_qty"]) == ("9900990", "137")
+    assert rig.buy(138, 72_000).code == "APBK0952"
+    assert rig.buy(137, 72_000).body["rt_cd"] == "0"
+    account = rig.broker.market.exchange.accounts["12345678-01"]
+    assert account.orderable >= 0
 
 
 def test_a_balance_pages_by_its_cursor() -> None:

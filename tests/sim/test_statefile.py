@@ -8,6 +8,7 @@ import pytest
 
 from daemon.core.values import Region, Side
 from daemon.sim.broker import Broker, first_instant
+from daemon.sim.charges import Charges
 from daemon.sim.facts import Condition, OrderRequest
 from daemon.sim.statefile import StateFailed, StateFile
 from tests.sim.rig import AMERICAN_OPTIONS, DAY, NIGHT, OPEN, OPTIONS, QUIET
@@ -52,6 +53,25 @@ def test_books_survive_a_process_that_never_said_goodbye(tmp_path: Path) -> None
     assert (exchange.orders[2].remaining, exchange.orders[2].is_open) == (5, False)
     assert after.place_by_hand(wish(10, None, Side.SELL), start, 3.0) == 3
     assert {c: s.base for c, s in exchange.stocks.items()} == saved.closes
+    after.close()
+    broker.close()
+
+
+def test_what_was_charged_and_earned_survives_too(tmp_path: Path) -> None:
+    path, options = tmp_path / "books.sqlite", replace(OPTIONS, charges=Charges())
+    broker = Broker(options, OPEN, state=StateFile(path))
+    broker.place_by_hand(wish(10, None), OPEN, 1.0)
+    broker.place_by_hand(wish(4, None, Side.SELL), OPEN, 2.0)
+    before = broker.market.exchange.accounts["12345678-01"]
+    totals = broker.market.exchange.totals()
+    state = StateFile(path)
+    saved = state.load()
+    assert saved is not None
+    kept = saved.accounts["12345678-01"]
+    assert (kept.profits, kept.charged_ever) == (before.profits, before.charged_ever)
+    after = Broker(options, first_instant(options, OPEN, saved), state=state, saved=saved)
+    assert after.market.exchange.totals() == totals
+    assert after.market.exchange.accounts["12345678-01"].charged_yesterday == before.charged_today
     after.close()
     broker.close()
 
