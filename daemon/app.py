@@ -12,11 +12,13 @@ import structlog
 from daemon import report as reports
 from daemon.config import Settings
 from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.switch import Answer, Command
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
 from daemon.ports import Journal
 from daemon.store.journal import SqliteJournal
+from daemon.store.killfile import KillFile
 from daemon.wiring import Session, open_session
 
 STOP_STRATEGIES = 0.5
@@ -26,6 +28,7 @@ STOP_INQUIRY = 1.5
 STOP_REPORT = 1.0
 STOP_SERVICES = 0.5
 SUMMARY_EVERY = 10.0
+KILL_FILE_EVERY = 1.0
 
 OpenSession = Callable[[Settings], AbstractAsyncContextManager[Session]]
 OpenJournal = Callable[[Path, str], AbstractContextManager[Journal]]
@@ -73,6 +76,7 @@ class App:
         self._log = structlog.get_logger("app")
         self._aborted = False
         self._stage_timeout: asyncio.Timeout | None = None
+        self._kill_file = KillFile(settings.control_dir)
 
     def abort(self) -> None:
         """Skip what is left of a staged stop."""
@@ -100,6 +104,7 @@ class App:
                 calendar=session.calendar,
                 clock=session.clock,
                 inquiry_rate=settings.inquiry_rate,
+                policy=settings.kill_switch.policy(),
             )
             try:
                 await self._serve(session, desk, stop)
@@ -114,8 +119,10 @@ class App:
         must_be_armed = self._settings.mode == "real"
         desk.recover(must_be_armed=must_be_armed, armed=self._settings.armed)
         desk.ledger.listen(tally.on_fact)
+        self._obey_file(desk)
         async with asyncio.TaskGroup() as services:
             tasks = [
+                services.create_task(self._watch_file(desk), name="kill file"),
                 services.create_task(session.broker.run(), name="requests"),
                 services.create_task(desk.executor.run(), name="executor"),
                 services.create_task(session.feed.run(desk.on_feed), name="feed"),
@@ -124,6 +131,7 @@ class App:
             if await self._start(desk, services, stop):
                 tasks.append(services.create_task(desk.reconciliation.run(), name="inquiries"))
                 tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
+                tasks.append(services.create_task(desk.switch.run(), name="kill switch"))
                 tasks.append(services.create_task(desk.watch.run(), name="market data"))
                 if self._console:
                     summary = self._summarise(session, desk, tally)
@@ -140,6 +148,27 @@ class App:
             await self._write_report(session, desk, tally, started)
             await _end(tasks)
         self._log.info("stopped")
+
+    def execute(self, command: Command) -> Answer | None:
+        """Obey an operator; `None` before there is a desk, or after."""
+        return None if self.desk is None else self.desk.execute(command)
+
+    async def _watch_file(self, desk: TradingDesk) -> None:
+        """Look at the kill file once a second, for ever."""
+        while True:
+            await asyncio.sleep(KILL_FILE_EVERY)
+            self._obey_file(desk)
+
+    def _obey_file(self, desk: TradingDesk) -> None:
+        found = self._kill_file.poll()
+        if found is None:
+            return
+        command, request = found
+        answer = desk.execute(command)
+        try:
+            self._kill_file.answer(request, answer)
+        except OSError as error:
+            self._log.error("kill_file_not_answered", cause=str(error))
 
     async def _start(
         self, desk: TradingDesk, services: asyncio.TaskGroup, stop: asyncio.Event
@@ -199,6 +228,7 @@ class App:
                 realised=round(sum(each.realised for each in positions)),
                 cash=portfolio.cash,
                 gate=desk.gate.why() or "open",
+                state=portfolio.state,
             )
 
     async def _write_report(

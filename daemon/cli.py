@@ -28,6 +28,8 @@ from daemon.config import (
 )
 from daemon.core.calendar import KST
 from daemon.core.errors import AlreadyRunning, BrokerUnavailable, NeedsOperator
+from daemon.core.events import Actor, TradingState
+from daemon.core.switch import Command
 from daemon.wiring import open_session
 
 EXIT_OK = 0
@@ -51,6 +53,9 @@ NO_US = """\
 미국 주식 매매는 이 버전에 없습니다. 국내(KRX) 매매는 auto_trading_launcher.py 를 쓰세요.
 US trading is not part of this version. For KRX use auto_trading_launcher.py.
 """
+
+KILL_SIGNALS = {"SIGUSR1": TradingState.HALTED, "SIGUSR2": TradingState.FLATTENING}
+"""What a signal moves the kill switch to."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -327,6 +332,13 @@ async def _until_stopped(app: App) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, on_signal)
+    for name, state in KILL_SIGNALS.items():
+        # Windows has neither these signals nor handlers on the loop.
+        if not hasattr(signal, name):
+            continue
+        command = Command(state=state, who=Actor.SIGNAL, reason=f"the signal {name}")
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(getattr(signal, name), app.execute, command)
     return await app.run(stop)
 
 

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from daemon.core.errors import NeedsOperator
-from daemon.core.risk import RiskLimits
+from daemon.core.limits import RiskLimits
 from daemon.core.values import InstrumentId, Interest, StrategyId, parse_instrument
 from daemon.engine.host import StrategySlot
 from daemon.kis.channels import NoSuchChannel, registration_of
@@ -36,6 +36,7 @@ from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
     CLASS,
     FeedSettings,
+    KillSwitchSettings,
     LogSettings,
     RiskSettings,
     SimSettings,
@@ -44,6 +45,7 @@ from daemon.sections import (
 from daemon.sim import options as simulator
 from daemon.sources import (
     FLAGS,
+    LIMIT_NOT_CHOSEN,
     MISSING,
     SECRET_SETTINGS,
     Fault,
@@ -137,6 +139,7 @@ class Settings(BaseSettings):
     requests_per_second: int | None = Field(default=None, ge=1, le=20)
     strategies: tuple[StrategySettings, ...] = ()
     risk: RiskSettings | None = None
+    kill_switch: KillSwitchSettings = KillSwitchSettings()
     on_stop: Literal["cancel", "leave"] = "cancel"
     armed: bool = False
     feed: FeedSettings = FeedSettings()
@@ -188,6 +191,11 @@ class Settings(BaseSettings):
         return self.shared_root / f"{self.mode.value}-{digest[:8]}"
 
     @property
+    def control_dir(self) -> Path:
+        """Where the kill switch is reached by a file: see `store.killfile`."""
+        return self.data_dir / self.mode.value
+
+    @property
     def journal_path(self) -> Path:
         """The journal of this mode and account."""
         return self.data_dir / self.mode.value / f"journal-{self.account}.sqlite3"
@@ -220,7 +228,15 @@ def missing_credentials(settings: Settings, *, hts_id: bool = True) -> list[str]
 
 def missing_for_real(settings: Settings) -> list[str]:
     """What real trading still needs, one line each, in Korean and English."""
-    return _lines(name for name in MISSING if not getattr(settings, name))
+    lines = _lines(name for name in MISSING if not getattr(settings, name))
+    if settings.risk is not None:
+        lines += [_limit_line(name) for name in settings.risk.not_chosen()]
+    return lines
+
+
+def _limit_line(name: str) -> str:
+    fault = LIMIT_NOT_CHOSEN
+    return f"risk.{name}: {fault.problem} → {fault.fix}"
 
 
 def _lines(names: Iterable[str]) -> list[str]:

@@ -1,17 +1,18 @@
 """What we own and what we have asked for: the fold of all facts."""
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
 from daemon.core import orders as order_life
+from daemon.core.activity import Activity
 from daemon.core.calendar import KST
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
     AccountReported,
+    CancelSent,
     CostsCharged,
     DiscrepancyCleared,
     DiscrepancyFound,
@@ -24,14 +25,15 @@ from daemon.core.events import (
     OrderFilled,
     OrderRepriced,
     OrderSent,
+    ProfitMarked,
     TradingArmed,
     TradingHalted,
     TradingResumed,
+    TradingState,
+    TradingStateChanged,
 )
 from daemon.core.orders import Order
 from daemon.core.values import InstrumentId, OrderId, Side, StrategyId
-
-RECENT_SENDS_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,26 +105,37 @@ class PortfolioView(Protocol):
     @property
     def opened(self) -> bool: ...
     @property
+    def costs(self) -> Decimal: ...
+    @property
+    def state(self) -> TradingState: ...
+    @property
+    def state_reason(self) -> str: ...
+    @property
     def halted(self) -> str: ...
     @property
     def armed(self) -> bool: ...
     @property
     def discrepancies(self) -> Mapping[str, DiscrepancyFound]: ...
     @property
-    def recent_sends(self) -> Iterable[datetime]: ...
+    def activity(self) -> Activity: ...
+    @property
+    def profit_mark(self) -> ProfitMarked | None: ...
     @property
     def external(self) -> Mapping[tuple[date, str], ExternalOrderSeen]: ...
     def open_orders(self) -> list[Order]: ...
+    def orders_since(self, at: datetime) -> list[Order]: ...
     def find(self, day: date, number: str) -> Order | None: ...
     def position(self, instrument: InstrumentId) -> Position: ...
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position: ...
     def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int: ...
+    def owned(self) -> Mapping[tuple[StrategyId, InstrumentId], Position]: ...
 
 
 class Portfolio:
     """One account's orders, positions and cash.
 
-    `traded` and `charged` are the last trading day's turnover and costs in KRW.
+    `traded` and `charged` are the last trading day's turnover and costs in KRW, `costs` all there
+    ever were. `state` is where the kill switch is; `halted` says why, where it lets no order pass.
     The core's one mutable object. Only the ledger calls `apply`; everybody else reads.
     """
 
@@ -133,11 +146,15 @@ class Portfolio:
         self.traded = Decimal(0)
         self.charged = Decimal(0)
         self.opened = False
+        self.costs = Decimal(0)
+        self.state = TradingState.RUNNING
+        self.state_reason = ""
         self.halted = ""
+        self.profit_mark: ProfitMarked | None = None
+        self.activity = Activity()
         self.armed = False
         self.discrepancies: dict[str, DiscrepancyFound] = {}
         self.external: dict[tuple[date, str], ExternalOrderSeen] = {}
-        self.recent_sends: deque[datetime] = deque(maxlen=RECENT_SENDS_LIMIT)
         self._traded_on: date | None = None
         self._by_strategy: dict[tuple[StrategyId, InstrumentId], Position] = {}
         self._open: dict[OrderId, Order] = {}
@@ -146,6 +163,19 @@ class Portfolio:
     def open_orders(self) -> list[Order]:
         """Orders that are, or may be, alive at the broker, oldest first."""
         return list(self._open.values())
+
+    def orders_since(self, at: datetime) -> list[Order]:
+        """Orders created after `at`, newest first."""
+        found = []
+        for order in reversed(self.orders.values()):
+            if order.created_at <= at:
+                break
+            found.append(order)
+        return found
+
+    def owned(self) -> Mapping[tuple[StrategyId, InstrumentId], Position]:
+        """What each strategy traded, by strategy and instrument; flat positions included."""
+        return self._by_strategy
 
     def position(self, instrument: InstrumentId) -> Position:
         """The account's position; flat when nothing was ever traded."""
@@ -194,6 +224,7 @@ class Portfolio:
             case CostsCharged():
                 self.cash -= event.amount
                 self.charged += event.amount
+                self.costs += event.amount
             case ExternalOrderSeen():
                 self.external[event.day, event.number] = event
             case DiscrepancyFound():
@@ -201,23 +232,36 @@ class Portfolio:
             case DiscrepancyCleared():
                 self.discrepancies.pop(event.subject, None)
             case TradingHalted():
-                self.halted = event.reason
+                self._switch(TradingState.HALTED, event.reason)
             case TradingResumed():
-                self.halted = ""
+                self._switch(TradingState.RUNNING, event.reason)
+            case TradingStateChanged():
+                self._switch(event.state, event.reason)
+            case ProfitMarked():
+                self.profit_mark = event
             case TradingArmed():
                 self.armed = True
+            case _:
+                pass
+
+    def _switch(self, state: TradingState, reason: str) -> None:
+        self.state, self.state_reason = state, reason
+        passes = state in (TradingState.RUNNING, TradingState.REDUCE_ONLY)
+        self.halted = "" if passes else reason or state.value
 
     def _apply_order(self, event: OrderEvent) -> None:
         order = _after(self.orders.get(event.order), event)
         self._keep(order)
         match event:
             case OrderFilled():
-                self._fill(order, event.fill)
+                self._fill(order, event)
                 self._count_traded(event)
             case OrderRepriced():
                 self._reprice(order, event.amount)
             case OrderSent() | ModifySent():
-                self.recent_sends.append(event.at)
+                self.activity.orders.add(event.at)
+            case CancelSent():
+                self.activity.cancels.add(event.at)
             case _:
                 pass
 
@@ -230,11 +274,15 @@ class Portfolio:
         else:
             self._open.pop(order.id, None)
 
-    def _fill(self, order: Order, fill: Fill) -> None:
+    def _fill(self, order: Order, event: OrderFilled) -> None:
+        fill = event.fill
         instrument = fill.instrument
         self.positions[instrument] = self.position(instrument).apply(fill)
         key = (order.intent.strategy, instrument)
-        self._by_strategy[key] = self.strategy_position(*key).apply(fill)
+        before = self.strategy_position(*key)
+        self._by_strategy[key] = after = before.apply(fill)
+        if after.realised < before.realised:
+            self.activity.losing_exits[key] = event.at
         self.cash -= fill.side.sign * fill.notional
 
     def _count_traded(self, event: OrderFilled) -> None:

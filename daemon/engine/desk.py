@@ -9,9 +9,10 @@ import structlog
 from daemon.core.calendar import MarketCalendar, Phase
 from daemon.core.errors import BrokerUnavailable, NeedsOperator, TradingError, TryLater
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
+from daemon.core.limits import WON_ONLY, Rates, RiskLimits
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
-from daemon.core.risk import RiskLimits
+from daemon.core.switch import Answer, Command, SwitchPolicy
 from daemon.core.values import (
     ExpectedPrice,
     InstrumentId,
@@ -28,6 +29,7 @@ from daemon.engine.executor import Executor
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.host import StrategyHost, StrategySlot
 from daemon.engine.hub import Hub
+from daemon.engine.killswitch import KillSwitch
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.reconciliation import Reconciliation
@@ -65,6 +67,8 @@ class TradingDesk:
         calendar: MarketCalendar,
         clock: Clock,
         inquiry_rate: float = 1.0,
+        policy: SwitchPolicy = SwitchPolicy(),  # noqa: B008  a value that never changes
+        rates: Rates = WON_ONLY,
     ) -> None:
         self.ledger = ledger
         self.gate = Gate()
@@ -90,7 +94,20 @@ class TradingDesk:
             clock=clock,
             doubt=self.reconciliation.wake,
             accepted=self.reconciliation.settle,
-            look=self.reconciliation.look_blind,
+            look=self._look,
+            rates=rates,
+        )
+        self.switch = KillSwitch(
+            broker=broker,
+            ledger=ledger,
+            quotes=self.quotes,
+            gate=self.gate,
+            executor=self.executor,
+            reconciliation=self.reconciliation,
+            limits=limits,
+            policy=policy,
+            rates=rates,
+            clock=clock,
         )
         self.watch = MarketWatch(
             feed=feed,
@@ -146,8 +163,7 @@ class TradingDesk:
                 cause = "the daemon stopped before the answer came"
                 self.ledger.record(OrderDoubted(order=order.id, cause=cause, at=now))
         self.reconciliation.resume()
-        if portfolio.halted:
-            self.gate.shut(Shutter.OPERATOR, portfolio.halted)
+        self.switch.resume()
         if must_be_armed and not portfolio.armed:
             if armed:
                 self.ledger.record(TradingArmed(account=self._broker.account_id, at=now))
@@ -192,7 +208,20 @@ class TradingDesk:
                 f"the broker's books could not be judged within {JUDGE_LIMIT:.0f} s "
                 f"({self.gate.why()}); the log above says what it answered"
             ) from None
+        self.switch.watch_losses()
         self.gate.open(Shutter.STARTING)
+
+    def execute(self, command: Command) -> Answer:
+        """Obey an operator: from here on no order leaves that the new state does not let pass.
+
+        What the state wants closed is cancelled and sold by `switch.run`.
+        """
+        return self.switch.execute(command)
+
+    def _look(self) -> None:
+        """Before every order: what only time, or the price, tells."""
+        self.reconciliation.look_blind()
+        self.switch.look()
 
     async def _learn_time(self) -> None:
         """Wait for the broker's time: an order is found again by when it was sent."""
@@ -213,7 +242,10 @@ class TradingDesk:
             case OrderBook():
                 self.quotes.on_book(event)
                 self.hub.publish_market(event)
-            case ExpectedPrice() | MarketStatus():
+            case MarketStatus():
+                self.quotes.on_status(event)
+                self.hub.publish_market(event)
+            case ExpectedPrice():
                 self.hub.publish_market(event)
             case Record():
                 self.hub.publish_record(event)
@@ -230,7 +262,8 @@ class TradingDesk:
                 self.watch.on_link(event)
 
     async def learn_prices(self) -> None:
-        """Ask for the last price and the limits of the day of every instrument not asked today.
+        """Ask for the last price and the limits of the day of every instrument not asked today:
+        those that strategies trade, and those that are held.
 
         What is asked before the opening auction may still be of the day before, and is asked
         again once it has begun.
@@ -238,11 +271,15 @@ class TradingDesk:
         now = self._clock.now()
         today = self._calendar.local_date(now)
         begun = self._calendar.phase(now) is not Phase.CLOSED
-        for instrument in self.instruments:
+        positions = self.ledger.portfolio.positions
+        held = [each for each, position in positions.items() if position.quantity]
+        for instrument in dict.fromkeys([*self.instruments, *held]):
             if self._quoted.get(instrument) == (today, begun):
                 continue
             try:
-                self.quotes.learn(await self._market_data.info(instrument))
+                asked_at = self._clock.now()
+                info = await self._market_data.info(instrument)
+                self.quotes.learn(info, asked_at=asked_at)
                 self._quoted[instrument] = (today, begun)
             except NeedsOperator:
                 raise
