@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 from daemon.core.calendar import MarketCalendar
 from daemon.core.events import Event, OrderIntent, OrderKind, TimeInForce
+from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
+from daemon.core.switch import SwitchPolicy
 from daemon.core.values import InstrumentId, Side, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import StrategySlot
@@ -74,6 +76,8 @@ def wire(
     journal: MemoryJournal,
     feed: PaperFeed,
     inquiry_rate: float = 1.0,
+    limits: RiskLimits = LIMITS,
+    policy: SwitchPolicy | None = None,
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
@@ -89,10 +93,11 @@ def wire(
             )
             for number, script in enumerate(strategies or (idle,))
         ],
-        limits=LIMITS,
+        limits=limits,
         calendar=MarketCalendar(),
         clock=clock,
         inquiry_rate=inquiry_rate,
+        policy=policy or SwitchPolicy(),
     )
 
 
@@ -106,6 +111,8 @@ async def world(
     armed: bool = False,
     accept_broker_books: bool = False,
     inquiry_rate: float = 1.0,
+    limits: RiskLimits = LIMITS,
+    policy: SwitchPolicy | None = None,
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running."""
     clock = VirtualClock(start)
@@ -120,6 +127,8 @@ async def world(
         journal=journal,
         feed=feed,
         inquiry_rate=inquiry_rate,
+        limits=limits,
+        policy=policy,
     )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:
@@ -130,6 +139,7 @@ async def world(
         await desk.start(accept_broker_books=accept_broker_books)
         tasks.append(services.create_task(desk.reconciliation.run()))
         tasks.append(services.create_task(desk.keep_house()))
+        tasks.append(services.create_task(desk.switch.run()))
         tasks.append(services.create_task(desk.watch.run()))
         tasks.append(services.create_task(desk.host.run()))
         yield World(clock, broker, feed, journal, desk, services)
