@@ -97,18 +97,7 @@ class TradingDesk:
             look=self._look,
             rates=rates,
         )
-        self.switch = KillSwitch(
-            broker=broker,
-            ledger=ledger,
-            quotes=self.quotes,
-            gate=self.gate,
-            executor=self.executor,
-            reconciliation=self.reconciliation,
-            limits=limits,
-            policy=policy,
-            rates=rates,
-            clock=clock,
-        )
+        self.switch = self._kill_switch(broker, limits, policy, rates, clock)
         self.watch = MarketWatch(
             feed=feed,
             hub=self.hub,
@@ -138,6 +127,27 @@ class TradingDesk:
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
         self._quoted: dict[InstrumentId, tuple[date, bool]] = {}
+
+    def _kill_switch(
+        self,
+        broker: Broker,
+        limits: RiskLimits,
+        policy: SwitchPolicy,
+        rates: Rates,
+        clock: Clock,
+    ) -> KillSwitch:
+        return KillSwitch(
+            broker=broker,
+            ledger=self.ledger,
+            quotes=self.quotes,
+            gate=self.gate,
+            executor=self.executor,
+            reconciliation=self.reconciliation,
+            limits=limits,
+            policy=policy,
+            rates=rates,
+            clock=clock,
+        )
 
     def recover(self, *, must_be_armed: bool, armed: bool) -> None:
         """Fold the journal, and say of every unfinished order what is certain.

@@ -309,6 +309,8 @@ class Executor:
             if doubted is not None and doubted.id != order_id:
                 reason = f"order {doubted.id} on this instrument has no known outcome"
                 raise TryLater("IN_DOUBT", reason, delay=1.0)
+            if self._state(order_id) is OrderState.REJECTED:
+                raise TryLater("GATE_CLOSED", "it was given up while it waited", delay=0.0)
             if self._state(order_id) is OrderState.CREATED:
                 self._ledger.record(OrderSent(order=order_id, at=self._clock.now()))
                 self.stats.placed += 1
@@ -331,6 +333,9 @@ class Executor:
 
     def _refuse(self, order_id: OrderId, refusal: Refused) -> None:
         self.stats.refused += 1
+        if self._state(order_id) is OrderState.REJECTED:
+            # The kill switch said so already.
+            return
         self._ledger.record(
             OrderRejected(
                 order=order_id,

@@ -21,12 +21,14 @@ from daemon.core.events import (
     Left,
     LeftCause,
     OrderIntent,
+    OrderRejected,
     TradingState,
     TradingStateChanged,
 )
 from daemon.core.limits import Rates, RiskLimits
 from daemon.core.losses import LossStop, profit
 from daemon.core.orders import Order, OrderState
+from daemon.core.risk import state_problem
 from daemon.core.switch import Answer, Command, SwitchPolicy, answer
 from daemon.core.values import InstrumentId, Side
 from daemon.engine.executor import Executor
@@ -111,6 +113,7 @@ class KillSwitch:
                     state=result.state, who=command.who, reason=command.reason, at=now
                 )
             ]
+            events += self._given_up(result.state, command.reason)
             value = self._value()
             if result.state is TradingState.RUNNING and self._watching and value is not None:
                 events.append(self._losses.begin(value, now))
@@ -119,6 +122,21 @@ class KillSwitch:
             self._hold_gate()
             self._moved.set()
         return result
+
+    def _given_up(self, state: TradingState, reason: str) -> list[Event]:
+        """What waits for its turn and must not leave: refused here, in the command's own commit.
+
+        An order that is `CREATED` has not left: sending is recorded before the first byte.
+        """
+        now = self._clock.now()
+        return [
+            OrderRejected(
+                order=order.id, code="GATE_CLOSED", reason=problem.detail, at=now, retryable=True
+            )
+            for order in self._ledger.portfolio.open_orders()
+            if order.state is OrderState.CREATED
+            and (problem := state_problem(order.intent, state, reason)) is not None
+        ]
 
     def watch_losses(self) -> None:
         """Measure losses from now on: prices are known."""

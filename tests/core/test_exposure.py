@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from daemon.core.events import CancelSent, ModifySent, OrderDoubted, OrderReduced
+from daemon.core.events import CancelSent, Event, ModifySent, OrderDoubted, OrderReduced
 from daemon.core.exposure import Exposure, committed_price
 from daemon.core.limits import WON_ONLY
 from daemon.core.portfolio import Portfolio
@@ -42,14 +42,14 @@ def test_nothing_open_binds_nothing() -> None:
 
 def test_an_order_counts_from_its_making_to_its_end_with_what_is_left_of_it() -> None:
     portfolio = portfolio_of(cash=1_000_000)
-    facts = (
+    facts: list[Event] = [
         created("a"),
         sent("a"),
         accepted("a", "1"),
         filled("a", 4),
         OrderReduced(order=A, quantity=1, at=NINE),
         CancelSent(order=A, at=NINE),
-    )
+    ]
     left = [300_000, 300_000, 300_000, 300_000, 370_000, 370_000]
     for fact, cash in zip(facts, left, strict=True):
         portfolio.apply(fact)
@@ -110,7 +110,8 @@ def test_another_currency_is_worth_its_rate_and_unknown_without_one() -> None:
     known = Exposure(portfolio, Quotes(last=last), Dollars(1_400), NINE)
     assert known.position_worth(apple) == 2 * 210 * 1_400
     assert known.value(apple, Decimal(3)) == 4_200
-    assert (known.cash(Currency.USD), known.cash(Currency.KRW)) == (-420, 1_000)
+    assert known.cash(Currency.USD) == -420
+    assert known.cash(Currency.KRW) == 1_000
     unknown = Exposure(portfolio, Quotes(last=last), Dollars(None), NINE)
     assert unknown.position_worth(apple) is None
     assert unknown.account_worth(SAMSUNG) is None

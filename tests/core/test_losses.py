@@ -78,7 +78,7 @@ def test_a_new_day_measures_its_loss_anew_and_keeps_the_peak() -> None:
     assert not stop.is_new_day(NINE)
     assert stop.is_new_day(TOMORROW)
     mark = stop.begin(Decimal(3_000), TOMORROW, start=Decimal(4_000))
-    assert (mark.start, mark.peak) == (4_000, 12_000)
+    assert [mark.start, mark.peak] == [4_000, 12_000]
     assert stop.breach(Decimal(-2_999)) == ""
     assert stop.breach(Decimal(-3_000)).startswith("drawdown stop: 15000 KRW below the peak")
     assert stop.breach(Decimal(-6_000)).startswith("daily loss stop: 10000 KRW lost today")
@@ -88,7 +88,7 @@ def test_a_person_who_resumes_measures_anew() -> None:
     stop = watched()
     stop.rise(Decimal(20_000), NINE)
     mark = stop.begin(Decimal(-30_000), NINE)
-    assert (mark.start, mark.peak) == (-30_000, -30_000)
+    assert mark.start == mark.peak == -30_000
     assert stop.breach(Decimal(-39_999)) == ""
     assert stop.breach(Decimal(-40_000))
 
@@ -97,7 +97,7 @@ def test_books_that_are_replaced_move_what_losses_are_measured_from() -> None:
     stop = watched()
     mark = stop.shift(Decimal(-50_000), NINE)
     assert mark is not None
-    assert (mark.start, mark.peak) == (-50_000, -50_000)
+    assert mark.start == mark.peak == -50_000
     assert stop.shift(ZERO, NINE) is None
     assert LossStop(STOPS).shift(Decimal(1), NINE) is None
 
