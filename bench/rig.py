@@ -23,7 +23,7 @@ from daemon import log
 from daemon.clock import MarketClock, WallClock
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.events import AccountReported, Event
-from daemon.core.risk import RiskLimits
+from daemon.core.limits import RiskLimits
 from daemon.core.values import TRADES, AccountId, Currency, InstrumentId, Region, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter

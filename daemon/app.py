@@ -15,6 +15,7 @@ from daemon.core.costs import CostSchedule
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.profit import ProfitBook
 from daemon.core.settlement import AmericanBankDays, TradingDays
+from daemon.core.switch import Answer, Command
 from daemon.core.tieout import TieOut, tie_out
 from daemon.core.values import Region
 from daemon.engine.desk import TradingDesk
@@ -23,6 +24,7 @@ from daemon.engine.ledger import Ledger
 from daemon.engine.routine import desk_timetable
 from daemon.ports import Journal
 from daemon.store.journal import SqliteJournal
+from daemon.store.killfile import KillFile
 from daemon.wiring import Session, open_session
 
 STOP_STRATEGIES = 0.5
@@ -32,6 +34,7 @@ STOP_INQUIRY = 1.5
 STOP_REPORT = 1.0
 STOP_SERVICES = 0.5
 SUMMARY_EVERY = 10.0
+KILL_FILE_EVERY = 1.0
 
 OpenSession = Callable[[Settings], AbstractAsyncContextManager[Session]]
 OpenJournal = Callable[[Path, str], AbstractContextManager[Journal]]
@@ -79,6 +82,7 @@ class App:
         self._log = structlog.get_logger("app")
         self._aborted = False
         self._stage_timeout: asyncio.Timeout | None = None
+        self._kill_file = KillFile(settings.control_dir)
 
     def abort(self) -> None:
         """Skip what is left of a staged stop."""
@@ -109,6 +113,8 @@ class App:
                 calendars=session.calendars,
                 clock=session.clock,
                 inquiry_rate=settings.inquiry_rate,
+                policy=settings.kill_switch.policy(),
+                rates=settings.exchange_rates,
             )
             try:
                 await self._serve(session, desk, profit, stop)
@@ -125,8 +131,10 @@ class App:
         must_be_armed = self._settings.mode == "real"
         desk.recover(must_be_armed=must_be_armed, armed=self._settings.armed)
         desk.ledger.listen(tally.on_fact)
+        self._obey_file(desk)
         async with asyncio.TaskGroup() as services:
             tasks = [
+                services.create_task(self._watch_file(desk), name="kill file"),
                 services.create_task(session.broker.run(), name="requests"),
                 services.create_task(desk.executor.run(), name="executor"),
                 services.create_task(session.feed.run(desk.on_feed), name="feed"),
@@ -135,6 +143,7 @@ class App:
             if await self._start(desk, services, stop):
                 tasks.append(services.create_task(desk.reconciliation.run(), name="inquiries"))
                 tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
+                tasks.append(services.create_task(desk.switch.run(), name="kill switch"))
                 tasks.append(services.create_task(desk.watch.run(), name="market data"))
                 if self._console:
                     summary = self._summarise(session, desk, tally)
@@ -157,6 +166,27 @@ class App:
             await self._write_report(session, desk, profit, tally, started)
             await _end(tasks)
         self._log.info("stopped")
+
+    def execute(self, command: Command) -> Answer | None:
+        """Obey an operator; `None` before there is a desk, or after."""
+        return None if self.desk is None else self.desk.execute(command)
+
+    async def _watch_file(self, desk: TradingDesk) -> None:
+        """Look at the kill file once a second, for ever."""
+        while True:
+            await asyncio.sleep(KILL_FILE_EVERY)
+            self._obey_file(desk)
+
+    def _obey_file(self, desk: TradingDesk) -> None:
+        found = self._kill_file.poll()
+        if found is None:
+            return
+        command, request = found
+        answer = desk.execute(command)
+        try:
+            self._kill_file.answer(request, answer)
+        except OSError as error:
+            self._log.error("kill_file_not_answered", cause=str(error))
 
     async def _start(
         self, desk: TradingDesk, services: asyncio.TaskGroup, stop: asyncio.Event
@@ -216,6 +246,7 @@ class App:
                 realised=reports.realised(portfolio),
                 cash=reports.amounts(portfolio.cash),
                 gate=desk.gate.why() or "open",
+                state=portfolio.state,
             )
 
     async def _write_report(

@@ -29,7 +29,9 @@ from daemon.config import (
 )
 from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, BrokerUnavailable, NeedsOperator
+from daemon.core.events import Actor, TradingState
 from daemon.core.steps import STEPPED_REGIONS
+from daemon.core.switch import Command
 from daemon.core.values import Region
 from daemon.wiring import open_session
 
@@ -52,6 +54,9 @@ EXIT_CODES = """\
 
 US_SIM_START = datetime(2026, 11, 2, 14, 30, tzinfo=UTC)
 """09:30 in New York on the day the simulator of a new data folder begins at, otherwise in Seoul."""
+
+KILL_SIGNALS = {"SIGUSR1": TradingState.HALTED, "SIGUSR2": TradingState.FLATTENING}
+"""What a signal moves the kill switch to."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -346,6 +351,13 @@ async def _until_stopped(app: App) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, on_signal)
+    for name, state in KILL_SIGNALS.items():
+        # Windows has neither these signals nor handlers on the loop.
+        if not hasattr(signal, name):
+            continue
+        command = Command(state=state, who=Actor.SIGNAL, reason=f"the signal {name}")
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(getattr(signal, name), app.execute, command)
     return await app.run(stop)
 
 

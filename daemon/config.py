@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -27,8 +28,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator
-from daemon.core.risk import RiskLimits
+from daemon.core.limits import RiskLimits
 from daemon.core.values import (
+    Currency,
     InstrumentId,
     Interest,
     Region,
@@ -45,6 +47,7 @@ from daemon.sections import (
     CostSettings,
     Dates,
     FeedSettings,
+    KillSwitchSettings,
     LogSettings,
     Markets,
     RiskSettings,
@@ -57,6 +60,7 @@ from daemon.sections import (
 from daemon.sim import options as simulator
 from daemon.sources import (
     FLAGS,
+    LIMIT_NOT_CHOSEN,
     MISSING,
     SECRET_SETTINGS,
     Fault,
@@ -148,6 +152,7 @@ class Settings(BaseSettings):
     requests_per_second: int | None = Field(default=None, ge=1, le=20)
     strategies: tuple[StrategySettings, ...] = ()
     risk: RiskSettings | None = None
+    kill_switch: KillSwitchSettings = KillSwitchSettings()
     on_stop: Literal["cancel", "leave"] = "cancel"
     armed: bool = False
     feed: FeedSettings = FeedSettings()
@@ -207,6 +212,11 @@ class Settings(BaseSettings):
         return self.shared_root / f"{self.mode.value}-{digest[:8]}"
 
     @property
+    def control_dir(self) -> Path:
+        """Where the kill switch is reached by a file: see `store.killfile`."""
+        return self.data_dir / self.mode.value
+
+    @property
     def journal_path(self) -> Path:
         """The journal of this mode and account."""
         return self.data_dir / self.mode.value / f"journal-{self.account}.sqlite3"
@@ -217,6 +227,13 @@ class Settings(BaseSettings):
         if self.risk is None:
             raise SettingsError([MISSING["risk"]])
         return self.risk.limits()
+
+    @property
+    def exchange_rates(self) -> dict[Currency, Decimal]:
+        """KRW for one unit of foreign money until the broker tells; raises `SettingsError`."""
+        if self.risk is None:
+            raise SettingsError([MISSING["risk"]])
+        return {Currency.USD: self.risk.usd_krw}
 
     @property
     def strategy_slots(self) -> tuple[StrategySlot, ...]:
@@ -248,7 +265,15 @@ def missing_credentials(settings: Settings, *, hts_id: bool = True) -> list[str]
 
 def missing_for_real(settings: Settings) -> list[str]:
     """What real trading still needs, one line each, in Korean and English."""
-    return _lines(name for name in MISSING if not getattr(settings, name))
+    lines = _lines(name for name in MISSING if not getattr(settings, name))
+    if settings.risk is not None:
+        lines += [_limit_line(name) for name in settings.risk.not_chosen()]
+    return lines
+
+
+def _limit_line(name: str) -> str:
+    fault = LIMIT_NOT_CHOSEN
+    return f"risk.{name}: {fault.problem} → {fault.fix}"
 
 
 def _lines(names: Iterable[str]) -> list[str]:

@@ -27,8 +27,10 @@ from daemon.core.calendar import (
     half_day,
 )
 from daemon.core.costs import KIS_ONLINE, BrokerTariff, Listing, Security
-from daemon.core.risk import RiskLimits
+from daemon.core.events import TradingState
+from daemon.core.limits import RiskLimits
 from daemon.core.steps import STEPPED_REGIONS
+from daemon.core.switch import SwitchPolicy
 from daemon.core.values import (
     BOOK,
     TRADES,
@@ -89,6 +91,8 @@ def _korean(value: str) -> InstrumentId:
 
 
 KoreanInstrument = Annotated[str, AfterValidator(_korean)]
+Instruments = Annotated[frozenset[Instrument], BeforeValidator(_split)]
+Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[Decimal, Field(ge=0, le=Decimal("0.05"), allow_inf_nan=False)]
 """A part of an amount: 0.0001 is 0.01 %. More than 5 % is a percentage by mistake."""
@@ -122,17 +126,69 @@ class StrategySettings(Section):
 
 
 class RiskSettings(Section):
-    """The limits of `core.risk`; amounts in KRW, `price_collar` a fraction of the last price."""
+    """The limits of `core.limits`, each explained in docs/risk.md; amounts in KRW.
+
+    What has a default is limited without being named; real trading wants every one of `EXPLICIT`
+    chosen by the person whose money it is. `null`, where it is allowed, limits nothing. `usd_krw`
+    values dollars until the broker tells its own rate.
+    """
 
     max_order_quantity: int = Field(ge=1)
     max_order_notional: Amount
     max_position_notional: Amount
     price_collar: Decimal = Field(gt=0, le=Decimal("0.3"))
     max_orders_per_minute: int = Field(ge=1)
+    max_strategy_exposure: Amount | None = Decimal(20_000_000)
+    max_account_exposure: Amount | None = Decimal(50_000_000)
+    max_open_orders: Count | None = 100
+    max_strategy_open_orders: Count | None = 50
+    max_orders_per_second: Count | None = 10
+    max_orders_per_day: Count | None = 5_000
+    max_cancels_per_second: Count | None = 10
+    max_cancels_per_minute: Count | None = 120
+    max_cancels_per_day: Count | None = 5_000
+    max_price_age_seconds: Count | None = 180
+    duplicate_window_seconds: int = Field(default=1, ge=0, le=3_600)
+    reentry_cooldown_seconds: int = Field(default=60, ge=0, le=86_400)
+    max_daily_loss: Amount | None = Decimal(1_000_000)
+    max_drawdown: Amount | None = Decimal(2_000_000)
+    allowed: Instruments = frozenset()
+    denied: Instruments = frozenset()
+    usd_krw: Amount = Decimal(1_500)
 
     def limits(self) -> RiskLimits:
         """As the core knows them."""
-        return RiskLimits(**dict(self))
+        return RiskLimits(**{key: value for key, value in self if key != "usd_krw"})
+
+    def not_chosen(self) -> list[str]:
+        """The limits that real trading wants to be chosen, and nobody has."""
+        return [name for name in EXPLICIT if name not in self.model_fields_set]
+
+
+EXPLICIT = (
+    *("max_order_quantity", "max_order_notional", "max_position_notional", "price_collar"),
+    *("max_orders_per_minute", "max_account_exposure", "max_orders_per_day", "max_open_orders"),
+    *("max_price_age_seconds", "max_daily_loss", "max_drawdown"),
+)
+"""The limits without which nobody should trade real money on somebody else's figures."""
+
+
+class KillSwitchSettings(Section):
+    """How the kill switch acts; see `core.switch.SwitchPolicy` and docs/risk.md."""
+
+    on_loss: Literal["reduce_only", "halted"] = "reduce_only"
+    halt_cancels: bool = True
+    sell_at_market: bool = False
+    chase_seconds: float = Field(default=3.0, ge=0.5, le=600)
+
+    def policy(self) -> SwitchPolicy:
+        """As the core knows it."""
+        return SwitchPolicy(
+            on_loss=TradingState(self.on_loss),
+            halt_cancels=self.halt_cancels,
+            sell_at_market=self.sell_at_market,
+            chase_seconds=self.chase_seconds,
+        )
 
 
 class SimSettings(Section):

@@ -93,6 +93,13 @@ MISSING = {
 }
 """The faults of what real trading needs and nobody gave."""
 
+LIMIT_NOT_CHOSEN = Fault(
+    "risk",
+    "default",
+    "실전에서는 이 한도를 직접 정해야 합니다 / real trading wants this limit chosen by you",
+    "write it in the `risk:` section of config/real.yaml (docs/risk.md)",
+)
+
 
 class _Loader(yaml.SafeLoader):
     """YAML without numbers: `000660` stays a code and `0.1` an exact decimal, as written."""

@@ -192,7 +192,10 @@ class StrategyContext(Protocol):
         """Move the whole open quantity to another price."""
 
     async def cancel(self, *order_ids: OrderId) -> tuple[Order, ...]:
-        """Ask the broker to cancel the open rest; the confirmation comes as an event."""
+        """Ask the broker to cancel the open rest; the confirmation comes as an event.
+
+        Raises `TryLater` when the strategies cancel more often than the settings allow.
+        """
 
 
 class Strategy(ABC):

@@ -16,8 +16,8 @@ from daemon.core.events import (
     OrderSent,
     TimeInForce,
 )
+from daemon.core.limits import RiskLimits
 from daemon.core.portfolio import Portfolio
-from daemon.core.risk import RiskLimits
 from daemon.core.values import (
     AccountId,
     BrokerRef,

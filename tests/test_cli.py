@@ -21,6 +21,8 @@ import us_trading_launcher
 from daemon import cli, log
 from daemon.config import Settings
 from daemon.core.errors import AlreadyRunning, NeedsOperator
+from daemon.core.events import Actor, TradingState
+from daemon.core.switch import Command
 from daemon.core.values import Region
 from tests.test_account_check import FakeSession
 from tests.test_log import restored
@@ -39,12 +41,24 @@ class StandIn:
         self.settings = settings
         self.options = options
         self.aborted = asyncio.Event()
+        self.commands: list[Command] = []
+        self.commanded = asyncio.Event()
         StandIn.made.append(self)
 
     def abort(self) -> None:
         self.aborted.set()
 
+    def execute(self, command: Command) -> None:
+        self.commands.append(command)
+        self.commanded.set()
+
     async def run(self, stop: asyncio.Event) -> int:
+        if StandIn.ending == 98:
+            for number in (signal.SIGUSR1, signal.SIGUSR2):
+                self.commanded.clear()
+                os.kill(os.getpid(), number)
+                await self.commanded.wait()
+            return 0
         if isinstance(StandIn.ending, BaseException):
             raise StandIn.ending
         if StandIn.ending == 99:
@@ -227,6 +241,16 @@ def test_wrong_settings_are_told_and_nothing_starts(capsys: pytest.CaptureFixtur
 def test_every_ending_has_its_exit_code(ending: BaseException | int, code: int) -> None:
     StandIn.ending = ending
     assert auto_trading_launcher.main(["--log-level", "critical"]) == code
+
+
+def test_a_signal_moves_the_kill_switch() -> None:
+    StandIn.ending = 98
+    assert auto_trading_launcher.main(["--log-level", "critical"]) == cli.EXIT_OK
+    moves = [(each.state, each.who) for each in StandIn.made[-1].commands]
+    assert moves == [
+        (TradingState.HALTED, Actor.SIGNAL),
+        (TradingState.FLATTENING, Actor.SIGNAL),
+    ]
 
 
 def test_words_on_the_way_out_hold_no_secret(capsys: pytest.CaptureFixture[str]) -> None:

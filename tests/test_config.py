@@ -32,6 +32,12 @@ risk:
   max_position_notional: 1000000
   price_collar: 0.03
   max_orders_per_minute: 10
+  max_account_exposure: 3000000
+  max_open_orders: 20
+  max_orders_per_day: 200
+  max_price_age_seconds: 180
+  max_daily_loss: 100000
+  max_drawdown: 200000
 """
 KEYS = {
     "KIS_APP_KEY": KEY,
@@ -308,6 +314,11 @@ def test_what_real_trading_lacks_is_listed_in_both_languages(root: Path) -> None
     assert all("→" in line and " / " in line for line in lines)
     write(root, "config/real.yaml", RISK + "armed: true")
     assert missing_for_real(load(root, "real", KEYS)) == []
+    left_out = RISK.replace("  max_daily_loss: 100000\n", "")
+    write(root, "config/real.yaml", left_out + "armed: true")
+    [line] = missing_for_real(load(root, "real", KEYS))
+    assert line.startswith("risk.max_daily_loss: ")
+    assert " / " in line
     assert len(missing_credentials(load(root, "virtual"))) == 4
     assert len(missing_credentials(load(root, "virtual"), hts_id=False)) == 3
 

@@ -5,7 +5,7 @@ here and a member of `Event`; the journal writes it without further help.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -21,6 +21,8 @@ from daemon.core.values import (
     StrategyId,
     region_of,
 )
+
+NO_ORDER = OrderId("")
 
 
 class OrderKind(StrEnum):
@@ -243,14 +245,16 @@ class AccountReported:
     """The broker's books, complete, as adopted by ours.
 
     `cash` is trade-date cash by currency: what is left once every trade made so far has settled.
-    A currency that is not told of counts as none of it. Recorded when the journal is first opened
-    on an account, and when an operator accepts the broker's books after a discrepancy.
+    A currency that is not told of counts as none of it. `rates` are KRW for one unit, as far as
+    the broker tells. Recorded when the journal is first opened on an account, and when an
+    operator accepts the broker's books after a discrepancy.
     """
 
     account: AccountId
     cash: Mapping[Currency, Decimal]
     holdings: tuple[Holding, ...]
     at: datetime
+    rates: Mapping[Currency, Decimal] = field(default_factory=dict)
 
     def cash_of(self, currency: Currency) -> Decimal:
         """Trade-date cash in one currency."""
@@ -306,9 +310,96 @@ class DiscrepancyCleared:
     at: datetime
 
 
+class TradingState(StrEnum):
+    """What the kill switch lets pass. Cancels always do."""
+
+    RUNNING = "running"
+    REDUCE_ONLY = "reduce_only"
+    """Only orders that make a position smaller."""
+
+    HALTED = "halted"
+    """No new order."""
+
+    FLATTENING = "flattening"
+    """No new order but the switch's own, which sell everything."""
+
+
+class Actor(StrEnum):
+    """Who moved the kill switch. `RISK` and `SWITCH` are the daemon itself."""
+
+    OPERATOR = "operator"
+    FILE = "file"
+    SIGNAL = "signal"
+    RISK = "risk"
+    SWITCH = "switch"
+
+    @property
+    def is_person(self) -> bool:
+        """Whether a person decided it: only that may loosen anything."""
+        return self in (Actor.OPERATOR, Actor.FILE, Actor.SIGNAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingStateChanged:
+    """The kill switch moved. It stays there over restarts until it is moved again."""
+
+    state: TradingState
+    who: Actor
+    reason: str
+    at: datetime
+
+
+class LeftCause(StrEnum):
+    """Why an order is still open, or shares are still held, in an emergency."""
+
+    UNDER_WAY = "under_way"
+    MARKET_CLOSED = "market_closed"
+    INSTRUMENT_HALTED = "instrument_halted"
+    NO_PRICE = "no_price"
+    IN_DOUBT = "in_doubt"
+    REFUSED = "refused"
+    DENIED = "denied"
+    UNKNOWN_SHARES = "unknown_shares"
+    GATE_CLOSED = "gate_closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What could not be closed yet: so many shares, of an open order or, with `order` empty, of a
+    holding."""
+
+    instrument: InstrumentId
+    quantity: int
+    cause: LeftCause
+    detail: str
+    order: OrderId = NO_ORDER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmergencyReported:
+    """How far the kill switch has come, by the broker's own answers. `left` is empty when done."""
+
+    state: TradingState
+    left: tuple[Left, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfitMarked:
+    """What losses are measured from: the profit, in KRW, the day began with, and its peak.
+
+    Profit is realised and unrealised, less costs, since the journal began.
+    """
+
+    day: date
+    start: Decimal
+    peak: Decimal
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingHalted:
-    """New orders are closed until `TradingResumed`; cancels still pass."""
+    """Written by earlier versions: as `TradingStateChanged` to `HALTED`."""
 
     reason: str
     at: datetime
@@ -316,7 +407,7 @@ class TradingHalted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingResumed:
-    """An operator opened the gate again."""
+    """Written by earlier versions: as `TradingStateChanged` to `RUNNING`."""
 
     reason: str
     at: datetime
@@ -367,4 +458,7 @@ Event = (
     | TradingResumed
     | TradingArmed
     | JobDone
+    | TradingStateChanged
+    | EmergencyReported
+    | ProfitMarked
 )

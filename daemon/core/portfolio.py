@@ -1,16 +1,17 @@
 """What we own and what we have asked for: the fold of all facts."""
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
 from daemon.core import orders as order_life
+from daemon.core.activity import Activity
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
     AccountReported,
+    CancelSent,
     CostsCharged,
     DiscrepancyCleared,
     DiscrepancyFound,
@@ -24,9 +25,12 @@ from daemon.core.events import (
     OrderFilled,
     OrderRepriced,
     OrderSent,
+    ProfitMarked,
     TradingArmed,
     TradingHalted,
     TradingResumed,
+    TradingState,
+    TradingStateChanged,
 )
 from daemon.core.orders import Order
 from daemon.core.values import (
@@ -40,8 +44,6 @@ from daemon.core.values import (
     region_of,
 )
 from daemon.core.zones import local_date
-
-RECENT_SENDS_LIMIT = 10_000
 
 OrderKey = tuple[Region, date, str]
 """What tells an account's orders apart at the broker: region, the region's date, and number."""
@@ -112,28 +114,40 @@ class PortfolioView(Protocol):
     @property
     def opened(self) -> bool: ...
     @property
+    def costs(self) -> Mapping[Currency, Decimal]: ...
+    @property
+    def state(self) -> TradingState: ...
+    @property
+    def state_reason(self) -> str: ...
+    @property
     def halted(self) -> str: ...
     @property
     def armed(self) -> bool: ...
     @property
     def discrepancies(self) -> Mapping[str, DiscrepancyFound]: ...
     @property
-    def recent_sends(self) -> Iterable[datetime]: ...
+    def activity(self) -> Activity: ...
+    @property
+    def profit_mark(self) -> ProfitMarked | None: ...
     @property
     def external(self) -> Mapping[OrderKey, ExternalOrderSeen]: ...
     def cash_of(self, currency: Currency) -> Decimal: ...
     def traded_of(self, currency: Currency) -> Decimal: ...
     def charged_of(self, currency: Currency) -> Decimal: ...
     def open_orders(self) -> list[Order]: ...
+    def orders_since(self, at: datetime) -> list[Order]: ...
     def find(self, key: OrderKey) -> Order | None: ...
     def position(self, instrument: InstrumentId) -> Position: ...
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position: ...
     def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int: ...
+    def owned(self) -> Mapping[tuple[StrategyId, InstrumentId], Position]: ...
 
 
 class Portfolio:
     """One account's orders, positions and cash by currency.
 
+    `costs` is all there ever were, by currency. `state` is where the kill switch is; `halted` says
+    why, where it lets no order pass.
     The core's one mutable object. Only the ledger calls `apply`; everybody else reads.
     """
 
@@ -142,12 +156,16 @@ class Portfolio:
         self.positions: dict[InstrumentId, Position] = {}
         self.cash: dict[Currency, Decimal] = {}
         self.opened = False
+        self.costs: dict[Currency, Decimal] = {}
+        self.state = TradingState.RUNNING
+        self.state_reason = ""
         self.halted = ""
+        self.profit_mark: ProfitMarked | None = None
+        self.activity = Activity()
         self.armed = False
         self.jobs_done: set[tuple[str, date]] = set()
         self.discrepancies: dict[str, DiscrepancyFound] = {}
         self.external: dict[OrderKey, ExternalOrderSeen] = {}
-        self.recent_sends: deque[datetime] = deque(maxlen=RECENT_SENDS_LIMIT)
         self._traded: dict[Currency, Decimal] = {}
         self._charged: dict[Currency, Decimal] = {}
         self._traded_on: dict[Currency, date] = {}
@@ -170,6 +188,19 @@ class Portfolio:
     def open_orders(self) -> list[Order]:
         """Orders that are, or may be, alive at the broker, oldest first."""
         return list(self._open.values())
+
+    def orders_since(self, at: datetime) -> list[Order]:
+        """Orders created after `at`, newest first."""
+        found = []
+        for order in reversed(self.orders.values()):
+            if order.created_at <= at:
+                break
+            found.append(order)
+        return found
+
+    def owned(self) -> Mapping[tuple[StrategyId, InstrumentId], Position]:
+        """What each strategy traded, by strategy and instrument; flat positions included."""
+        return self._by_strategy
 
     def position(self, instrument: InstrumentId) -> Position:
         """The account's position; flat when nothing was ever traded."""
@@ -216,34 +247,55 @@ class Portfolio:
             case AccountReported():
                 self._adopt(event)
             case CostsCharged():
-                self._pay(event.currency, event.amount)
-                self._charged[event.currency] = self.charged_of(event.currency) + event.amount
+                self._charge(event)
             case ExternalOrderSeen():
                 self.external[event.region, event.day, event.number] = event
             case DiscrepancyFound():
                 self.discrepancies[event.subject] = event
             case DiscrepancyCleared():
                 self.discrepancies.pop(event.subject, None)
-            case TradingHalted():
-                self.halted = event.reason
-            case TradingResumed():
-                self.halted = ""
+            case TradingHalted() | TradingResumed() | TradingStateChanged():
+                self._switch(event)
+            case ProfitMarked():
+                self.profit_mark = event
             case TradingArmed():
                 self.armed = True
             case JobDone():
                 self.jobs_done.add((event.job, event.day))
+            case _:
+                pass
+
+    def _charge(self, costs: CostsCharged) -> None:
+        currency, amount = costs.currency, costs.amount
+        self._pay(currency, amount)
+        self._charged[currency] = self.charged_of(currency) + amount
+        self.costs[currency] = self.costs.get(currency, Decimal(0)) + amount
+
+    def _switch(self, event: TradingHalted | TradingResumed | TradingStateChanged) -> None:
+        match event:
+            case TradingHalted():
+                self.state = TradingState.HALTED
+            case TradingResumed():
+                self.state = TradingState.RUNNING
+            case TradingStateChanged():
+                self.state = event.state
+        self.state_reason = event.reason
+        passes = self.state in (TradingState.RUNNING, TradingState.REDUCE_ONLY)
+        self.halted = "" if passes else event.reason or self.state.value
 
     def _apply_order(self, event: OrderEvent) -> None:
         order = _after(self.orders.get(event.order), event)
         self._keep(order)
         match event:
             case OrderFilled():
-                self._fill(order, event.fill)
+                self._fill(order, event)
                 self._count_traded(event)
             case OrderRepriced():
                 self._reprice(order, event.amount)
             case OrderSent() | ModifySent():
-                self.recent_sends.append(event.at)
+                self.activity.orders.add(event.at)
+            case CancelSent():
+                self.activity.cancels.add(event.at)
             case _:
                 pass
 
@@ -256,11 +308,17 @@ class Portfolio:
         else:
             self._open.pop(order.id, None)
 
-    def _fill(self, order: Order, fill: Fill) -> None:
+    def _fill(self, order: Order, event: OrderFilled) -> None:
+        fill = event.fill
         instrument = fill.instrument
         self.positions[instrument] = self.position(instrument).apply(fill)
         key = (order.intent.strategy, instrument)
-        self._by_strategy[key] = self.strategy_position(*key).apply(fill)
+        before = self.strategy_position(*key)
+        self._by_strategy[key] = before.apply(fill)
+        # By price: shares that no strategy had bought would pass for profit.
+        worse = fill.notional * max(before.quantity, 0) < before.cost * fill.quantity
+        if fill.side is Side.SELL and worse:
+            self.activity.losing_exits[key] = event.at
         self._pay(currency_of(instrument), fill.side.sign * fill.notional)
 
     def _pay(self, currency: Currency, amount: Decimal) -> None:

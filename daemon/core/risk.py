@@ -1,57 +1,20 @@
 """Permission to trade: every intent passes here, and only `Approved` can be executed."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple
 
-from daemon.core.events import OrderIntent, OrderKind
+from daemon.core.events import OrderIntent, OrderKind, TradingState
+from daemon.core.exposure import Exposure, committed_price
+from daemon.core.limits import WON_ONLY, PriceView, Rates, RiskLimits, Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.steps import STEPPED_REGIONS, is_accepted_price
-from daemon.core.values import (
-    Currency,
-    InstrumentId,
-    OrderId,
-    Side,
-    StrategyId,
-    currency_of,
-    region_of,
-)
+from daemon.core.values import InstrumentId, Side, currency_of, region_of
 
-
-class Rule(StrEnum):
-    """Which limit a refusal came from; stable names for logs and reports."""
-
-    GATE_CLOSED = "gate_closed"
-    NO_PRICE = "no_price"
-    PRICE_STEP = "price_step"
-    PRICE_COLLAR = "price_collar"
-    ORDER_QUANTITY = "order_quantity"
-    ORDER_NOTIONAL = "order_notional"
-    POSITION_NOTIONAL = "position_notional"
-    CASH = "cash"
-    HOLDING = "holding"
-    ORDERS_PER_MINUTE = "orders_per_minute"
-    IN_DOUBT = "in_doubt"
-    MARKET = "market"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiskLimits:
-    """What one account may do.
-
-    Amounts in the instrument's currency (KRW for KRX); `price_collar` is the greatest distance
-    of a limit price from the last price, as a fraction: 0.05 is five percent.
-    """
-
-    max_order_quantity: int
-    max_order_notional: Decimal
-    max_position_notional: Decimal
-    price_collar: Decimal
-    max_orders_per_minute: int
+SECOND, MINUTE = 1.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,54 +33,34 @@ class Denied:
     detail: str
 
 
-class PriceView(Protocol):
-    """What is known of prices, `None` where nothing is."""
+class Problem(NamedTuple):
+    """A rule that is broken, and the figures."""
 
-    def last_price(self, instrument: InstrumentId) -> Decimal | None:
-        """The last trade."""
-
-    def upper_limit(self, instrument: InstrumentId) -> Decimal | None:
-        """The highest price of the day: what a market order may cost."""
-
-    def is_fund(self, instrument: InstrumentId) -> bool:
-        """Whether the price steps of ETF and ETN apply."""
+    rule: Rule
+    detail: str
 
 
-@dataclass(slots=True)
-class _Exposure:
-    """What the account would owe and own if everything open, and all approved so far, filled.
+class _Case(NamedTuple):
+    """One order before the judge. `price` is the most a share can cost, or what it is sold for."""
 
-    `dearest` is the most that any of the buys may cost a share: trading there makes all of the
-    position worth as much. `unpriced` is an open buy whose cost nobody can tell.
-    """
+    intent: OrderIntent
+    portfolio: PortfolioView
+    exposure: Exposure
+    quotes: PriceView
+    limits: RiskLimits
+    now: datetime
+    urgent: bool
 
-    cash: dict[Currency, Decimal]
-    bought: dict[InstrumentId, int]
-    sellable: dict[InstrumentId, int]
-    sends: int
-    dearest: dict[InstrumentId, Decimal] = field(default_factory=dict)
-    own_sales: dict[tuple[StrategyId, InstrumentId], int] = field(default_factory=dict)
-    unpriced: OrderId | None = None
+    @property
+    def last(self) -> Decimal | None:
+        return self.quotes.last_price(self.intent.instrument)
 
-    def add_purchase(self, instrument: InstrumentId, quantity: int, price: Decimal) -> None:
-        """Count shares that may be bought at up to `price`."""
-        currency = currency_of(instrument)
-        self.cash[currency] = self.cash_of(currency) - price * quantity
-        self.bought[instrument] = self.bought.get(instrument, 0) + quantity
-        self.dearest[instrument] = max(price, self.dearest.get(instrument, price))
+    @property
+    def price(self) -> Decimal | None:
+        return worst_price(self.intent, self.quotes)
 
-    def cash_of(self, currency: Currency) -> Decimal:
-        """What may still be spent in one currency."""
-        return self.cash.get(currency, Decimal(0))
 
-    def add_sale(self, intent: OrderIntent, quantity: int) -> None:
-        """Count shares a strategy has on sale."""
-        key = (intent.strategy, intent.instrument)
-        self.own_sales[key] = self.own_sales.get(key, 0) + quantity
-
-    def shares(self, portfolio: PortfolioView, instrument: InstrumentId) -> int:
-        """What would be held once every buy filled."""
-        return portfolio.position(instrument).quantity + self.bought.get(instrument, 0)
+_Judge = Callable[[_Case], Problem | None]
 
 
 def check(
@@ -127,74 +70,39 @@ def check(
     quotes: PriceView,
     limits: RiskLimits,
     now: datetime,
+    rates: Rates = WON_ONLY,
+    urgent: bool = False,
 ) -> tuple[Approved | Denied, ...]:
     """Judge a batch as a whole, in order: each answer counts all approved before it.
 
-    No approved batch breaks a limit even if all of it fills.
+    No approved batch breaks a limit even if all of it fills. `urgent` is for the sales of the kill
+    switch: they keep every rule about what can be done, and none about how much or how often.
     """
-    exposure = _exposure(portfolio, quotes, now)
+    exposure = Exposure(portfolio, quotes, rates, now)
     answers: list[Approved | Denied] = []
     for intent in intents:
-        denial = _first_denial(intent, portfolio, exposure, quotes, limits)
-        if denial is not None:
-            answers.append(denial)
+        case = _Case(intent, portfolio, exposure, quotes, limits, now, urgent)
+        problem = _first_problem(case)
+        if problem is not None:
+            answers.append(Denied(intent=intent, rule=problem.rule, detail=problem.detail))
             continue
-        if intent.side is Side.BUY:
-            price = _worst_price(intent, quotes)
-            assert price is not None, "a buy without any price was approved"
-            exposure.add_purchase(intent.instrument, intent.quantity, price)
-        else:
-            held = _sellable(exposure, portfolio, intent.instrument)
-            exposure.sellable[intent.instrument] = held - intent.quantity
-            exposure.add_sale(intent, intent.quantity)
-        exposure.sends += 1
+        price = case.price
+        assert price is not None, "an order without any price was approved"
+        exposure.add(intent, price)
         answers.append(Approved(intent))
     return tuple(answers)
 
 
-def _exposure(portfolio: PortfolioView, quotes: PriceView, now: datetime) -> _Exposure:
-    """Everything sent, unknown or waiting counts as if it were going to fill."""
-    exposure = _Exposure(
-        cash=dict(portfolio.cash),
-        bought={},
-        sellable={},
-        sends=_sends(portfolio.recent_sends, now),
-    )
-    for order in portfolio.open_orders():
-        instrument = order.intent.instrument
-        if order.state is OrderState.CREATED:
-            exposure.sends += 1
-        if order.intent.side is Side.BUY:
-            price = _committed_price(order, quotes)
-            if price is None:
-                exposure.unpriced = order.id
-                continue
-            exposure.add_purchase(instrument, order.remaining, price)
-        else:
-            held = _sellable(exposure, portfolio, instrument)
-            exposure.sellable[instrument] = held - order.remaining
-            exposure.add_sale(order.intent, order.remaining)
-    return exposure
+def _first_problem(case: _Case) -> Problem | None:
+    assert not case.urgent or case.intent.side is Side.SELL, "only sales are urgent"
+    for judge in _URGENT if case.urgent else _ORDERLY:
+        problem = judge(case)
+        if problem is not None:
+            return problem
+    return None
 
 
-def _committed_price(order: Order, quotes: PriceView) -> Decimal | None:
-    """The most an open buy can cost a share, a new price under way included."""
-    if order.limit is not None:
-        return max(order.limit, order.asked_limit or order.limit)
-    return quotes.upper_limit(order.intent.instrument)
-
-
-def _sends(recent: Iterable[datetime], now: datetime) -> int:
-    since = now - timedelta(minutes=1)
-    return sum(1 for at in recent if at > since)
-
-
-def _sellable(exposure: _Exposure, portfolio: PortfolioView, instrument: InstrumentId) -> int:
-    held = exposure.sellable.get(instrument)
-    return portfolio.position(instrument).quantity if held is None else held
-
-
-def _worst_price(intent: OrderIntent, quotes: PriceView) -> Decimal | None:
+def worst_price(intent: OrderIntent, quotes: PriceView) -> Decimal | None:
     """The most a buy can cost a share: its limit, or the day's upper limit at market.
 
     KIS reserves a market buy at the upper limit (measured: price 1,252 reserved 1,627). A sale
@@ -207,47 +115,15 @@ def _worst_price(intent: OrderIntent, quotes: PriceView) -> Decimal | None:
     return quotes.last_price(intent.instrument)
 
 
-def _first_denial(
-    intent: OrderIntent,
-    portfolio: PortfolioView,
-    exposure: _Exposure,
-    quotes: PriceView,
-    limits: RiskLimits,
-) -> Denied | None:
-    def deny(rule: Rule, detail: str) -> Denied:
-        return Denied(intent=intent, rule=rule, detail=detail)
-
-    untraded = market_problem(intent.instrument)
-    if untraded:
-        return deny(Rule.MARKET, untraded)
-    uncertain = doubted(portfolio.open_orders(), intent)
-    if uncertain is not None:
-        return deny(Rule.IN_DOUBT, f"order {uncertain.id} on this instrument has no known outcome")
-    last = quotes.last_price(intent.instrument)
-    price = _worst_price(intent, quotes)
-    if last is None or price is None:
-        return deny(Rule.NO_PRICE, "the instrument's last price or limit of the day is not known")
-    if intent.side is Side.BUY and exposure.unpriced is not None:
-        return deny(Rule.NO_PRICE, f"nobody can tell yet what order {exposure.unpriced} will cost")
-    if exposure.sends >= limits.max_orders_per_minute:
-        return deny(
-            Rule.ORDERS_PER_MINUTE,
-            f"{exposure.sends} orders in the last minute, {limits.max_orders_per_minute} allowed",
-        )
-    if intent.quantity > limits.max_order_quantity:
-        return deny(
-            Rule.ORDER_QUANTITY,
-            f"{intent.quantity} shares, {limits.max_order_quantity} allowed an order",
-        )
-    problem: _Problem | None = None
-    if intent.limit is not None:
-        problem = _price_problem(intent.limit, intent.instrument, last, quotes, limits)
-    if problem is None and intent.side is Side.BUY:
-        value = max(price, last, exposure.dearest.get(intent.instrument, price))
-        problem = _purchase_problem(intent, value, price, portfolio, exposure, limits)
-    elif problem is None:
-        problem = _sale_problem(intent, price, portfolio, exposure, limits)
-    return deny(*problem) if problem is not None else None
+def state_problem(intent: OrderIntent, state: TradingState, reason: str) -> Problem | None:
+    """What the kill switch has against an order that is not its own."""
+    if state is TradingState.RUNNING:
+        return None
+    if state is not TradingState.REDUCE_ONLY:
+        return Problem(Rule.HALTED, f"trading is {state}: {reason}")
+    if intent.side is Side.BUY:
+        return Problem(Rule.REDUCE_ONLY, f"only sales may leave: {reason}")
+    return None
 
 
 def doubted(open_orders: Iterable[Order], intent: OrderIntent) -> Order | None:
@@ -270,81 +146,28 @@ def market_problem(instrument: InstrumentId) -> str:
     return f"the price steps of {region} are not known: only KR and US can be traded"
 
 
-_Problem = tuple[Rule, str]
-
-
-def _price_problem(
-    limit: Decimal,
-    instrument: InstrumentId,
-    last: Decimal,
-    quotes: PriceView,
-    limits: RiskLimits,
-) -> _Problem | None:
-    if not is_accepted_price(instrument, limit, fund=quotes.is_fund(instrument)):
-        told = f"{limit} {currency_of(instrument)}"
-        return Rule.PRICE_STEP, f"{told} is not a multiple of the price step at that price"
-    if abs(limit - last) > last * limits.price_collar:
-        return (
-            Rule.PRICE_COLLAR,
-            f"limit {limit} is more than {limits.price_collar:%} from the last price {last}",
-        )
-    return None
-
-
-def _notional_problem(notional: Decimal, limits: RiskLimits) -> _Problem | None:
-    if notional > limits.max_order_notional:
-        return Rule.ORDER_NOTIONAL, f"{notional} is over {limits.max_order_notional} an order"
-    return None
-
-
-def _position_problem(value: Decimal, limits: RiskLimits) -> _Problem | None:
-    if value > limits.max_position_notional:
-        return (
-            Rule.POSITION_NOTIONAL,
-            f"the position would be worth {value}, {limits.max_position_notional} allowed",
-        )
-    return None
-
-
-def _purchase_problem(
-    intent: OrderIntent,
-    value: Decimal,
-    price: Decimal,
-    portfolio: PortfolioView,
-    exposure: _Exposure,
-    limits: RiskLimits,
-) -> _Problem | None:
-    """`value` is what a share is worth for limits, `price` what it may cost at most."""
-    cost = price * intent.quantity
-    free = exposure.cash_of(currency_of(intent.instrument))
-    if cost > free:
-        return Rule.CASH, f"{cost} to pay, {free} free"
-    shares = exposure.shares(portfolio, intent.instrument) + intent.quantity
-    return _notional_problem(cost, limits) or _position_problem(shares * value, limits)
-
-
-def _sale_problem(
-    intent: OrderIntent,
-    price: Decimal,
-    portfolio: PortfolioView,
-    exposure: _Exposure,
-    limits: RiskLimits,
-) -> _Problem | None:
-    held = _sellable(exposure, portfolio, intent.instrument)
-    if intent.quantity > held:
-        return Rule.HOLDING, f"{intent.quantity} shares to sell, {held} held and not on sale"
-    # What no strategy bought may be sold by any; what another bought is the other's alone.
-    key = (intent.strategy, intent.instrument)
-    free = portfolio.position(intent.instrument).quantity - exposure.own_sales.get(key, 0)
-    free -= portfolio.held_by_others(*key)
-    if intent.quantity > free:
-        return Rule.HOLDING, f"{intent.quantity} shares to sell, {free} not of other strategies"
-    return _notional_problem(price * intent.quantity, limits)
-
-
 def denied_by_gate(intents: Sequence[OrderIntent], reason: str) -> tuple[Denied, ...]:
     """Refuse a whole batch because trading is closed, saying why."""
     return tuple(Denied(intent=each, rule=Rule.GATE_CLOSED, detail=reason) for each in intents)
+
+
+def cancel_problem(
+    wanted: int, portfolio: PortfolioView, *, limits: RiskLimits, now: datetime
+) -> Problem | None:
+    """Whether a strategy cancels too often. Never asked for an operator or the kill switch, and
+    without an answer in an emergency: nothing is kept alive by a limit."""
+    if portfolio.state is not TradingState.RUNNING:
+        return None
+    pace = portfolio.activity.cancels
+    found = (
+        (Rule.CANCELS_PER_SECOND, limits.max_cancels_per_second, pace.within(now, SECOND)),
+        (Rule.CANCELS_PER_MINUTE, limits.max_cancels_per_minute, pace.within(now, MINUTE)),
+        (Rule.CANCELS_PER_DAY, limits.max_cancels_per_day, pace.on_day_of(now)),
+    )
+    for rule, most, sent in found:
+        if most is not None and sent + wanted > most:
+            return Problem(rule, f"{sent} cancels sent and {wanted} wanted, {most} allowed")
+    return None
 
 
 def modification_problem(
@@ -355,32 +178,261 @@ def modification_problem(
     quotes: PriceView,
     limits: RiskLimits,
     now: datetime,
+    rates: Rates = WON_ONLY,
 ) -> Denied | None:
     """Judge a new price for an open order by the same rules; `None` when it may be sent."""
-    intent = order.intent
+    exposure = Exposure(portfolio, quotes, rates, now)
+    case = _Case(order.intent, portfolio, exposure, quotes, limits, now, urgent=False)
+    problem = None
+    for judge in (_traded, _state, _listed, _priceable, _fresh, _pace):
+        problem = problem or judge(case)
+    problem = problem or _new_price_problem(case, order, limit)
+    if problem is None:
+        return None
+    return Denied(intent=order.intent, rule=problem.rule, detail=problem.detail)
 
-    def deny(rule: Rule, detail: str) -> Denied:
-        return Denied(intent=intent, rule=rule, detail=detail)
 
-    last = quotes.last_price(intent.instrument)
+def _new_price_problem(case: _Case, order: Order, limit: Decimal) -> Problem | None:
+    intent, exposure = case.intent, case.exposure
     if intent.kind is not OrderKind.LIMIT or order.limit is None:
-        return deny(Rule.PRICE_STEP, "a market order has no price")
-    if last is None:
-        return deny(Rule.NO_PRICE, "no price of this instrument is known yet")
-    sends = _sends(portfolio.recent_sends, now)
-    if sends >= limits.max_orders_per_minute:
+        return Problem(Rule.PRICE_STEP, "a market order has no price")
+    problem = _price_problem(case, limit) or _notional_problem(case, limit * order.remaining)
+    if problem is not None or intent.side is Side.SELL:
+        return problem
+    committed = committed_price(order, case.quotes) or order.limit
+    more = max(limit - committed, Decimal(0)) * order.remaining
+    free = exposure.cash(currency_of(intent.instrument))
+    if more > max(free, Decimal(0)):
+        return Problem(Rule.CASH, f"{more} more to pay, {free} free")
+    return _worth_problem(case, 0, limit)
+
+
+def _traded(case: _Case) -> Problem | None:
+    untraded = market_problem(case.intent.instrument)
+    return Problem(Rule.MARKET, untraded) if untraded else None
+
+
+def _state(case: _Case) -> Problem | None:
+    if case.urgent:
+        return None
+    return state_problem(case.intent, case.portfolio.state, case.portfolio.state_reason)
+
+
+def _listed(case: _Case) -> Problem | None:
+    instrument, limits = case.intent.instrument, case.limits
+    if instrument in limits.denied:
+        return Problem(Rule.DENIED_INSTRUMENT, f"{instrument} is on the list `denied`")
+    if case.intent.side is Side.BUY and limits.allowed and instrument not in limits.allowed:
+        return Problem(Rule.DENIED_INSTRUMENT, f"{instrument} is not on the list `allowed`")
+    return None
+
+
+def _certain(case: _Case) -> Problem | None:
+    uncertain = doubted(case.portfolio.open_orders(), case.intent)
+    if uncertain is None:
+        return None
+    detail = f"order {uncertain.id} on this instrument has no known outcome"
+    return Problem(Rule.IN_DOUBT, detail)
+
+
+def _priceable(case: _Case) -> Problem | None:
+    if case.last is None or case.price is None:
+        return Problem(
+            Rule.NO_PRICE, "the instrument's last price or limit of the day is not known"
+        )
+    if case.exposure.value(case.intent.instrument, Decimal(1)) is None and not case.urgent:
+        currency = currency_of(case.intent.instrument)
+        return Problem(Rule.EXCHANGE_RATE, f"nobody knows what one {currency} is in KRW")
+    if case.intent.side is Side.BUY and case.exposure.unpriced is not None:
+        unpriced = case.exposure.unpriced
+        return Problem(Rule.NO_PRICE, f"nobody can tell yet what order {unpriced} will cost")
+    return None
+
+
+def _priced(case: _Case) -> Problem | None:
+    limit = case.intent.limit
+    return None if limit is None else _price_problem(case, limit)
+
+
+def _price_problem(case: _Case, limit: Decimal) -> Problem | None:
+    instrument, quotes, last = case.intent.instrument, case.quotes, case.last
+    if not is_accepted_price(instrument, limit, fund=quotes.is_fund(instrument)):
+        told = f"{limit} {currency_of(instrument)}"
+        return Problem(Rule.PRICE_STEP, f"{told} is not a multiple of the price step at that price")
+    upper, lower = quotes.upper_limit(instrument), quotes.lower_limit(instrument)
+    if (upper is not None and limit > upper) or (lower is not None and limit < lower):
+        return Problem(Rule.PRICE_LIMIT, f"limit {limit} is outside the day's {lower} to {upper}")
+    collar = case.limits.price_collar
+    if last is None or abs(limit - last) > last * collar:
+        return Problem(
+            Rule.PRICE_COLLAR, f"limit {limit} is more than {collar:%} from the last price {last}"
+        )
+    return None
+
+
+def _fresh(case: _Case) -> Problem | None:
+    most = case.limits.max_price_age_seconds
+    if most is None or case.intent.side is Side.SELL:
+        return None
+    known = case.quotes.priced_at(case.intent.instrument)
+    if known is None or case.now - known > timedelta(seconds=most):
+        age = "unknown" if known is None else f"{(case.now - known).total_seconds():.1f} s"
+        return Problem(Rule.STALE_PRICE, f"the last price's age is {age}, {most} s allowed")
+    return None
+
+
+def _pace(case: _Case) -> Problem | None:
+    limits, exposure = case.limits, case.exposure
+    sent = exposure.sends(MINUTE)
+    if sent >= limits.max_orders_per_minute:
         allowed = limits.max_orders_per_minute
-        return deny(Rule.ORDERS_PER_MINUTE, f"{sends} orders in the last minute, {allowed} allowed")
-    problem = _price_problem(limit, intent.instrument, last, quotes, limits)
-    problem = problem or _notional_problem(limit * order.remaining, limits)
-    if problem is None and intent.side is Side.BUY:
-        exposure = _exposure(portfolio, quotes, now)
-        more = (limit - order.limit) * order.remaining
-        free = exposure.cash_of(currency_of(intent.instrument))
-        if more > max(free, Decimal(0)):
-            problem = (Rule.CASH, f"{more} more to pay, {free} free")
-        else:
-            shares = exposure.shares(portfolio, intent.instrument)
-            dearest = exposure.dearest.get(intent.instrument, limit)
-            problem = _position_problem(shares * max(limit, last, dearest), limits)
-    return deny(*problem) if problem else None
+        return Problem(
+            Rule.ORDERS_PER_MINUTE, f"{sent} orders in the last minute, {allowed} allowed"
+        )
+    most = limits.max_orders_per_second
+    if most is not None and exposure.sends(SECOND) >= most:
+        sent = exposure.sends(SECOND)
+        return Problem(Rule.ORDERS_PER_SECOND, f"{sent} orders in the last second, {most} allowed")
+    most = limits.max_orders_per_day
+    if most is not None and exposure.sends_of_the_day() >= most:
+        sent = exposure.sends_of_the_day()
+        return Problem(Rule.ORDERS_PER_DAY, f"{sent} orders today, {most} allowed")
+    return None
+
+
+def _few_open(case: _Case) -> Problem | None:
+    limits, exposure, strategy = case.limits, case.exposure, case.intent.strategy
+    most = limits.max_open_orders
+    if most is not None and exposure.open_orders >= most:
+        return Problem(Rule.OPEN_ORDERS, f"{exposure.open_orders} orders are open, {most} allowed")
+    most = limits.max_strategy_open_orders
+    if most is not None and exposure.open_of(strategy) >= most:
+        count = exposure.open_of(strategy)
+        return Problem(
+            Rule.STRATEGY_OPEN_ORDERS, f"{count} orders of {strategy} are open, {most} allowed"
+        )
+    return None
+
+
+def _not_repeated(case: _Case) -> Problem | None:
+    """One that was certainly without effect may be tried again at once."""
+    window = case.limits.duplicate_window_seconds
+    if not window:
+        return None
+    wish = _meaning(case.intent)
+    since = case.now - timedelta(seconds=window)
+    told = [
+        order.intent
+        for order in case.portfolio.orders_since(since)
+        if order.state is not OrderState.REJECTED
+    ]
+    if any(_meaning(each) == wish for each in (*told, *case.exposure.new)):
+        return Problem(Rule.DUPLICATE, f"the same order was made within the last {window} s")
+    return None
+
+
+def _meaning(intent: OrderIntent) -> tuple[object, ...]:
+    return (intent.strategy, intent.instrument, intent.side, intent.quantity, intent.limit)
+
+
+def _cooled_down(case: _Case) -> Problem | None:
+    intent, pause = case.intent, case.limits.reentry_cooldown_seconds
+    lost = case.portfolio.activity.losing_exits.get((intent.strategy, intent.instrument))
+    if not pause or lost is None or intent.side is Side.SELL:
+        return None
+    left = (lost + timedelta(seconds=pause) - case.now).total_seconds()
+    if left > 0:
+        return Problem(
+            Rule.COOL_DOWN, f"{intent.strategy} sold this at a loss: {left:.0f} s of {pause} left"
+        )
+    return None
+
+
+def _small(case: _Case) -> Problem | None:
+    quantity, most = case.intent.quantity, case.limits.max_order_quantity
+    if quantity > most:
+        return Problem(Rule.ORDER_QUANTITY, f"{quantity} shares, {most} allowed an order")
+    return None
+
+
+def _covered(case: _Case) -> Problem | None:
+    """Purchases by cash, sales by shares."""
+    intent, exposure = case.intent, case.exposure
+    if intent.side is Side.BUY:
+        assert case.price is not None, "judged by `_priceable`"
+        cost = case.price * intent.quantity
+        free = exposure.cash(currency_of(intent.instrument))
+        return Problem(Rule.CASH, f"{cost} to pay, {free} free") if cost > free else None
+    held = exposure.sellable(intent.instrument)
+    if intent.quantity > held:
+        return Problem(
+            Rule.HOLDING, f"{intent.quantity} shares to sell, {held} held and not on sale"
+        )
+    free_shares = exposure.sellable_by(intent.strategy, intent.instrument)
+    if intent.quantity > free_shares:
+        return Problem(
+            Rule.HOLDING,
+            f"{intent.quantity} shares to sell, {free_shares} not of other strategies",
+        )
+    return None
+
+
+def _worth_little(case: _Case) -> Problem | None:
+    assert case.price is not None, "judged by `_priceable`"
+    quantity = case.intent.quantity
+    problem = _notional_problem(case, case.price * quantity)
+    if problem is None and case.intent.side is Side.BUY:
+        problem = _worth_problem(case, quantity, case.price)
+    return problem
+
+
+def _notional_problem(case: _Case, amount: Decimal) -> Problem | None:
+    notional = _known(case.exposure.value(case.intent.instrument, amount))
+    most = case.limits.max_order_notional
+    if notional > most:
+        return Problem(Rule.ORDER_NOTIONAL, f"{notional} is over {most} an order")
+    return None
+
+
+def _worth_problem(case: _Case, more: int, price: Decimal) -> Problem | None:
+    """What the position, the strategy and the account would be worth with this purchase."""
+    intent, exposure, limits = case.intent, case.exposure, case.limits
+    instrument = intent.instrument
+    value = _known(exposure.position_worth(instrument, more, price))
+    if value > limits.max_position_notional:
+        return Problem(
+            Rule.POSITION_NOTIONAL,
+            f"the position would be worth {value}, {limits.max_position_notional} allowed",
+        )
+    most = limits.max_strategy_exposure
+    if most is not None:
+        worth = exposure.strategy_worth(intent.strategy, instrument, more, price)
+        problem = _sum_problem(Rule.STRATEGY_EXPOSURE, worth, most)
+        if problem is not None:
+            return problem
+    most = limits.max_account_exposure
+    if most is None:
+        return None
+    return _sum_problem(
+        Rule.ACCOUNT_EXPOSURE, exposure.account_worth(instrument, more, price), most
+    )
+
+
+def _sum_problem(rule: Rule, worth: Decimal | None, most: Decimal) -> Problem | None:
+    if worth is None:
+        return Problem(Rule.EXCHANGE_RATE, "nobody knows what all positions are worth in KRW")
+    if worth > most:
+        return Problem(rule, f"positions would be worth {worth} together, {most} allowed")
+    return None
+
+
+def _known(value: Decimal | None) -> Decimal:
+    assert value is not None, "judged by `_priceable`"
+    return value
+
+
+_ALWAYS: tuple[_Judge, ...] = (_traded, _state, _listed, _certain, _priceable)
+_MODERATE: tuple[_Judge, ...] = (_fresh, _pace, _few_open, _not_repeated, _cooled_down, _small)
+_ORDERLY: tuple[_Judge, ...] = (*_ALWAYS, *_MODERATE, _priced, _covered, _worth_little)
+_URGENT: tuple[_Judge, ...] = (*_ALWAYS, _priced, _covered)
+"""What can be done at all, without what is too much or too often."""

@@ -10,6 +10,7 @@ import structlog
 from daemon.core.events import (
     AccountReported,
     DiscrepancyFound,
+    EmergencyReported,
     Event,
     ExternalOrderSeen,
     OrderCreated,
@@ -19,11 +20,13 @@ from daemon.core.events import (
     OrderRejected,
     OrderSent,
     TradingHalted,
+    TradingStateChanged,
 )
 from daemon.core.portfolio import PortfolioView
 
 _LEVELS: dict[type[Event], int] = {
     OrderSent: logging.DEBUG,
+    TradingStateChanged: logging.WARNING,
     ExternalOrderSeen: logging.WARNING,
     OrderRejected: logging.WARNING,
     TradingHalted: logging.WARNING,
@@ -79,6 +82,15 @@ def _plain(event: Event) -> dict[str, Any]:
             "limit": intent.limit,
             "time_in_force": intent.time_in_force,
             "reason": intent.reason,
+        }
+    if isinstance(event, EmergencyReported):
+        return {
+            "state": event.state,
+            "done": not event.left,
+            "left": [
+                f"{each.quantity} of {each.instrument}: {each.cause} ({each.detail})"
+                for each in event.left
+            ],
         }
     if isinstance(event, AccountReported):
         return {

@@ -1,18 +1,21 @@
 """One account's trading desk: the parts wired together, and how they start, hear and settle."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 
 import structlog
 
 from daemon.core.calendar import Calendars, Phase
 from daemon.core.errors import BrokerUnavailable, NeedsOperator, TradingError, TryLater
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
+from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
-from daemon.core.risk import RiskLimits
+from daemon.core.switch import Answer, Command, SwitchPolicy
 from daemon.core.values import (
+    Currency,
     ExpectedPrice,
     InstrumentId,
     LinkDown,
@@ -21,6 +24,7 @@ from daemon.core.values import (
     OrderBook,
     Record,
     Tick,
+    region_of,
 )
 from daemon.core.witness import BrokerNotice
 from daemon.engine.chronicle import Chronicle
@@ -28,8 +32,10 @@ from daemon.engine.executor import Executor
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.host import StrategyHost, StrategySlot
 from daemon.engine.hub import Hub
+from daemon.engine.killswitch import KillSwitch
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
+from daemon.engine.rates import ExchangeRates
 from daemon.engine.reconciliation import Reconciliation
 from daemon.engine.watch import MarketWatch
 from daemon.ports import Broker, Clock, Feed, FeedEvent, MarketData
@@ -65,9 +71,12 @@ class TradingDesk:
         calendars: Calendars,
         clock: Clock,
         inquiry_rate: float = 1.0,
+        policy: SwitchPolicy = SwitchPolicy(),  # noqa: B008  a value that never changes
+        rates: Mapping[Currency, Decimal] | None = None,
     ) -> None:
         self.ledger = ledger
         self.gate = Gate()
+        self.rates = ExchangeRates(rates)
         self.quotes = QuoteBoard()
         ledger.listen(Chronicle(ledger.portfolio).on_fact)
         self.hub = Hub()
@@ -79,6 +88,7 @@ class TradingDesk:
             reconciler=Reconciler(broker.account_id),
             calendars=calendars,
             clock=clock,
+            rates=self.rates,
         )
         self.executor = Executor(
             broker=broker,
@@ -90,8 +100,11 @@ class TradingDesk:
             clock=clock,
             doubt=self.reconciliation.wake,
             accepted=self.reconciliation.settle,
-            look=self.reconciliation.look_blind,
+            look=self._look,
+            rates=self.rates,
         )
+        self._broker, self._clock = broker, clock
+        self.switch = self._kill_switch(limits, policy)
         self.watch = MarketWatch(
             feed=feed,
             hub=self.hub,
@@ -114,13 +127,25 @@ class TradingDesk:
             calendars=calendars,
             clock=clock,
         )
-        self._broker = broker
         self._market_data = market_data
         self._calendars = calendars
-        self._clock = clock
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
         self._quoted: dict[InstrumentId, tuple[date, bool]] = {}
+
+    def _kill_switch(self, limits: RiskLimits, policy: SwitchPolicy) -> KillSwitch:
+        return KillSwitch(
+            broker=self._broker,
+            ledger=self.ledger,
+            quotes=self.quotes,
+            gate=self.gate,
+            executor=self.executor,
+            reconciliation=self.reconciliation,
+            limits=limits,
+            policy=policy,
+            rates=self.rates,
+            clock=self._clock,
+        )
 
     def recover(self, *, must_be_armed: bool, armed: bool) -> None:
         """Fold the journal, and say of every unfinished order what is certain.
@@ -146,8 +171,7 @@ class TradingDesk:
                 cause = "the daemon stopped before the answer came"
                 self.ledger.record(OrderDoubted(order=order.id, cause=cause, at=now))
         self.reconciliation.resume()
-        if portfolio.halted:
-            self.gate.shut(Shutter.OPERATOR, portfolio.halted)
+        self.switch.resume()
         if must_be_armed and not portfolio.armed:
             if armed:
                 self.ledger.record(TradingArmed(account=self._broker.account_id, at=now))
@@ -192,7 +216,20 @@ class TradingDesk:
                 f"the broker's books could not be judged within {JUDGE_LIMIT:.0f} s "
                 f"({self.gate.why()}); the log above says what it answered"
             ) from None
+        self.switch.watch_losses()
         self.gate.open(Shutter.STARTING)
+
+    def execute(self, command: Command) -> Answer:
+        """Obey an operator: from here on no order leaves that the new state does not let pass.
+
+        What the state wants closed is cancelled and sold by `switch.run`.
+        """
+        return self.switch.execute(command)
+
+    def _look(self) -> None:
+        """Before every order: what only time, or the price, tells."""
+        self.reconciliation.look_blind()
+        self.switch.look()
 
     async def _learn_time(self) -> None:
         """Wait for the broker's time: an order is found again by when it was sent."""
@@ -213,7 +250,10 @@ class TradingDesk:
             case OrderBook():
                 self.quotes.on_book(event)
                 self.hub.publish_market(event)
-            case ExpectedPrice() | MarketStatus():
+            case MarketStatus():
+                self.quotes.on_status(event)
+                self.hub.publish_market(event)
+            case ExpectedPrice():
                 self.hub.publish_market(event)
             case Record():
                 self.hub.publish_record(event)
@@ -230,19 +270,26 @@ class TradingDesk:
                 self.watch.on_link(event)
 
     async def learn_prices(self) -> None:
-        """Ask for the last price and the limits of the day of every instrument not asked today.
+        """Ask for the last price and the limits of the day of every instrument not asked today:
+        those that strategies trade, and those that are held.
 
         What is asked before the opening auction may still be of the day before, and is asked
         again once it has begun.
         """
         now = self._clock.now()
-        for instrument in self.instruments:
+        positions = self.ledger.portfolio.positions
+        held = [each for each, position in positions.items() if position.quantity]
+        for instrument in dict.fromkeys([*self.instruments, *held]):
+            if region_of(instrument) not in self._calendars.by_region:
+                continue
             calendar = self._calendars.for_instrument(instrument)
             today, begun = calendar.local_date(now), calendar.phase(now) is not Phase.CLOSED
             if self._quoted.get(instrument) == (today, begun):
                 continue
             try:
-                self.quotes.learn(await self._market_data.info(instrument))
+                asked_at = self._clock.now()
+                info = await self._market_data.info(instrument)
+                self.quotes.learn(info, asked_at=asked_at)
                 self._quoted[instrument] = (today, begun)
             except NeedsOperator:
                 raise

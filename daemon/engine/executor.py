@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import structlog
 
 from daemon.core import risk
-from daemon.core.calendar import Calendars, Phase
+from daemon.core.calendar import Calendars
 from daemon.core.errors import InvariantBroken, JournalFailed, OutcomeUnknown, Refused, TryLater
 from daemon.core.events import (
     CancelRefused,
@@ -26,13 +26,16 @@ from daemon.core.events import (
     OrderIntent,
     OrderRejected,
     OrderSent,
+    TradingState,
 )
+from daemon.core.limits import WON_ONLY, Rates, RiskLimits
 from daemon.core.orders import Order, OrderState
-from daemon.core.risk import Approved, Denied, RiskLimits
+from daemon.core.risk import Approved, Denied
+from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acceptance
 from daemon.core.steps import marketable
 from daemon.core.values import InstrumentId, OrderId, region_of
 from daemon.core.zones import local_date
-from daemon.engine.gate import Gate
+from daemon.engine.gate import EMERGENCY, Gate
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.ports import Broker, Clock
@@ -76,7 +79,7 @@ class Executor:
 
     `look` is called before the gate is asked, to shut it for what only time tells.
     `doubt` is called whenever only an inquiry can tell what is true: after an unknown outcome,
-    a refused cancel, a modify.
+    a refused cancel, a modify. `rates` value what is priced in another currency than KRW.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Executor:
         doubt: Callable[[str], None],
         accepted: Callable[[], None],
         look: Callable[[], None],
+        rates: Rates = WON_ONLY,
     ) -> None:
         self.stats = ExecutorStats()
         self._broker = broker
@@ -104,6 +108,8 @@ class Executor:
         self._doubt = doubt
         self._accepted = accepted
         self._look = look
+        self._rates = rates
+        self._urgent: set[OrderId] = set()
         self._log = structlog.get_logger("executor")
         self._tasks: asyncio.TaskGroup | None = None
         self._in_flight = 0
@@ -125,16 +131,21 @@ class Executor:
         """Wait until no order, modify or cancel request is in flight."""
         await self._idle.wait()
 
-    async def submit(self, intents: Sequence[OrderIntent]) -> tuple[Order | Denied, ...]:
+    async def submit(
+        self, intents: Sequence[OrderIntent], *, urgent: bool = False
+    ) -> tuple[Order | Denied, ...]:
         """Check, journal and send a batch; returns what became of each, in order.
 
-        A caller that is cancelled meanwhile loses the answers, not the orders.
+        A caller that is cancelled meanwhile loses the answers, not the orders. `urgent` is for
+        the sales of the kill switch: see `risk.check`.
         """
         if self._tasks is None:
             raise Refused("STOPPING", "the executor is not running")
-        answers = self._judge([self._priced(each) for each in intents])
+        answers = self._judge([self._priced(each) for each in intents], urgent=urgent)
         approved = [answer.intent for answer in answers if isinstance(answer, Approved)]
         created = self._create(approved)
+        if urgent:
+            self._urgent.update(created)
         if created:
             await self._owned(self._place_all(created))
         orders = iter(created)
@@ -165,10 +176,22 @@ class Executor:
             await self._owned(self._modify(order_id, limit))
         return self._ledger.portfolio.orders[order_id]
 
-    async def cancel(self, order_ids: Sequence[OrderId]) -> tuple[Order, ...]:
-        """Ask the broker to cancel orders, all at once. A shut gate lets this pass."""
-        orders = self._ledger.portfolio.orders
+    async def cancel(
+        self, order_ids: Sequence[OrderId], *, throttled: bool = False
+    ) -> tuple[Order, ...]:
+        """Ask the broker to cancel orders, all at once. A shut gate lets this pass.
+
+        `throttled` keeps a strategy to its pace: raises `TryLater` for what comes too often.
+        """
+        portfolio = self._ledger.portfolio
+        orders = portfolio.orders
         wanted = [each for each in order_ids if orders[each].state in _CANCEL.allowed]
+        if wanted and throttled:
+            now = self._clock.now()
+            problem = risk.cancel_problem(len(wanted), portfolio, limits=self._limits, now=now)
+            if problem is not None:
+                self.stats.denied += 1
+                raise TryLater(problem.rule, problem.detail, delay=1.0)
         if wanted:
             await self._owned(self._cancel_all(wanted))
         return tuple(orders[each] for each in order_ids)
@@ -176,7 +199,7 @@ class Executor:
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         self._look()
         # An order whose price is asked for anew all the time would never be seen to have expired.
-        closed = self._gate.why() or self._market_closed(order.intent.instrument)
+        closed = self._gate.why() or self.market_closed(order.intent.instrument)
         if closed:
             return risk.denied_by_gate([order.intent], closed)[0]
         return risk.modification_problem(
@@ -186,14 +209,18 @@ class Executor:
             quotes=self._quotes,
             limits=self._limits,
             now=self._clock.now(),
+            rates=self._rates,
         )
 
-    def _judge(self, intents: Sequence[OrderIntent]) -> Sequence[Approved | Denied]:
+    def _judge(
+        self, intents: Sequence[OrderIntent], *, urgent: bool
+    ) -> Sequence[Approved | Denied]:
         self._look()
-        closed = self._gate.why() or self._broker.unready()
+        shut = self._gate.why(ignoring=EMERGENCY if urgent else ())
+        closed = shut or self._broker.unready()
         if closed:
             return risk.denied_by_gate(intents, closed)
-        reasons = [self._market_closed(intent.instrument) for intent in intents]
+        reasons = [self._not_accepted(intent) for intent in intents]
         judged = iter(
             risk.check(
                 [each for each, reason in zip(intents, reasons, strict=True) if not reason],
@@ -201,6 +228,8 @@ class Executor:
                 quotes=self._quotes,
                 limits=self._limits,
                 now=self._clock.now(),
+                rates=self._rates,
+                urgent=urgent,
             )
         )
         return [
@@ -208,20 +237,33 @@ class Executor:
             for intent, reason in zip(intents, reasons, strict=True)
         ]
 
-    def _market_closed(self, instrument: InstrumentId) -> str:
-        """Why its exchange takes nothing now, and when it does again; empty when it does."""
-        now = self._clock.now()
-        try:
-            calendar = self._calendars.for_instrument(instrument)
-        except ValueError as error:
-            return str(error)
-        if calendar.phase(now) is not Phase.CLOSED:
-            return ""
-        today = calendar.local_date(now)
-        opens = calendar.open_at(calendar.trading_day_on_or_after(today))
-        if opens <= now:
-            opens = calendar.open_at(calendar.next_trading_day(today))
-        return f"the market is closed, it opens at {opens}"
+    def _held(self, order: Order) -> str:
+        """Why an order may not leave now; empty when it may."""
+        portfolio = self._ledger.portfolio
+        if order.id in self._urgent:
+            if portfolio.state is not TradingState.FLATTENING:
+                return f"trading is {portfolio.state}: nothing is to be sold any more"
+            return self._gate.why(ignoring=EMERGENCY)
+        shut = self._gate.why()
+        if shut:
+            return shut
+        problem = risk.state_problem(order.intent, portfolio.state, portfolio.state_reason)
+        return "" if problem is None else problem.detail
+
+    def _not_accepted(self, intent: OrderIntent) -> str:
+        """Why its exchange does not take an order now, and when it does; empty when it does."""
+        answer = intent_acceptance(
+            self._calendars,
+            intent,
+            self._clock.now(),
+            fund=self._quotes.is_fund(intent.instrument),
+        )
+        return answer.reason if isinstance(answer, NotAccepted) else ""
+
+    def market_closed(self, instrument: InstrumentId) -> str:
+        """Why its exchange takes not even a limit order now; empty when it does."""
+        answer = acceptance(self._calendars, instrument, self._clock.now(), style=OrderStyle.LIMIT)
+        return answer.reason if isinstance(answer, NotAccepted) else ""
 
     def _priced(self, intent: OrderIntent) -> OrderIntent:
         """An order at market as its exchange takes it: see `core.steps.marketable`."""
@@ -280,13 +322,16 @@ class Executor:
 
         def leaving() -> None:
             self._look()
-            if not self._gate.is_open:
-                raise TryLater("GATE_CLOSED", self._gate.why(), delay=0.0)
+            held = self._held(order)
+            if held:
+                raise TryLater("GATE_CLOSED", held, delay=0.0)
             # While this one waited for its turn, one sent before it may have been lost sight of.
             doubted = risk.doubted(self._ledger.portfolio.open_orders(), order.intent)
             if doubted is not None and doubted.id != order_id:
                 reason = f"order {doubted.id} on this instrument has no known outcome"
                 raise TryLater("IN_DOUBT", reason, delay=1.0)
+            if self._state(order_id) is OrderState.REJECTED:
+                raise TryLater("GATE_CLOSED", "it was given up while it waited", delay=0.0)
             if self._state(order_id) is OrderState.CREATED:
                 self._ledger.record(OrderSent(order=order_id, at=self._clock.now()))
                 self.stats.placed += 1
@@ -305,10 +350,14 @@ class Executor:
             elif self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):
                 self._ledger.record(OrderAccepted(order=order_id, ref=ref, at=self._clock.now()))
             self.stats.accepted += 1
+        self._urgent.discard(order_id)
         self._accepted()
 
     def _refuse(self, order_id: OrderId, refusal: Refused) -> None:
         self.stats.refused += 1
+        if self._state(order_id) is OrderState.REJECTED:
+            # The kill switch said so already.
+            return
         self._ledger.record(
             OrderRejected(
                 order=order_id,
@@ -359,8 +408,9 @@ class Executor:
         def leaving() -> None:
             nonlocal left
             if left and self._state(order_id) is change.pending:
-                if limit is not None and not self._gate.is_open:
-                    raise TryLater("GATE_CLOSED", self._gate.why(), delay=0.0)
+                held = self._held(self._ledger.portfolio.orders[order_id])
+                if limit is not None and held:
+                    raise TryLater("GATE_CLOSED", held, delay=0.0)
                 return
             if self._state(order_id) not in change.allowed:
                 raise Refused("NOTHING_LEFT", f"the order changed before the {change.name} left")

@@ -1,5 +1,6 @@
 """The gate: whether new orders may leave, and if not, every reason why. Cancels always may."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -14,6 +15,11 @@ class Shutter(StrEnum):
     STREAM = "stream"
     BLIND = "blind"
     DISCREPANCY = "discrepancy"
+
+
+EMERGENCY = frozenset({Shutter.OPERATOR, Shutter.STREAM, Shutter.DISCREPANCY})
+"""Who does not hold the kill switch's own sales: they are sized by the broker's books, judged by
+inquiry, and what is shut for the strategies is shut for their sake."""
 
 
 @dataclass(slots=True)
@@ -32,9 +38,10 @@ class Gate:
         """Who holds it shut, and why, in words for a person."""
         return dict(self._reasons)
 
-    def why(self) -> str:
-        """All reasons in one line; empty when open."""
-        return "; ".join(f"{who}: {reason}" for who, reason in self._reasons.items())
+    def why(self, *, ignoring: Collection[Shutter] = ()) -> str:
+        """All reasons in one line, but for those of `ignoring`; empty when open."""
+        held = ((who, why) for who, why in self._reasons.items() if who not in ignoring)
+        return "; ".join(f"{who}: {reason}" for who, reason in held)
 
     def shut(self, who: Shutter, reason: str) -> bool:
         """Hold the gate shut; tells whether that is news."""

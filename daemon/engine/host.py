@@ -367,7 +367,7 @@ class Context:
     async def cancel(self, *order_ids: OrderId) -> tuple[Order, ...]:
         for order_id in order_ids:
             self._own(order_id)
-        return await self._executor.cancel(order_ids)
+        return await self._executor.cancel(order_ids, throttled=True)
 
     def _own(self, order_id: OrderId) -> None:
         if self.order(order_id) is None:

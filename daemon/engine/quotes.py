@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from daemon.core.calendar import price_step
-from daemon.core.values import InstrumentId, OrderBook, Quote, Tick, Venue
+from daemon.core.values import InstrumentId, MarketStatus, OrderBook, Quote, Tick, Venue
 from daemon.ports import InstrumentInfo
 
 
@@ -16,11 +16,15 @@ class QuoteBoard:
         self._ticks: dict[InstrumentId, Tick] = {}
         self._quotes: dict[InstrumentId, Quote] = {}
         self._info: dict[InstrumentId, InstrumentInfo] = {}
+        self._learned: dict[InstrumentId, datetime] = {}
+        self._halted: dict[InstrumentId, str] = {}
         self._books: dict[InstrumentId, OrderBook] = {}
 
-    def learn(self, info: InstrumentInfo) -> None:
-        """Take in what the venue says of an instrument for the day."""
+    def learn(self, info: InstrumentInfo, *, asked_at: datetime | None = None) -> None:
+        """Take in what the venue says of an instrument for the day, as it was when it was asked."""
         self._info[info.instrument] = info
+        if asked_at is not None:
+            self._learned[info.instrument] = asked_at
         if info.last > 0:
             self._last[info.instrument] = info.last
 
@@ -58,6 +62,11 @@ class QuoteBoard:
         known = [at for at in (tick and tick.received_at, quote and quote.asked_at) if at]
         return max(known, default=None)
 
+    def priced_at(self, instrument: InstrumentId) -> datetime | None:
+        """The same, where what was learned of the day counts, too."""
+        known, learned = self.known_at(instrument), self._learned.get(instrument)
+        return learned if known is None else max(known, learned or known)
+
     def tick(self, instrument: InstrumentId) -> Tick | None:
         """The newest trade the stream told, `None` before the first."""
         return self._ticks.get(instrument)
@@ -66,6 +75,27 @@ class QuoteBoard:
         """The highest price of the day, `None` before it is known."""
         info = self._info.get(instrument)
         return info.upper_limit if info is not None else None
+
+    def lower_limit(self, instrument: InstrumentId) -> Decimal | None:
+        """The lowest price of the day, `None` before it is known."""
+        info = self._info.get(instrument)
+        return info.lower_limit if info is not None else None
+
+    def base_price(self, instrument: InstrumentId) -> Decimal | None:
+        """The price the day is measured from: the last close. `None` before it is known."""
+        info = self._info.get(instrument)
+        return info.base if info is not None and info.base > 0 else None
+
+    def on_status(self, status: MarketStatus) -> None:
+        """Remember which instruments may not trade, as far as anybody listens for it."""
+        if status.halted:
+            self._halted[status.instrument] = status.reason or status.code
+        else:
+            self._halted.pop(status.instrument, None)
+
+    def halted(self, instrument: InstrumentId) -> str:
+        """Why the instrument may not trade, in the broker's words; empty as far as is known."""
+        return self._halted.get(instrument, "")
 
     def is_fund(self, instrument: InstrumentId) -> bool:
         """Whether the venue's price step is that of ETF and ETN and not that of a stock.

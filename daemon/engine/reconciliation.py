@@ -39,6 +39,7 @@ from daemon.core.witness import BrokerNotice
 from daemon.core.zones import local_date
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.ledger import Ledger
+from daemon.engine.rates import ExchangeRates
 from daemon.ports import Broker, Clock
 
 CLOSING_MARGIN = timedelta(minutes=3)
@@ -90,6 +91,7 @@ class Reconciliation:
         reconciler: Reconciler,
         calendars: Calendars,
         clock: Clock,
+        rates: ExchangeRates | None = None,
         period: float = 20.0,
         hurry: float = 2.0,
     ) -> None:
@@ -100,6 +102,7 @@ class Reconciliation:
         self._reconciler = reconciler
         self._calendars = calendars
         self._clock = clock
+        self._rates = rates or ExchangeRates()
         self._period = period
         self._hurry = hurry
         self._log = structlog.get_logger("reconciliation")
@@ -291,7 +294,7 @@ class Reconciliation:
                 self._ledger.record(opening)
             return set()
         asked = self._clock.monotonic()
-        report = await self._broker.account()
+        report = await self._account()
         if not credible(portfolio, report):
             reason = "the broker shows no cash and no shares at all, and we know of some"
             raise TryLater("EMPTY_BALANCE", reason, delay=self._hurry)
@@ -329,7 +332,7 @@ class Reconciliation:
         and it may come more than once.
         """
         asked = self._clock.monotonic()
-        report = await self._broker.account()
+        report = await self._account()
         nothing = is_nothing(report)
         believed = looks.see(
             {
@@ -344,6 +347,11 @@ class Reconciliation:
             least=3 if nothing else 2,
         )
         return report if BOOKS in believed else None
+
+    async def _account(self) -> AccountReported:
+        report = await self._broker.account()
+        self._rates.learn(report.rates)
+        return report
 
     def _calm_since(self) -> float | None:
         """When something of ours last moved, `None` while something may be moving."""

@@ -31,10 +31,14 @@ Row = Mapping[str, object]
 
 
 class Part(NamedTuple):
-    """One region's part of an account: trade-date cash in its currency, and what is held."""
+    """One region's part of an account: trade-date cash in its currency, and what is held.
+
+    `rate` is KRW for one unit of the currency by the first notice of the day, if it is told.
+    """
 
     cash: Decimal
     holdings: tuple[Holding, ...]
+    rate: Decimal | None = None
 
 
 def present_balance(pages: Sequence[Reply], region: Region) -> Part:
@@ -51,12 +55,13 @@ def present_balance(pages: Sequence[Reply], region: Region) -> Part:
     purses = [row for row in rows(pages[-1], "output2") if text_of(row, "crcy_cd") == currency]
     if len({tuple(sorted((k, str(v)) for k, v in row.items())) for row in purses}) > 1:
         raise BadData("two different purses of one currency", field="crcy_cd", raw=currency)
-    cash = Decimal(0)
+    cash, rate = Decimal(0), None
     for row in purses[:1]:
+        rate = decimal_or_none(text_of(row, "frst_bltn_exrt"), "frst_bltn_exrt")
         cash = decimal_at(row, "frcr_dncl_amt_2")
         cash += decimal_at(row, "frcr_sll_amt_smtl") - decimal_at(row, "frcr_buy_amt_smtl")
     listed = [row for page in pages for row in rows(page, "output1")]
-    return Part(cash, _holdings(listed, region, _PRESENT))
+    return Part(cash, _holdings(listed, region, _PRESENT), rate)
 
 
 def balance(pages: Sequence[Reply], region: Region) -> tuple[Holding, ...]:

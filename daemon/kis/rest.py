@@ -309,6 +309,7 @@ class KisRest:
     async def account(self) -> AccountReported:
         """Trade-date cash and everything held, of every region."""
         cash: dict[Currency, Decimal] = {}
+        rates: dict[Currency, Decimal] = {}
         holdings: list[Holding] = []
         for region in self._regions:
             if region is Region.KR:
@@ -321,8 +322,14 @@ class KisRest:
                 part = await self._abroad.part(region)
                 cash[region.currency] = part.cash
                 holdings += part.holdings
+                if part.rate is not None:
+                    rates[region.currency] = part.rate
         return AccountReported(
-            account=self.account_id, cash=cash, holdings=tuple(holdings), at=self._clock.now()
+            account=self.account_id,
+            cash=cash,
+            holdings=tuple(holdings),
+            rates=rates,
+            at=self._clock.now(),
         )
 
     async def trade_profits(

@@ -446,6 +446,7 @@ def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder
                 max_position_notional=Decimal(random.choice((6_000_000, 30_000_000))),
                 price_collar=Decimal("0.05"),
                 max_orders_per_minute=random.choice((10, 120)),
+                **traders.UNLIMITED,
             ),
         }
     )

@@ -19,10 +19,10 @@ from daemon.core.events import (
     OrderFilled,
     OrderSent,
 )
+from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order as PortfolioOrder
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.risk import RiskLimits
 from daemon.core.values import (
     Currency,
     InstrumentId,

@@ -36,6 +36,7 @@ from daemon.app import App
 from daemon.config import Mode, Settings
 from daemon.core.errors import BrokerUnavailable
 from daemon.core.events import CancelSent, Event, ModifySent, OrderEvent, OrderFilled, OrderSent
+from daemon.lab import traders
 from daemon.lab.audit import audit
 from daemon.lab.loop import Process, VirtualClock
 from daemon.lab.network import ANY_ADDRESS, NetworkLoop, Route, run_networked
@@ -395,6 +396,7 @@ def _settings(plan: Plan, folder: Path) -> Settings:
             max_position_notional=Decimal(40_000_000),
             price_collar=Decimal("0.05"),
             max_orders_per_minute=120,
+            **traders.UNLIMITED,
         ),
     )
 

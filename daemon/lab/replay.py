@@ -148,6 +148,7 @@ class Replay:
             limits=self._limits,
             calendars=self._settings.calendars,
             clock=clock,
+            rates=self._settings.exchange_rates,
         )
         desk.recover(must_be_armed=False, armed=False)
         async with asyncio.TaskGroup() as services:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 from daemon.core.calendar import RoundingWay, round_to_step, shift_steps
 from daemon.core.events import OrderIntent, TimeInForce
@@ -23,6 +24,20 @@ market_told: ContextVar[Callable[[StrategyEvent | None], None]] = ContextVar(
     "market_told", default=lambda event: None
 )
 """Who is told of everything that a spectator is told; of `None` when a spectator begins."""
+
+UNLIMITED: dict[str, Any] = {
+    **dict.fromkeys(
+        (
+            *("max_strategy_exposure", "max_account_exposure", "max_open_orders"),
+            *("max_strategy_open_orders", "max_orders_per_second", "max_orders_per_day"),
+            *("max_cancels_per_second", "max_cancels_per_minute", "max_cancels_per_day"),
+            *("max_price_age_seconds", "max_daily_loss", "max_drawdown"),
+        )
+    ),
+    "duplicate_window_seconds": 0,
+    "reentry_cooldown_seconds": 0,
+}
+"""What would end a trader's day early: worlds are about what goes wrong, not about restraint."""
 
 
 class TraderParameters(Parameters):

@@ -81,3 +81,21 @@ def test_memory() -> None:
     assert told["delivered"] == 1.0
     assert told["after_mb"] > 0
     assert told["ratio"] > 0
+
+
+def test_risk_gate() -> None:
+    told = line_of("risk_gate", "--quick")
+    for books in ("quiet", "busy"):
+        assert told[books]["floor_us"] > 0
+        assert told[books]["with_gate_us"] > 0
+        assert told[books]["ratio"] > 0
+
+
+def test_kill_switch() -> None:
+    """That nothing leaves after the command, and every cancel does, is no question of speed."""
+    told = line_of("kill_switch", "--quick")
+    assert told["waiting"] > 0
+    assert told["orders_sent_after"] == 0
+    assert told["accepted_after"] <= told["in_flight"]
+    assert told["cancels"] >= 5
+    assert told["verified_ms"] >= told["cancels_sent_ms"] > 0

@@ -21,13 +21,12 @@ from daemon.core.events import (
     OrderReduced,
     OrderSent,
 )
+from daemon.core.limits import RiskLimits, Rule
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.risk import (
     Approved,
     Denied,
-    RiskLimits,
-    Rule,
     check,
     denied_by_gate,
     modification_problem,
@@ -50,6 +49,7 @@ from tests.builders import (
     sent,
 )
 
+LOWER = {SAMSUNG: Decimal(49_000), HYNIX: Decimal(140_000)}
 LAST = {SAMSUNG: Decimal(70_000), HYNIX: Decimal(200_000)}
 UPPER = {SAMSUNG: Decimal(91_000), HYNIX: Decimal(260_000)}
 ACME = InstrumentId("nasdaq:ACME")
@@ -65,6 +65,14 @@ class Quotes:
     last: Price = LAST.get
     upper: Price = UPPER.get
     funds: frozenset[InstrumentId] = frozenset()
+    lower: Price = LOWER.get
+    known: datetime | None = NINE
+
+    def priced_at(self, instrument: InstrumentId) -> datetime | None:
+        return self.known
+
+    def lower_limit(self, instrument: InstrumentId) -> Decimal | None:
+        return self.lower(instrument)
 
     def last_price(self, instrument: InstrumentId) -> Decimal | None:
         return self.last(instrument)
@@ -668,7 +676,10 @@ def test_no_approved_batch_breaks_a_limit_even_if_all_of_it_fills(
     everything_fills(portfolio, Side.BUY)
     if passed:
         since = NOW - timedelta(minutes=1)
-        assert sum(at > since for at in portfolio.recent_sends) <= limits.max_orders_per_minute
+        assert (
+            sum(at > since for at in portfolio.activity.orders.recent)
+            <= limits.max_orders_per_minute
+        )
     bought = [wish for wish in passed if wish.side is Side.BUY]
     if bought:
         assert portfolio.cash_of(Currency.KRW) >= 0

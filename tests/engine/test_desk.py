@@ -18,8 +18,9 @@ from daemon.core.events import (
     TradingHalted,
     TradingResumed,
 )
+from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
-from daemon.core.risk import Denied, Rule
+from daemon.core.risk import Denied
 from daemon.core.values import Currency, InstrumentId, Interest
 from daemon.engine.gate import Shutter
 from daemon.ports import InstrumentInfo

@@ -20,8 +20,9 @@ from daemon.core.events import (
     OrderRejected,
     OrderSent,
 )
+from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
-from daemon.core.risk import Denied, Rule
+from daemon.core.risk import Denied
 from daemon.core.values import BrokerRef, Currency
 from daemon.engine.gate import Shutter
 from tests.builders import HYNIX, SAMSUNG

@@ -18,9 +18,10 @@ from daemon.core.events import (
     OrderFilled,
     OrderRejected,
 )
+from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.reconcile import SETTLE
-from daemon.core.risk import Denied, Rule
+from daemon.core.risk import Denied
 from daemon.core.values import Currency, LinkDown, LinkUp, Side
 from daemon.core.witness import BrokerOrder, NoticeKind
 from daemon.engine.gate import Shutter

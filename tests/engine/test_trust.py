@@ -21,8 +21,9 @@ from daemon.core.events import (
     OrderDoubted,
     OrderSent,
 )
+from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
-from daemon.core.risk import Denied, Rule
+from daemon.core.risk import Denied
 from daemon.core.values import BrokerRef, Currency, LinkDown, LinkUp, OrderId, Side, StrategyId
 from daemon.core.witness import NoticeKind
 from daemon.engine.gate import Shutter

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from daemon.core.events import CostsCharged, OrderExpired, OrderKind, TimeInForce
+from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
-from daemon.core.risk import Denied, Rule
+from daemon.core.risk import Denied
 from daemon.core.values import Currency, InstrumentId, Region, Side, Tick
 from tests.engine.paper import PaperBroker
 from tests.engine.world import MONDAY_NINE, World, run, wish, world

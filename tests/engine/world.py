@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.events import Event, OrderIntent, OrderKind, TimeInForce
+from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
+from daemon.core.switch import SwitchPolicy
 from daemon.core.values import InstrumentId, Region, Side, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import StrategySlot
@@ -75,6 +77,8 @@ def wire(
     feed: PaperFeed,
     inquiry_rate: float = 1.0,
     regions: Sequence[Region] = (Region.KR,),
+    limits: RiskLimits = LIMITS,
+    policy: SwitchPolicy | None = None,
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
@@ -90,10 +94,11 @@ def wire(
             )
             for number, script in enumerate(strategies or (idle,))
         ],
-        limits=LIMITS,
+        limits=limits,
         calendars=Calendars({each: MarketCalendar(region=each) for each in regions}),
         clock=clock,
         inquiry_rate=inquiry_rate,
+        policy=policy or SwitchPolicy(),
     )
 
 
@@ -108,6 +113,8 @@ async def world(
     accept_broker_books: bool = False,
     inquiry_rate: float = 1.0,
     regions: Sequence[Region] = (Region.KR,),
+    limits: RiskLimits = LIMITS,
+    policy: SwitchPolicy | None = None,
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running."""
     clock = VirtualClock(start)
@@ -123,6 +130,8 @@ async def world(
         feed=feed,
         inquiry_rate=inquiry_rate,
         regions=regions,
+        limits=limits,
+        policy=policy,
     )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:
@@ -133,6 +142,7 @@ async def world(
         await desk.start(accept_broker_books=accept_broker_books)
         tasks.append(services.create_task(desk.reconciliation.run()))
         tasks.append(services.create_task(desk.keep_house()))
+        tasks.append(services.create_task(desk.switch.run()))
         tasks.append(services.create_task(desk.watch.run()))
         tasks.append(services.create_task(desk.host.run()))
         yield World(clock, broker, feed, journal, desk, services)

@@ -48,7 +48,8 @@ def test_cash_is_the_deposit_and_what_was_traded_since() -> None:
 def test_without_a_purse_there_is_no_foreign_money() -> None:
     content = body("overseas_present_balance")
     content |= {"output1": [], "output2": []}
-    assert overseas_replies.present_balance([answer(content)], Region.US) == (Decimal(0), ())
+    nothing = overseas_replies.present_balance([answer(content)], Region.US)
+    assert nothing == (Decimal(0), (), None)
 
 
 def test_the_same_holding_under_two_exchange_codes_is_one() -> None:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from daemon.clock import MarketClock
-from daemon.core import inference, risk
+from daemon.core import inference
 from daemon.core.books import Discrepancy
 from daemon.core.errors import (
     BadData,
@@ -38,6 +38,7 @@ from daemon.core.events import (
     OrderRejected,
     OrderSent,
 )
+from daemon.core.exposure import Exposure
 from daemon.core.orders import Order, OrderState
 from daemon.core.ratelimit import TokenBucket
 from daemon.core.reconcile import Reconciler
@@ -608,13 +609,7 @@ def a_strategys_error_ends_the_daemon() -> None:
 def open_orders_bind_nothing() -> None:
     """Risk looks at what is held and not at what is ordered."""
 
-    def exposure(former: Any, portfolio: Any, quotes: Any, now: Any) -> Any:
-        found = former(portfolio, quotes, now)
-        found.bought.clear()
-        found.cash = portfolio.cash
-        return found
-
-    _around(risk, "_exposure", exposure)
+    _put(Exposure, "_count", lambda *args: None)
 
 
 def silence_is_a_quiet_market() -> None:

@@ -21,6 +21,7 @@ from daemon.engine.host import RunState
 from daemon.lab import replay as replay_module
 from daemon.lab.loop import run_virtual
 from daemon.lab.replay import EXIT_FAULTED, EXIT_SETTINGS, EXIT_USAGE, Replay, main
+from daemon.lab.traders import UNLIMITED
 from daemon.store.tapefile import TapeFrame
 from daemon.strategy import (
     MarketGap,
@@ -103,6 +104,7 @@ def settings_for(folder: Path, *strategies: str, codes: tuple[str, ...] = CODES)
                 "max_position_notional": Decimal(30_000_000),
                 "price_collar": Decimal("0.05"),
                 "max_orders_per_minute": 100,
+                **UNLIMITED,
             },
             "strategies": [
                 {"id": name.lower(), "class": f"{__name__}:{name}", "instruments": codes}
@@ -289,6 +291,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                     "max_position_notional": 30_000_000,
                     "price_collar": "0.05",
                     "max_orders_per_minute": 100,
+                    **UNLIMITED,
                 },
                 "strategies": [
                     {"id": name.lower(), "class": f"{__name__}:{name}", "instruments": CODES}

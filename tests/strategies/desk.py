@@ -26,9 +26,10 @@ from daemon.core.events import (
     OrderSent,
     TimeInForce,
 )
+from daemon.core.limits import Rule
 from daemon.core.orders import Order
 from daemon.core.portfolio import Portfolio, Position
-from daemon.core.risk import Denied, Rule
+from daemon.core.risk import Denied
 from daemon.core.values import (
     AccountId,
     Bar,

@@ -1,0 +1,194 @@
+"""Which sales empty the account, and what cannot be sold now and why. Decides, never acts."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from daemon.core.calendar import RoundingWay
+from daemon.core.events import Left, LeftCause, OrderIntent, OrderKind
+from daemon.core.limits import PriceView, RiskLimits
+from daemon.core.orders import Order, OrderState
+from daemon.core.portfolio import PortfolioView
+from daemon.core.steps import accepted_price
+from daemon.core.values import AccountId, InstrumentId, Side, StrategyId
+
+SWITCH = StrategyId("kill-switch")
+"""Whose orders sell what no strategy bought."""
+
+REASON = "flatten"
+
+Closed = Callable[[InstrumentId], str]
+
+
+class Prices(PriceView, Protocol):
+    """Prices, and what is known of instruments that may not trade."""
+
+    def halted(self, instrument: InstrumentId) -> str:
+        """Why an instrument may not trade; empty as far as is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do next: sales to send, standing sales to cancel for a better price, and the rest."""
+
+    sales: tuple[OrderIntent, ...]
+    stale: tuple[Order, ...]
+    left: tuple[Left, ...]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is held and nothing is on sale, but for what no order may touch."""
+        kept = all(each.cause is LeftCause.DENIED for each in self.left)
+        return kept and not (self.sales or self.stale)
+
+
+def edge(instrument: InstrumentId, quotes: PriceView, limits: RiskLimits) -> Decimal | None:
+    """The lowest price a sale may carry: the collar's edge, or the lower limit of the day.
+
+    In the instrument's currency, on a price step; `None` without a last price.
+    """
+    last = quotes.last_price(instrument)
+    if last is None:
+        return None
+    wanted, fund = last * (1 - limits.price_collar), quotes.is_fund(instrument)
+    lower = quotes.lower_limit(instrument)
+    return accepted_price(instrument, max(wanted, lower or wanted), RoundingWay.UP, fund=fund)
+
+
+def plan(
+    portfolio: PortfolioView,
+    holdings: Mapping[InstrumentId, int],
+    *,
+    account: AccountId,
+    quotes: Prices,
+    limits: RiskLimits,
+    at_market: bool,
+    closed: Closed,
+) -> Plan:
+    """Sell what the broker says is held and our books know of, for each owner its own.
+
+    `closed` says why an instrument's market takes nothing now, and is empty when it does.
+    """
+    sales: list[OrderIntent] = []
+    stale: list[Order] = []
+    left: list[Left] = []
+    for instrument in sorted(holdings.keys() | portfolio.positions.keys()):
+        held = max(holdings.get(instrument, 0), 0)
+        known = max(portfolio.position(instrument).quantity, 0)
+        if held != known and instrument not in limits.denied:
+            detail = f"the broker holds {held}, our books {known}"
+            rest = abs(held - known)
+            left.append(_left(instrument, rest, LeftCause.UNKNOWN_SHARES, detail))
+        if not held:
+            continue
+        standing = [
+            order
+            for order in portfolio.open_orders()
+            if order.intent.instrument == instrument and order.intent.side is Side.SELL
+        ]
+        free = min(held, known) - sum(order.remaining for order in standing)
+        why = _unsellable(instrument, portfolio, quotes, limits, closed(instrument))
+        if why is not None:
+            quantity = min(held, known)
+            if quantity:
+                left.append(_left(instrument, quantity, *why))
+            continue
+        price = None if at_market else edge(instrument, quotes, limits)
+        for order in standing:
+            if order.state is OrderState.WORKING and _too_dear(order, price):
+                stale.append(order)
+            left.append(_under_way(order))
+        sales += _sales(portfolio, instrument, free, account, price)
+    return Plan(sales=tuple(sales), stale=tuple(stale), left=tuple(left))
+
+
+def open_rest(orders: Sequence[Order], closed: Closed) -> tuple[Left, ...]:
+    """What is still open of orders that are to be cancelled."""
+    return tuple(_under_way(order, closed(order.intent.instrument)) for order in orders)
+
+
+def _under_way(order: Order, closed: str = "") -> Left:
+    doubt = order.state in (OrderState.IN_DOUBT, OrderState.SENT)
+    cause = LeftCause.IN_DOUBT if doubt else LeftCause.UNDER_WAY
+    detail = order.cause or f"order {order.id} is {order.state}"
+    if closed and not doubt:
+        cause, detail = LeftCause.MARKET_CLOSED, closed
+    return Left(
+        instrument=order.intent.instrument,
+        quantity=order.remaining,
+        cause=cause,
+        detail=detail,
+        order=order.id,
+    )
+
+
+def _unsellable(
+    instrument: InstrumentId,
+    portfolio: PortfolioView,
+    quotes: Prices,
+    limits: RiskLimits,
+    closed: str,
+) -> tuple[LeftCause, str] | None:
+    if instrument in limits.denied:
+        return LeftCause.DENIED, "on the list `denied`: no order may touch it"
+    if closed:
+        return LeftCause.MARKET_CLOSED, closed
+    halted = quotes.halted(instrument)
+    if halted:
+        return LeftCause.INSTRUMENT_HALTED, halted
+    for order in portfolio.open_orders():
+        if order.intent.instrument == instrument and order.state is OrderState.IN_DOUBT:
+            return LeftCause.IN_DOUBT, f"order {order.id} has no known outcome"
+    if quotes.last_price(instrument) is None:
+        return LeftCause.NO_PRICE, "its last price is not known"
+    return None
+
+
+def _too_dear(order: Order, price: Decimal | None) -> bool:
+    """Whether a standing sale asks for more than it has to."""
+    if order.limit is None:
+        return False
+    return price is None or order.limit > price
+
+
+def _sales(
+    portfolio: PortfolioView,
+    instrument: InstrumentId,
+    free: int,
+    account: AccountId,
+    price: Decimal | None,
+) -> list[OrderIntent]:
+    """One sale for each owner, and one for what nobody bought."""
+    shares: dict[StrategyId, int] = {}
+    for (owner, each), position in sorted(portfolio.owned().items()):
+        if each == instrument and position.quantity > 0:
+            shares[owner] = position.quantity
+    for order in portfolio.open_orders():
+        owner = order.intent.strategy
+        if order.intent.instrument == instrument and order.intent.side is Side.SELL:
+            shares[owner] = shares.get(owner, 0) - order.remaining
+    shares.pop(SWITCH, None)
+    sales = []
+    for owner in [*shares, SWITCH]:
+        quantity = free if owner == SWITCH else min(shares[owner], free)
+        if quantity <= 0:
+            continue
+        free -= quantity
+        sales.append(
+            OrderIntent(
+                account=account,
+                strategy=owner,
+                instrument=instrument,
+                side=Side.SELL,
+                quantity=quantity,
+                kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
+                limit=price,
+                reason=REASON,
+            )
+        )
+    return sales
+
+
+def _left(instrument: InstrumentId, quantity: int, cause: LeftCause, detail: str) -> Left:
+    return Left(instrument=instrument, quantity=quantity, cause=cause, detail=detail)

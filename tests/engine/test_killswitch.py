@@ -1,0 +1,444 @@
+"""The kill switch at work: at once, over restarts, and until the broker says that it is done."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from daemon.core.errors import TryLater
+from daemon.core.events import (
+    Actor,
+    EmergencyReported,
+    LeftCause,
+    OrderKind,
+    ProfitMarked,
+    TradingState,
+    TradingStateChanged,
+)
+from daemon.core.flattening import SWITCH
+from daemon.core.limits import Rule
+from daemon.core.orders import Order, OrderState
+from daemon.core.risk import Denied
+from daemon.core.switch import Answer, Command, SwitchPolicy
+from daemon.core.values import MarketPhase, MarketStatus, Side, StrategyId
+from daemon.engine.gate import Shutter
+from daemon.strategy import StrategyContext
+from tests.builders import HYNIX, LIMITS, SAMSUNG
+from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
+from tests.engine.paper import Answer as Reply
+from tests.engine.world import World, run, wish, world
+from tests.support import VirtualClock
+
+LOW = PRICE - 1_000
+EDGE = Decimal(66_500)
+"""Five percent below the last price."""
+
+MARKET_EDGE = SwitchPolicy(sell_at_market=True)
+
+
+def command(state: TradingState, who: Actor = Actor.OPERATOR) -> Command:
+    return Command(state=state, who=who, reason="enough")
+
+
+def states(w: World) -> list[TradingState]:
+    return [each.state for each in w.facts(TradingStateChanged)]
+
+
+def reports(w: World) -> list[EmergencyReported]:
+    return w.facts(EmergencyReported)
+
+
+def owned(**holdings: int) -> PaperBroker:
+    """A broker whose account holds shares already, and that fills nothing by itself."""
+    broker = PaperBroker(VirtualClock(), fill_at_once=False)
+    names = {"samsung": SAMSUNG, "hynix": HYNIX}
+    broker.holdings = {names[name]: quantity for name, quantity in holdings.items()}
+    return broker
+
+
+def rule_of(result: Order | Denied) -> Rule | None:
+    return result.rule if isinstance(result, Denied) else None
+
+
+def test_a_halt_stops_new_orders_cancels_open_ones_and_says_so() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned()) as w:
+            await w.submit(wish(limit=LOW), wish(limit=LOW - 100))
+            assert w.desk.execute(command(TradingState.HALTED)) == Answer(state=TradingState.HALTED)
+            [denied] = await w.submit(wish())
+            assert rule_of(denied) is Rule.GATE_CLOSED
+            await w.until(lambda: bool(reports(w)) and not reports(w)[-1].left)
+            assert [each.state for each in w.desk.ledger.portfolio.orders.values()] == [
+                OrderState.CANCELLED,
+                OrderState.CANCELLED,
+            ]
+            assert w.desk.gate.reasons == {Shutter.OPERATOR: "enough"}
+            [fact] = w.facts(TradingStateChanged)
+            assert (fact.who, fact.reason) == (Actor.OPERATOR, "enough")
+            w.desk.execute(command(TradingState.RUNNING))
+            [order] = await w.submit(wish())
+            assert isinstance(order, Order)
+
+    run(scenario())
+
+
+def test_a_halt_may_leave_open_orders_alone() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(), policy=SwitchPolicy(halt_cancels=False)) as w:
+            await w.submit(wish(limit=LOW))
+            w.desk.execute(command(TradingState.HALTED))
+            await asyncio.sleep(30)
+            assert w.order().state is OrderState.WORKING
+
+    run(scenario())
+
+
+def test_an_order_on_its_way_is_kept_here_by_the_command() -> None:
+    """It was approved and waits for its turn: it must not leave any more."""
+
+    async def scenario() -> None:
+        for state in (TradingState.HALTED, TradingState.REDUCE_ONLY, TradingState.FLATTENING):
+            async with world(broker=owned()) as w:
+
+                async def slow(order: Order, *, leaving: Any, place: Any = w.broker.place) -> Any:
+                    await asyncio.sleep(5.0)
+                    return await place(order, leaving=leaving)
+
+                w.broker.place = slow  # type: ignore[method-assign]
+                submitting = w.services.create_task(w.submit(wish()))
+                await asyncio.sleep(1.0)
+                w.desk.execute(command(state))
+                [order] = await submitting
+                assert isinstance(order, Order)
+                assert order.state is OrderState.REJECTED
+                assert w.broker.kept == []
+
+    run(scenario())
+
+
+def test_reduce_only_cancels_purchases_and_lets_sales_pass() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=20)) as w:
+            await w.submit(wish(limit=LOW), wish(side=Side.SELL, limit=PRICE + 1_000))
+            w.desk.execute(command(TradingState.REDUCE_ONLY))
+            await w.until(lambda: w.order(1).state is OrderState.CANCELLED)
+            bought, sold = await w.submit(wish(), wish(side=Side.SELL))
+            assert rule_of(bought) is Rule.REDUCE_ONLY
+            assert isinstance(sold, Order)
+            assert w.order(2).state is OrderState.WORKING
+            moved = await w.desk.executor.modify(w.order(2).id, PRICE + 900)
+            assert isinstance(moved, Order)
+            assert w.desk.gate.is_open
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("policy", [SwitchPolicy(), MARKET_EDGE])
+def test_flatten_cancels_everything_sells_everything_and_ends_halted(policy: SwitchPolicy) -> None:
+    async def hold(context: StrategyContext) -> None:
+        await context.submit(context.buy(SAMSUNG, 5, limit=PRICE, reason="mine"))
+        async for _ in context.events():
+            pass
+
+    async def scenario() -> None:
+        async with world(hold, broker=owned(samsung=7, hynix=3), policy=policy) as w:
+            w.broker.fill_at_once = True
+            await w.until(lambda: w.desk.ledger.portfolio.position(SAMSUNG).quantity == 12)
+            w.broker.fill_at_once = False
+            await w.submit(wish(limit=LOW, strategy=StrategyId("other")))
+            w.broker.fill_at_once = True
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+            assert states(w) == [TradingState.FLATTENING, TradingState.HALTED]
+            assert w.broker.holdings == {SAMSUNG: 0, HYNIX: 0}
+            assert reports(w)[-1].left == ()
+            sales = [
+                order.intent
+                for order in w.desk.ledger.portfolio.orders.values()
+                if order.intent.side is Side.SELL
+            ]
+            told = {(each.strategy, each.instrument, each.quantity) for each in sales}
+            assert told == {("test", SAMSUNG, 5), (SWITCH, SAMSUNG, 7), (SWITCH, HYNIX, 3)}
+            kind = OrderKind.MARKET if policy.sell_at_market else OrderKind.LIMIT
+            assert all(each.kind is kind for each in sales)
+            if not policy.sell_at_market:
+                assert {each.limit for each in sales} == {EDGE}
+            assert (
+                w.desk.ledger.portfolio.strategy_position(StrategyId("test"), SAMSUNG).quantity == 0
+            )
+
+    run(scenario())
+
+
+def test_what_is_filled_in_part_is_chased_down_the_price() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10)) as w:
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: bool(w.broker.kept))
+            [first] = w.broker.kept
+            assert first.limit == EDGE
+            w.broker.fill(first, 4)
+            w.feed.trade(SAMSUNG, Decimal(64_000))
+            await w.until(lambda: len(w.broker.kept) == 2)
+            second = w.broker.kept[1]
+            assert (second.quantity, second.limit) == (6, Decimal(60_800))
+            assert first.remaining == 0
+            w.broker.fill(second, 6)
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+            assert w.broker.holdings[SAMSUNG] == 0
+
+    run(scenario())
+
+
+def test_it_never_sells_below_the_lower_limit_of_the_day() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10)) as w:
+            w.feed.trade(SAMSUNG, Decimal(49_500))
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: bool(w.broker.kept))
+            assert w.broker.kept[0].limit == Decimal(49_000)
+
+    run(scenario())
+
+
+def test_a_refused_sale_is_reported_and_tried_again_later() -> None:
+    async def scenario() -> None:
+        broker = owned(samsung=10)
+        async with world(broker=broker) as w:
+            broker.answers = [Reply.REFUSED]
+            broker.fill_at_once = True
+            begun = w.clock.monotonic()
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+            assert w.clock.monotonic() - begun >= 15
+            [left] = next(each.left for each in reports(w) if each.left)
+            assert (left.cause, left.quantity, left.instrument) == (LeftCause.REFUSED, 10, SAMSUNG)
+            assert "NO_MONEY" in left.detail
+            assert w.broker.holdings[SAMSUNG] == 0
+
+    run(scenario())
+
+
+def test_a_halted_stock_and_one_nobody_may_touch_are_told_and_left() -> None:
+    async def scenario() -> None:
+        limits = replace(LIMITS, denied=frozenset({HYNIX}))
+        async with world(broker=owned(samsung=10, hynix=3), limits=limits) as w:
+            now = w.clock.now()
+            halt = MarketStatus(SAMSUNG, MarketPhase.HALTED, "1", True, "거래정지", now)
+            w.desk.on_feed(halt)
+            w.broker.fill_at_once = True
+            w.desk.execute(command(TradingState.FLATTENING))
+            await asyncio.sleep(20)
+            causes = {each.instrument: each.cause for each in reports(w)[-1].left}
+            assert causes == {SAMSUNG: LeftCause.INSTRUMENT_HALTED, HYNIX: LeftCause.DENIED}
+            assert w.broker.kept == []
+            w.desk.on_feed(halt._replace(halted=False))
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+            assert w.broker.holdings == {SAMSUNG: 0, HYNIX: 3}
+
+    run(scenario())
+
+
+def test_a_closed_market_is_waited_for_and_says_when_it_opens() -> None:
+    async def scenario() -> None:
+        night = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+        async with world(broker=owned(samsung=10), start=night) as w:
+            w.broker.fill_at_once = True
+            w.desk.execute(command(TradingState.FLATTENING))
+            await asyncio.sleep(60)
+            [left] = reports(w)[-1].left
+            assert left.cause is LeftCause.MARKET_CLOSED
+            assert "2026-11-24" in left.detail
+            await w.until(
+                lambda: w.desk.ledger.portfolio.state is TradingState.HALTED, limit=86_400
+            )
+            assert w.broker.holdings[SAMSUNG] == 0
+
+    run(scenario())
+
+
+def test_flattening_goes_on_after_a_restart_and_a_halt_stays() -> None:
+    async def scenario() -> None:
+        broker, journal = owned(samsung=10), MemoryJournal()
+        async with world(broker=broker, journal=journal) as w:
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: bool(broker.kept))
+        assert broker.holdings[SAMSUNG] == 10
+        async with world(broker=broker, journal=journal) as w:
+            assert w.desk.ledger.portfolio.state is TradingState.FLATTENING
+            [denied] = await w.submit(wish())
+            assert isinstance(denied, Denied)
+            broker.fill(broker.kept[0], 10)
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+            assert len(broker.kept) == 1
+        async with world(broker=broker, journal=journal) as w:
+            assert w.desk.ledger.portfolio.state is TradingState.HALTED
+            assert not w.desk.gate.is_open
+
+    run(scenario())
+
+
+def test_sales_go_out_though_the_stream_is_lost_and_books_differ() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10)) as w:
+            w.broker.mute = True
+            w.broker.fill_at_once = True
+            w.desk.gate.shut(Shutter.STREAM, "down")
+            w.desk.gate.shut(Shutter.DISCREPANCY, "cash")
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+            assert w.broker.holdings[SAMSUNG] == 0
+
+    run(scenario())
+
+
+def test_a_person_may_end_the_selling() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10)) as w:
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: bool(w.broker.kept))
+            w.desk.execute(command(TradingState.HALTED))
+            await w.until(lambda: not w.desk.ledger.portfolio.open_orders())
+            await asyncio.sleep(30)
+            assert len(w.broker.kept) == 1
+            assert w.broker.holdings[SAMSUNG] == 10
+
+    run(scenario())
+
+
+def test_a_strategys_cancels_are_throttled_and_nobody_elses() -> None:
+    said: list[object] = []
+
+    async def hasty(context: StrategyContext) -> None:
+        orders = await context.submit(
+            *(context.buy(SAMSUNG, 1, limit=LOW - 100 * each, reason="") for each in range(3))
+        )
+        ids = [order.id for order in orders if isinstance(order, Order)]
+        try:
+            await context.cancel(*ids)
+        except TryLater as error:
+            said.append(error.code)
+        said.append(len(await context.cancel(*ids[:2])))
+        async for _ in context.events():
+            pass
+
+    async def scenario() -> None:
+        limits = replace(LIMITS, max_cancels_per_second=2, max_cancels_per_day=2)
+        async with world(hasty, broker=owned(), limits=limits) as w:
+            await w.until(lambda: len(said) == 2)
+            assert said == [Rule.CANCELS_PER_SECOND, 2]
+            third = w.order(3)
+            assert third.state is OrderState.WORKING
+            [cancelled] = await w.desk.executor.cancel([third.id])
+            assert cancelled.state is not OrderState.WORKING
+
+    run(scenario())
+
+
+LOSSES = replace(LIMITS, max_daily_loss=Decimal(10_000), max_drawdown=Decimal(15_000))
+
+
+@pytest.mark.parametrize(
+    ("prices", "stopped"),
+    [
+        ((69_001,), False),
+        ((69_000,), True),
+        ((70_600, 69_101), False),
+        ((70_600, 69_100), True),
+    ],
+)
+def test_a_loss_stop_moves_the_switch_before_the_next_order(
+    prices: Sequence[int], stopped: bool
+) -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10), limits=LOSSES) as w:
+            for price in prices:
+                w.feed.trade(SAMSUNG, Decimal(price))
+                w.desk.switch.look()
+            [bought] = await w.submit(wish(quantity=1, limit=Decimal(69_000)))
+            assert isinstance(bought, Denied) is stopped
+            expected = TradingState.REDUCE_ONLY if stopped else TradingState.RUNNING
+            assert w.desk.ledger.portfolio.state is expected
+
+    run(scenario())
+
+
+def test_a_price_alone_stops_trading_and_a_resume_measures_anew() -> None:
+    async def scenario() -> None:
+        broker, journal = owned(samsung=10), MemoryJournal()
+        halting = SwitchPolicy(on_loss=TradingState.HALTED)
+        async with world(broker=broker, journal=journal, limits=LOSSES, policy=halting) as w:
+            w.feed.trade(SAMSUNG, Decimal(68_000))
+            await w.until(lambda: states(w) == [TradingState.HALTED])
+            [fact] = w.facts(TradingStateChanged)
+            assert fact.who is Actor.RISK
+            assert "20000 KRW lost today, 10000 allowed" in fact.reason
+            w.desk.execute(command(TradingState.RUNNING))
+            await asyncio.sleep(5)
+            assert w.desk.ledger.portfolio.state is TradingState.RUNNING
+            w.feed.trade(SAMSUNG, Decimal(67_000))
+            await w.until(lambda: states(w)[-1] is TradingState.HALTED)
+
+    run(scenario())
+
+
+def test_losses_are_measured_from_the_days_start_over_restarts_and_days() -> None:
+    async def scenario() -> None:
+        broker, journal = owned(samsung=10), MemoryJournal()
+        async with world(broker=broker, journal=journal, limits=LOSSES) as w:
+            w.feed.trade(SAMSUNG, Decimal(69_500))
+            await asyncio.sleep(2)
+        async with world(broker=broker, journal=journal, limits=LOSSES) as w:
+            w.feed.trade(SAMSUNG, Decimal(69_000))
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY)
+            [mark] = w.facts(ProfitMarked)
+            assert mark.start == 0
+        tomorrow = datetime(2026, 11, 24, 0, 0, tzinfo=UTC)
+        async with world(broker=broker, journal=journal, limits=LOSSES, start=tomorrow) as w:
+            w.desk.execute(command(TradingState.RUNNING))
+            await asyncio.sleep(2)
+            assert len({each.day for each in w.facts(ProfitMarked)}) == 2
+
+    run(scenario())
+
+
+def test_adopting_the_brokers_books_is_no_loss() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10), limits=LOSSES) as w:
+            w.feed.trade(SAMSUNG, PRICE + 500)
+            w.desk.switch.look()
+            report = await w.broker.account()
+            held = tuple(replace(each, cost=each.cost + 50_000) for each in report.holdings)
+            w.desk.ledger.record(replace(report, holdings=held))
+            await asyncio.sleep(5)
+            assert w.desk.ledger.portfolio.state is TradingState.RUNNING
+            w.feed.trade(SAMSUNG, PRICE - 1_000)
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY)
+
+    run(scenario())
+
+
+def test_a_failing_broker_delays_the_switch_and_does_not_end_it() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10)) as w:
+            w.broker.inquiry_fails = 4
+            w.broker.fill_at_once = True
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+
+    run(scenario())
+
+
+def test_the_daemon_itself_cannot_resume() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned()) as w:
+            w.desk.execute(command(TradingState.HALTED))
+            answer = w.desk.execute(command(TradingState.RUNNING, Actor.RISK))
+            assert not answer.obeyed
+            assert states(w) == [TradingState.HALTED]
+
+    run(scenario())

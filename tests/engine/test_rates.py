@@ -1,0 +1,20 @@
+"""The broker's rate replaces the assumed one, and nonsense replaces nothing."""
+
+from decimal import Decimal
+
+from daemon.core.values import Currency
+from daemon.engine.rates import ExchangeRates
+
+
+def test_a_rate_is_as_set_until_the_broker_tells_its_own() -> None:
+    rates = ExchangeRates({Currency.USD: Decimal(1500)})
+    assert rates.rate(Currency.USD) == Decimal(1500)
+    rates.learn({Currency.USD: Decimal("1385.50")})
+    assert rates.rate(Currency.USD) == Decimal("1385.50")
+
+
+def test_one_won_is_worth_one_and_a_rate_of_nothing_is_not_believed() -> None:
+    rates = ExchangeRates()
+    rates.learn({Currency.KRW: Decimal(2), Currency.USD: Decimal(0)})
+    assert rates.rate(Currency.KRW) == Decimal(1)
+    assert rates.rate(Currency.USD) is None
