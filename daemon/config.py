@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     SecretStr,
     ValidationError,
@@ -39,6 +38,7 @@ from daemon.core.values import (
     region_of,
 )
 from daemon.engine.host import StrategySlot
+from daemon.faults import faults_of, problem_of, setting_names
 from daemon.kis.channels import NoSuchChannel, registration_of
 from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
@@ -54,8 +54,6 @@ from daemon.sections import (
     SimSettings,
     StrategySettings,
     is_traded,
-    setting_names,
-    siblings,
 )
 from daemon.sim import options as simulator
 from daemon.sources import (
@@ -330,7 +328,7 @@ def _build(mode: Mode, layers: Layers) -> Settings:
     try:
         settings = Settings(**{**layers.values, "mode": mode, "warnings": layers.warnings})
     except ValidationError as error:
-        layers.faults.extend(_faults(error, layers, Settings))
+        layers.faults.extend(faults_of(error, layers, Settings))
     except TypeError:
         layers.fault("settings", "files", "a setting's name is not text", "correct the files")
     layers.faults.extend(_contradictions(layers))
@@ -476,30 +474,8 @@ def _strategy_parameters(kind: type[Strategy], given: Mapping[str, Any]) -> Para
             Fault(
                 ".".join(["parameters", *map(str, each["loc"])]),
                 kind.__name__,
-                _problem(each, names),
+                problem_of(each, names),
                 f"correct the parameters of {kind.__name__}",
             )
             for each in error.errors(include_url=False, include_input=False)
         ) from None
-
-
-def _faults(error: ValidationError, layers: Layers, model: type[BaseModel]) -> Iterator[Fault]:
-    for each in error.errors(include_url=False, include_input=False):
-        setting = ".".join(map(str, each["loc"])) or "settings"
-        source = layers.source_of(setting)
-        names = siblings(model, each["loc"])
-        where = "the environment" if source.startswith("$") else source
-        fix = f"rename or remove it in {where}" if _unknown(each) else f"correct it in {where}"
-        yield Fault(setting, source, _problem(each, names), fix)
-
-
-def _unknown(error: Mapping[str, Any]) -> bool:
-    return bool(error["type"] == "extra_forbidden")
-
-
-def _problem(error: Mapping[str, Any], names: Iterable[str]) -> str:
-    """What is wrong, without the value: it might be a secret that got into the wrong place."""
-    if _unknown(error):
-        hint = did_you_mean(str(error["loc"][-1]), names)
-        return f"알 수 없는 설정 / unknown setting{hint}"
-    return str(error["msg"]).removeprefix("Value error, ")

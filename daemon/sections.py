@@ -1,7 +1,7 @@
 """The sections of the settings, each checked by itself."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -328,36 +328,3 @@ def is_traded(code: str, markets: object) -> bool:
         return region in TypeAdapter(Markets).validate_python(markets or (Region.KR,))
     except ValueError:
         return True
-
-
-def siblings(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The names known where `loc` ends."""
-    for step in loc[:-1]:
-        if isinstance(step, int):
-            continue
-        field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
-        inner = _model_in(field.annotation) if field else None
-        if inner is None:
-            return []
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The section a field's type holds: itself, optional, or a tuple of it."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = (_model_in(each) for each in getattr(annotation, "__args__", ()))
-    return next((each for each in inner if each is not None), None)
-
-
-def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted setting that an environment variable can carry."""
-    for name, field in model.model_fields.items():
-        section = _model_in(field.annotation)
-        if name in ("mode", "warnings"):
-            continue
-        if section is None or name == "strategies":
-            yield prefix + name
-        else:
-            yield from setting_names(section, f"{prefix}{name}.")

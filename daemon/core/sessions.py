@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from daemon.core.calendar import (
     KST,
@@ -299,6 +300,7 @@ class Window:
     funds: bool = True
 
 
+@lru_cache(maxsize=128)
 def windows(calendar: MarketCalendar, day: date) -> tuple[Window, ...]:
     """Every window of a trading day, by its beginning; none on another day.
 

@@ -53,6 +53,11 @@ def accepted_price(
     return rounded if rounded > 0 else step
 
 
+def takes_market_orders(instrument: InstrumentId) -> bool:
+    """Whether its exchange is reached with orders at market at all."""
+    return market_of(instrument) not in _AMERICAN
+
+
 def marketable(intent: OrderIntent, last: Decimal | None, collar: Decimal) -> OrderIntent:
     """An order at market as its exchange takes it.
 
@@ -61,7 +66,7 @@ def marketable(intent: OrderIntent, last: Decimal | None, collar: Decimal) -> Or
     price. It trades at once in any usual market, and rests where the price has run away. Without a
     last price it stays as it is, and is refused later on.
     """
-    if intent.kind is not OrderKind.MARKET or market_of(intent.instrument) not in _AMERICAN:
+    if intent.kind is not OrderKind.MARKET or takes_market_orders(intent.instrument):
         return intent
     if last is None or last <= 0:
         return intent

@@ -115,23 +115,26 @@ class TradingDesk:
             clock=clock,
             rate=inquiry_rate,
         )
-        self.host = StrategyHost(
-            slots,
-            account=broker.account_id,
-            hub=self.hub,
-            watch=self.watch,
-            executor=self.executor,
-            ledger=ledger,
-            quotes=self.quotes,
-            market_data=market_data,
-            calendars=calendars,
-            clock=clock,
-        )
         self._market_data = market_data
         self._calendars = calendars
+        self.host = self._strategy_host(slots)
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
         self._quoted: dict[InstrumentId, tuple[date, bool]] = {}
+
+    def _strategy_host(self, slots: Sequence[StrategySlot]) -> StrategyHost:
+        return StrategyHost(
+            slots,
+            account=self._broker.account_id,
+            hub=self.hub,
+            watch=self.watch,
+            executor=self.executor,
+            ledger=self.ledger,
+            quotes=self.quotes,
+            market_data=self._market_data,
+            calendars=self._calendars,
+            clock=self._clock,
+        )
 
     def _kill_switch(self, limits: RiskLimits, policy: SwitchPolicy) -> KillSwitch:
         return KillSwitch(

@@ -24,6 +24,7 @@ from daemon.core.events import (
     OrderCreated,
     OrderDoubted,
     OrderIntent,
+    OrderKind,
     OrderRejected,
     OrderSent,
     TradingState,
@@ -32,7 +33,7 @@ from daemon.core.limits import WON_ONLY, Rates, RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Approved, Denied
 from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acceptance
-from daemon.core.steps import marketable
+from daemon.core.steps import marketable, takes_market_orders
 from daemon.core.values import InstrumentId, OrderId, region_of
 from daemon.core.zones import local_date
 from daemon.engine.gate import EMERGENCY, Gate
@@ -252,6 +253,9 @@ class Executor:
 
     def _not_accepted(self, intent: OrderIntent) -> str:
         """Why its exchange does not take an order now, and when it does; empty when it does."""
+        if intent.kind is OrderKind.MARKET and not takes_market_orders(intent.instrument):
+            # It will be a limit order as soon as there is a price to word it with.
+            return self.market_closed(intent.instrument)
         answer = intent_acceptance(
             self._calendars,
             intent,

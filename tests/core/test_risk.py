@@ -84,6 +84,16 @@ class Quotes:
         return instrument in self.funds
 
 
+class Dollars:
+    """A dollar is worth 1,400 won."""
+
+    def rate(self, currency: Currency) -> Decimal | None:
+        return {Currency.KRW: Decimal(1), Currency.USD: Decimal(1_400)}.get(currency)
+
+
+DOLLARS = Dollars()
+
+
 def judge(
     portfolio: Portfolio,
     *intents: OrderIntent,
@@ -99,6 +109,7 @@ def judge(
         quotes=Quotes(last_price, upper_limit),
         limits=limits,
         now=now,
+        rates=DOLLARS,
     )
     assert [answer.intent for answer in answers] == list(intents)
     return [answer.rule if isinstance(answer, Denied) else OK for answer in answers]

@@ -399,7 +399,7 @@ def test_a_closed_market_takes_no_order_and_no_new_price_and_says_when_it_opens(
             ):
                 assert isinstance(result, Denied)
                 assert result.rule is Rule.GATE_CLOSED
-                assert "the market is closed, it opens at 2026-11-24" in result.detail
+                assert "regular session of krx before 2026-11-24 08:20:00 KST" in result.detail
             assert w.facts(ModifySent) == []
 
     run(scenario())
@@ -419,10 +419,10 @@ def test_what_is_closed_is_not_modified() -> None:
 
 @pytest.mark.parametrize(
     ("hours", "opens"),
-    [(-2, "2026-11-23 09:00"), (7, "2026-11-24 09:00"), (5 * 24, "2026-11-30 09:00")],
+    [(-2, "2026-11-23 08:20"), (7, "2026-11-24 08:20"), (5 * 24, "2026-11-30 08:20")],
     ids=["early in the morning", "in the evening", "on a Saturday"],
 )
-def test_a_closed_market_is_told_with_the_time_it_opens(hours: int, opens: str) -> None:
+def test_a_closed_market_is_told_with_the_time_it_takes_orders(hours: int, opens: str) -> None:
     async def scenario() -> None:
         async with world(start=MONDAY_NINE + timedelta(hours=hours)) as w:
             [denied] = await w.submit(wish())

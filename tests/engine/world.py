@@ -14,7 +14,7 @@ from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
 from daemon.core.switch import SwitchPolicy
-from daemon.core.values import InstrumentId, Region, Side, StrategyId
+from daemon.core.values import Currency, InstrumentId, Region, Side, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import StrategySlot
 from daemon.engine.ledger import Ledger
@@ -99,6 +99,7 @@ def wire(
         clock=clock,
         inquiry_rate=inquiry_rate,
         policy=policy or SwitchPolicy(),
+        rates={Currency.USD: Decimal(1_400)},
     )
 
 
