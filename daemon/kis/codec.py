@@ -6,6 +6,7 @@ Answers come back through `replies.py` (HTTP) and `frames.py` (stream), with the
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from typing import Protocol
 
 import orjson
 
@@ -15,7 +16,7 @@ from daemon.core.orders import Order
 from daemon.core.values import AccountId, BrokerRef, InstrumentId, Market, Side, code_of, market_of
 from daemon.kis.fields import padded_number
 from daemon.kis.link import HttpRequest
-from daemon.kis.spec import Api, OrderDivision, Profile
+from daemon.kis.spec import Api, Environment, OrderDivision, Profile
 
 VENUE = "KRX"
 CONTENT_TYPE = "application/json; charset=utf-8"
@@ -68,7 +69,34 @@ class Call:
     continued: bool = False
 
 
-def sign(call: Call, *, profile: Profile, credentials: Credentials, token: str) -> HttpRequest:
+class Endpoint(Protocol):
+    """Where a call goes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+    def tr_id(self, environment: Environment) -> str:
+        """The id to send in a world; empty where the call is not offered."""
+
+
+class Unsigned(Protocol):
+    """Anything that can be signed: a `Call`, or a checked call of the catalogue."""
+
+    @property
+    def api(self) -> Endpoint: ...
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def continued(self) -> bool: ...
+
+
+def sign(call: Unsigned, *, profile: Profile, credentials: Credentials, token: str) -> HttpRequest:
     """The complete request of `call` for `profile`.
 
     Raises `InvariantBroken` for a call the environment does not offer.

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from daemon.kis.spec import Api, Environment
-from daemon.sim import rest_accounts, rest_charts, rest_orders, rest_overseas, rest_quotes
+from daemon.sim import (
+    rest_accounts,
+    rest_charts,
+    rest_orders,
+    rest_overseas,
+    rest_quotes,
+    synthetic,
+)
 from daemon.sim.calls import Answer, Call
 from daemon.sim.door import Door
 from daemon.sim.faults import FaultPlan, OrderPlan
@@ -114,6 +121,11 @@ _ORDER_IDS = frozenset(
 _OLDER = frozenset(tr_id for api in Api for tr_id in api.older)
 
 
+def is_simulated(path: str) -> bool:
+    """Whether the answers behind a path come from the market and its books."""
+    return path in _DESKS or path == Api.BUY.path
+
+
 class KisWire:
     """The gateway in front of one market."""
 
@@ -160,9 +172,13 @@ class KisWire:
         tr_id = request.headers.get("tr_id", "").strip()
         is_order = request.path == Api.BUY.path
         desk = _DESKS.get(request.path)
-        if desk is None and not is_order:
+        unsimulated = None if desk or is_order else synthetic.api_of(request.path)
+        if unsimulated is not None:
+            method, tr_ids = unsimulated.method, unsimulated.known_ids
+        elif desk is None and not is_order:
             raise gateway_error("EGW00101", "유효하지 않은 요청입니다.", 404)
-        method, tr_ids = ("POST", _ORDER_IDS) if desk is None else desk[:2]
+        else:
+            method, tr_ids = ("POST", _ORDER_IDS) if desk is None else desk[:2]
         if request.method != method:
             raise gateway_error("EGW00101", "유효하지 않은 요청입니다.", 405)
         self._check_keys(request.headers)
@@ -175,7 +191,9 @@ class KisWire:
             parameters=_parameters(request, body),
             tr_cont=request.headers.get("tr_cont", ""),
         )
-        if desk is not None:
+        if unsimulated is not None:
+            answer = synthetic.answer(call, self.market, unsimulated, self._options.seed)
+        elif desk is not None:
             answer = desk[2](call, self.market)
             if answer.order is not None:
                 self.plans[answer.order] = self._faults.draw()
