@@ -35,6 +35,7 @@ from daemon.kis.channels import NoSuchChannel, registration_of
 from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
     CLASS,
+    ApiSettings,
     FeedSettings,
     LogSettings,
     RiskSettings,
@@ -140,6 +141,7 @@ class Settings(BaseSettings):
     on_stop: Literal["cancel", "leave"] = "cancel"
     armed: bool = False
     feed: FeedSettings = FeedSettings()
+    api: ApiSettings = ApiSettings()
     sim: SimSettings = SimSettings()
     tape: TapeSettings = TapeSettings()
     log: LogSettings = LogSettings()

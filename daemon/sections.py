@@ -82,6 +82,12 @@ class SimSettings(Section):
     cash: Amount = Decimal(100_000_000)
 
 
+class ApiSettings(Section):
+    """Calls of the catalogue: `older_ids` sends the deprecated TR ids where a call has any."""
+
+    older_ids: bool = False
+
+
 class FeedSettings(Section):
     """The stream: how many registrations it may hold, and what may be asked for beside it.
 

@@ -131,11 +131,16 @@ def test_a_place_without_an_id_names_the_places_that_have_one() -> None:
 def test_deprecated_and_disputed_ids_can_be_forced() -> None:
     cash, overseas = BY_ID["domestic_stock.order_cash"], BY_ID["overseas_stock.order"]
 
-    def chosen(api: RestApi, **how: object) -> str:
-        given = {**valid(api), "ord_dv": "sell"}
-        return prepare(
-            api, given, environment=Environment.VIRTUAL, account=ACCOUNT, **how
-        ).api.chosen  # type: ignore[arg-type]
+    def chosen(api: RestApi, *, older: bool = False, tr_id: str | None = None) -> str:
+        request = prepare(
+            api,
+            {**valid(api), "ord_dv": "sell"},
+            environment=Environment.VIRTUAL,
+            account=ACCOUNT,
+            older=older,
+            tr_id=tr_id,
+        )
+        return request.api.chosen
 
     assert chosen(cash) == "VTTC0011U"
     assert chosen(cash, older=True) == "VTTC0801U"

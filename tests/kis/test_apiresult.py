@@ -57,7 +57,7 @@ def test_rows_know_values_labels_and_what_came() -> None:
     got = result(
         {"output1": [{"PDNO": "005930", "hldg_qty": "3", "new_field": "1"}], "output2": []}
     )
-    (row,) = got.output1  # type: ignore[misc]
+    (row,) = got.output1
     assert isinstance(row, Row)
     assert row["pdno"] == row.pdno == row["PDNO"] == "005930"
     assert row.hldg_qty == 3

@@ -122,7 +122,10 @@ def test_an_empty_page_ends_and_a_repeated_one_is_bad_data() -> None:
 
 
 def test_an_inquiry_repeats_for_what_passes() -> None:
-    answers = [OutcomeUnknown("lost"), reply(output={"stck_prpr": "1"})]
+    answers: list[HttpResponse | BaseException] = [
+        OutcomeUnknown("lost"),
+        reply(output={"stck_prpr": "1"}),
+    ]
     got, door = ask(
         lambda request: answers.pop(0),
         lambda caller: caller.call("domestic_stock.inquire_price", PRICE),

@@ -1,0 +1,34 @@
+"""`python -m daemon GROUP …`: one module for each group of commands."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from daemon import api_command
+
+USAGE = """\
+python -m daemon 명령 … / COMMAND …
+
+"""
+
+GROUPS: Mapping[str, tuple[Callable[[Sequence[str]], int], str]] = {
+    "api": (
+        api_command.main,
+        "모든 REST API 찾기, 보기, 부르기 / search, show and call every REST API",
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Hand the rest of the command line to its group; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    group = GROUPS.get(words[0]) if words else None
+    if group is not None:
+        return group[0](words[1:])
+    asked = words[:1] in (["-h"], ["--help"])
+    lines = "".join(f"  {name:<10}{text}\n" for name, (_, text) in GROUPS.items())
+    (sys.stdout if asked else sys.stderr).write(USAGE + lines)
+    return 0 if asked else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
