@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from daemon import api_command
+from daemon import api_command, masters_command
 
 USAGE = """\
 python -m daemon 명령 … / COMMAND …
@@ -14,6 +14,10 @@ GROUPS: Mapping[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "api": (
         api_command.main,
         "모든 REST API 찾기, 보기, 부르기 / search, show and call every REST API",
+    ),
+    "masters": (
+        masters_command.main,
+        "종목 마스터 받기와 찾기 / fetch and search the symbol masters",
     ),
 }
 

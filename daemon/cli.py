@@ -257,6 +257,12 @@ def check_accounts(argv: Sequence[str] | None = None) -> int:
     return with_session(arguments, look, show)
 
 
+def settings_for(arguments: argparse.Namespace) -> Settings | int:
+    """The settings that the flags of `base_parser` lead to, or the exit code once told why not."""
+    overrides: dict[str, object] = {"data_dir": arguments.data_dir, "config": arguments.config}
+    return _settings(arguments.mode, overrides)
+
+
 def with_session(
     arguments: argparse.Namespace,
     ask: Callable[[Settings, Session], Awaitable[T]],
@@ -266,8 +272,7 @@ def with_session(
 
     `arguments` are those of a parser made by `base_parser`.
     """
-    overrides: dict[str, object] = {"data_dir": arguments.data_dir, "config": arguments.config}
-    settings = _settings(arguments.mode, overrides)
+    settings = settings_for(arguments)
     if isinstance(settings, int):
         return settings
     missing = missing_credentials(settings, hts_id=False)
