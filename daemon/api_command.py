@@ -27,11 +27,10 @@ from daemon.kis.caller import PAGE_LIMIT, ApiCaller
 from daemon.kis.catalog import Entry, NoSuchApi, RestApi, entries, entry, find, search
 from daemon.kis.channels import Channel
 from daemon.kis.spec import Environment
-from daemon.store.handlog import HandLog
+from daemon.store.handlog import BY_HAND, HandLog
 from daemon.wiring import Session
 
 MOST_COLUMNS = 8
-BY_HAND = "sent-by-hand.jsonl"
 WIDE = 140
 """Columns of a table that is not shown in a terminal."""
 

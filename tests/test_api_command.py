@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from daemon import __main__ as program
-from daemon import api_command, cli
+from daemon import cli
+from daemon.store.handlog import BY_HAND
 from tests.test_log import restored
 
 ROOT = Path(__file__).parents[1]
@@ -120,7 +121,7 @@ def test_an_order_needs_a_word_and_is_written_down(
     words = ("call", "domestic_stock.order_cash", "ord_dv=buy", *BUY, "--data-dir", str(tmp_path))
     assert api(*words) == 2
     assert "--send-order" in capsys.readouterr().err
-    by_hand = tmp_path / "sim" / api_command.BY_HAND
+    by_hand = tmp_path / "sim" / BY_HAND
     assert not by_hand.exists()
     assert api(*words, "--send-order", "--json") == 0
     number = json.loads(capsys.readouterr().out)["outputs"]["output"][0]["ODNO"]

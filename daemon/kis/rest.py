@@ -135,6 +135,18 @@ class KisRest:
         """The key the stream registers with; raises `TradingError`."""
         return await self._keys.approval_key(renew=renew)
 
+    async def access_token(self, *, renew: bool = False) -> str:
+        """The token that all calls are sent with; `renew` has the broker asked for it again.
+
+        Within six hours of an issue the broker gives the same token again, and not more than one
+        is asked for a minute: renewing waits for that. Raises `TryLater`.
+        """
+        if renew and (held := self._keys.usable()) is not None:
+            self._keys.refused(held)
+        wait = self._profile.token_interval + self._patience.query if renew else 0.0
+        await self._keys.wait(self._clock.monotonic() + max(wait, self._patience.query))
+        return self._token()
+
     def unready(self) -> str:
         """Why no order could leave just now; empty when one can."""
         return "" if self._keys.usable() is not None else "there is no usable access token yet"

@@ -13,6 +13,9 @@ import orjson
 
 from daemon.store.locks import PRIVATE_FILE, private_folder
 
+BY_HAND = "sent-by-hand.jsonl"
+"""The file's name in the folder of a mode."""
+
 
 class HandLog:
     """Appends to a file that this user alone may read. Raises `OSError`."""
