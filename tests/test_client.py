@@ -141,7 +141,7 @@ def test_every_call_of_the_catalogue_is_an_attribute(tmp_path: Path) -> None:
 
 
 def test_orders_keep_the_limits_and_say_what_is_wrong(tmp_path: Path) -> None:
-    limits = {"risk.max_order_quantity": 5, "risk.max_order_notional": 300_000}
+    limits: dict[str, Any] = {"risk.max_order_quantity": 5, "risk.max_order_notional": 300_000}
     with client_in(tmp_path, **limits) as client:
         for given, code in (
             (("005930", "HOLD", 1), "BAD_ACTION"),

@@ -356,7 +356,7 @@ class UnifiedClient:
         )
 
     async def _check(self, instrument: InstrumentId, quantity: int, limit: Decimal | None) -> None:
-        if isinstance(quantity, bool) or not isinstance(quantity, int) or quantity < 1:
+        if type(quantity) is not int or quantity < 1:
             raise Refused("BAD_QUANTITY", f"quantity {quantity!r} is not a number of shares")
         most = self._limits.quantity
         if most is not None and quantity > most:

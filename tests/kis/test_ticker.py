@@ -21,7 +21,8 @@ class Feed:
 
     def __init__(self) -> None:
         self.wanted: list[Interest] = []
-        self.emit: Callable[[FeedEvent], None] | None = None
+        self.emit: Callable[[FeedEvent], None] = lambda event: None
+        self.connected = False
         self.confirmed: list[Interest] = []
 
     def want(self, interests: Sequence[Interest]) -> None:
@@ -37,7 +38,7 @@ class Feed:
     def reconnect(self, cause: str) -> None: ...
 
     async def run(self, emit: Callable[[FeedEvent], None]) -> None:
-        self.emit = emit
+        self.emit, self.connected = emit, True
         await asyncio.Event().wait()
 
 
@@ -59,12 +60,12 @@ def test_events_reach_the_callbacks_of_their_instrument() -> None:
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(stream.run())
             await asyncio.sleep(0)
-            assert feed.emit is None
+            assert not feed.connected
             await stream.subscribe_price(["005930", "krx:000660"], heard.append)
             await stream.subscribe_price("005930", heard.append)
             await stream.subscribe_order_book("005930", heard.append)
             await asyncio.sleep(0)
-            assert feed.emit is not None
+            assert feed.connected
             feed.emit(tick(instrument=SAMSUNG))
             assert len(heard) == 2
             feed.emit(book(SAMSUNG))
