@@ -17,6 +17,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from importlib.resources import files
+from itertools import accumulate
 
 import orjson
 
@@ -158,6 +159,16 @@ TAILS: Mapping[str, Mapping[str, tuple[int, str]]] = {
 }
 """Width and Korean name of each field of a tail, in order."""
 
+_PARTS: Mapping[str, tuple[tuple[str, slice], ...]] = {
+    layout: tuple(
+        (name, slice(end - width, end))
+        for (name, (width, _)), end in zip(
+            fields.items(), accumulate(width for width, _ in fields.values()), strict=True
+        )
+    )
+    for layout, fields in TAILS.items()
+}
+
 OVERSEAS_COLUMNS = (
     *("ncod", "exid", "excd", "exnm", "symb", "rsym", "knam", "enam", "stis", "curr", "zdiv"),
     *("ztyp", "base", "bnit", "anit", "mstm", "metm", "isdr", "drcd", "icod", "sjong", "ttyp"),
@@ -238,10 +249,9 @@ def _korean(master: MasterFile, line: bytes) -> Listing:
         "stnd_iscd": _text(line[_CODE : _CODE + _STANDARD]),
         "hts_kor_isnm": _text(line[_CODE + _STANDARD : _HEAD]),
     }
-    at = _HEAD
-    for name, (width, _) in TAILS[master.layout].items():
-        raw[name] = _text(line[at : at + width])
-        at += width
+    # Tails are ASCII: a letter a byte, whatever else may have got into one.
+    tail = line[_HEAD:].decode("latin-1")
+    raw.update((name, tail[part].strip()) for name, part in _PARTS[master.layout])
     kind = _GROUPS.get(raw["scrt_grp_cls_code"], SecurityKind.OTHER)
     if kind is not SecurityKind.ETN and raw.get("etp_prod_cls_code") in ("3", "4"):
         kind = SecurityKind.ETN
@@ -280,7 +290,8 @@ def _overseas(master: MasterFile, line: bytes) -> Listing:
     columns = line.split(b"\t")
     if len(columns) < _OVERSEAS_COLUMNS:
         raise BadData(f"{len(columns)} columns instead of {_OVERSEAS_COLUMNS}")
-    raw = {name: _text(each) for name, each in zip(OVERSEAS_COLUMNS, columns, strict=False)}
+    texts = line.decode(ENCODING, "replace").split("\t")
+    raw = {name: text.strip() for name, text in zip(OVERSEAS_COLUMNS, texts, strict=False)}
     kind = _TYPES.get(raw["stis"], SecurityKind.OTHER)
     if kind is SecurityKind.ETF and raw["etyp"] in _ETNS:
         kind = SecurityKind.ETN
