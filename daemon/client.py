@@ -17,6 +17,7 @@ from daemon import log
 from daemon.config import Mode, Settings, load_settings, missing_credentials, missing_for_real
 from daemon.core.errors import AlreadyRunning, NeedsOperator, Refused
 from daemon.kis.apirequest import ApiRequest
+from daemon.kis.apis import Apis
 from daemon.kis.caller import ApiCaller
 from daemon.kis.client import HandLimits, UnifiedClient
 from daemon.kis.masterfiles import MasterFolder
@@ -70,7 +71,7 @@ class KISUnifiedClient:
         self._ready: Future[UnifiedClient] = Future()
         self._stop: asyncio.Event | None = None
         self._pushes = _Pushes()
-        self.auth = _Face(self, "auth", {"get_access_token"})
+        self.auth = _Face(self, "auth", {"get_access_token", "get_hashkey"})
         self.websocket = _Stream(self)
 
     @property
@@ -164,10 +165,8 @@ class KISUnifiedClient:
         return self.ask(lambda client: client.call(name, parameters, **options))
 
     @property
-    def api(self) -> Any:
+    def api(self) -> Apis[Any]:
         """All calls as attributes: `client.api.domestic_stock.inquire_price(…)`."""
-        from daemon.kis.apis import Apis
-
         return Apis(self.call)
 
     def ask(self, make: Callable[[UnifiedClient], Any]) -> Any:
@@ -178,10 +177,9 @@ class KISUnifiedClient:
 
     def push(self, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
         """`callback`, made to be called from the session: in the caller's loop, or a thread."""
-        try:
-            home = asyncio.get_running_loop()
-        except RuntimeError:
+        if not _inside():
             return lambda event: self._pushes.put(callback, event)
+        home = asyncio.get_running_loop()
 
         def hand_over(event: Any) -> None:
             with suppress(RuntimeError):  # the loop has ended, and nobody listens any more
@@ -201,11 +199,7 @@ class KISUnifiedClient:
     @staticmethod
     def _told(future: Future[Any]) -> Any:
         """An awaitable inside asyncio, the answer elsewhere."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return future.result()
-        return asyncio.wrap_future(future)
+        return asyncio.wrap_future(future) if _inside() else future.result()
 
     # The session's thread
 
@@ -293,6 +287,15 @@ def _assembled(settings: Settings, session: Session, lock: SingleInstanceLock) -
         ),
         on_order=on_order,
     )
+
+
+def _inside() -> bool:
+    """Whether the caller runs inside asyncio."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _then(future: Future[Any], change: Callable[[Any], Any]) -> Future[Any]:

@@ -132,6 +132,16 @@ def test_an_order_needs_a_word_and_is_written_down(
     assert api(*words, "--send-order", "--mode", "real") == cli.EXIT_NEEDS_OPERATOR
 
 
+def test_a_setting_sends_the_deprecated_ids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = tmp_path / "more.yaml"
+    more.write_text("api: {older_ids: true}\n")
+    words = ("call", "domestic_stock.order_cash", "ord_dv=buy", *BUY, "--send-order", "--json")
+    assert api(*words, "--data-dir", str(tmp_path), "--config", str(more)) == 0
+    assert json.loads(capsys.readouterr().out)["tr_id"] == "TTTC0802U"
+
+
 def test_it_runs_as_a_program(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "daemon", "api", "search", "휴장일"],

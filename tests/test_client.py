@@ -41,6 +41,7 @@ def test_the_guides_script_runs_plainly(tmp_path: Path) -> None:
         assert price.price > 0
         token = client.auth.get_access_token()
         assert len(token) > 20
+        assert len(client.auth.get_hashkey({"PDNO": "005930"})) == 64
         renewed = client.auth.get_access_token(force_refresh=True)
         assert len(renewed) > 20
 
@@ -137,7 +138,7 @@ def test_every_call_of_the_catalogue_is_an_attribute(tmp_path: Path) -> None:
         )
         assert len(bonds.output1) == 15
         with pytest.raises(BadCall):
-            client.api.domestic_stock.inquire_price(FID_INPUT_ISCD="005930")
+            client.call("domestic_stock.inquire_price", {"FID_INPUT_ISCD": "005930"})
 
 
 def test_orders_keep_the_limits_and_say_what_is_wrong(tmp_path: Path) -> None:

@@ -4,13 +4,17 @@ What editors and type checkers see is `apis.pyi`, made from the catalogue; names
 on the wire. Written for both faces of a client: `call` decides what a call gives back.
 """
 
+from typing import Generic, TypeVar
+
 from daemon.kis.catalog import APIS, BY_ID
+
+R = TypeVar("R")
 
 OPTIONS = frozenset({"tr_id", "unchecked", "all_pages", "limit"})
 """Names of arguments that are not parameters of the broker's."""
 
 
-class Group:
+class Group(Generic[R]):
     """The calls of one category."""
 
     def __init__(self, category, call):
@@ -33,7 +37,7 @@ class Group:
         return [api.name for api in APIS if api.category == self._category]
 
 
-class Apis:
+class Apis(Generic[R]):
     """All categories. `call(id, parameters, **options)` makes the call."""
 
     def __init__(self, call):

@@ -6,11 +6,13 @@ reported, never touched. Korean instruments are complete; American ones go as fa
 does, and further with a typed error.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import orjson
 
 from daemon.core.calendar import KST
 from daemon.core.errors import OutcomeUnknown, Refused, TradingError
@@ -123,6 +125,10 @@ class Auth:
         """The token all processes of the key share. See `KisRest.access_token`."""
         return await self._broker.access_token(renew=force_refresh)
 
+    async def get_hashkey(self, body: Mapping[str, str]) -> str:
+        """The broker's hash of an order's body, for those who send it as a header."""
+        return await self._broker.hash_key(orjson.dumps(body))
+
 
 class UnifiedClient:
     """The client over an open session whose `broker.run` is running.
@@ -145,7 +151,7 @@ class UnifiedClient:
         self.auth = Auth(broker)
         self.websocket = websocket
         self.caller = caller
-        self.api: Apis[Any] = Apis(self.call)
+        self.api: Apis[Coroutine[Any, Any, Result]] = Apis(self.call)
         self._broker = broker
         self._clock = clock
         self._masters = masters

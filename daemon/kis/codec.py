@@ -132,6 +132,17 @@ def approval_request(credentials: Credentials) -> HttpRequest:
     return _key_request(Api.APPROVAL, credentials, "secretkey")
 
 
+def hash_request(credentials: Credentials, body: bytes) -> HttpRequest:
+    """Ask for the hash of an order's body, which may be sent with it as a header."""
+    headers = (
+        ("content-type", CONTENT_TYPE),
+        ("appkey", credentials.app_key),
+        ("appsecret", credentials.app_secret),
+    )
+    api = Api.HASHKEY
+    return HttpRequest(method=api.method, path=api.path, headers=headers, body=body)
+
+
 def _key_request(api: Api, credentials: Credentials, secret_name: str) -> HttpRequest:
     body = {
         "grant_type": "client_credentials",

@@ -147,6 +147,16 @@ class KisRest:
         await self._keys.wait(self._clock.monotonic() + max(wait, self._patience.query))
         return self._token()
 
+    async def hash_key(self, body: bytes) -> str:
+        """The broker's hash of an order's body. No order needs one today; raises `TradingError`."""
+        response = await self._pump.send(
+            lambda: codec.hash_request(self._credentials, body),
+            priority=Priority.QUERY,
+            wait_until=self._clock.monotonic() + self._patience.query,
+            timeout=self._patience.attempt,
+        )
+        return replies.hash_of(response)
+
     def unready(self) -> str:
         """Why no order could leave just now; empty when one can."""
         return "" if self._keys.usable() is not None else "there is no usable access token yet"
