@@ -1,8 +1,49 @@
-"""`python -m daemon`: the operator's commands."""
+"""`python -m daemon GROUP …`: one module for each group of commands."""
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 
-from daemon.commands import main
+from daemon import api_command, commands, masters_command
+
+USAGE = """\
+python -m daemon 명령 … / COMMAND …
+
+"""
+
+Run = Callable[[Sequence[str]], int]
+
+
+def _operator(word: str) -> Run:
+    return lambda rest: commands.main([word, *rest])
+
+
+GROUPS: Mapping[str, tuple[Run, str]] = {
+    "halt": (_operator("halt"), "새 주문을 막고 미체결을 취소 / no new order, open ones cancelled"),
+    "reduce-only": (_operator("reduce-only"), "매도만 허용 / only sales"),
+    "flatten": (_operator("flatten"), "모두 취소하고 모두 팔기 / cancel and sell everything"),
+    "resume": (_operator("resume"), "다시 거래 / trade again"),
+    "api": (
+        api_command.main,
+        "모든 REST API 찾기, 보기, 부르기 / search, show and call every REST API",
+    ),
+    "masters": (
+        masters_command.main,
+        "종목 마스터 받기와 찾기 / fetch and search the symbol masters",
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Hand the rest of the command line to its group; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    group = GROUPS.get(words[0]) if words else None
+    if group is not None:
+        return group[0](words[1:])
+    asked = words[:1] in (["-h"], ["--help"])
+    lines = "".join(f"  {name:<13}{text}\n" for name, (_, text) in GROUPS.items())
+    (sys.stdout if asked else sys.stderr).write(USAGE + lines)
+    return 0 if asked else 2
+
 
 if __name__ == "__main__":
     sys.exit(main())

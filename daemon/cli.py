@@ -8,11 +8,12 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 from rich.console import Console
@@ -33,7 +34,9 @@ from daemon.core.events import Actor, TradingState
 from daemon.core.steps import STEPPED_REGIONS
 from daemon.core.switch import Command
 from daemon.core.values import Region
-from daemon.wiring import open_session
+from daemon.wiring import Session, open_session
+
+T = TypeVar("T")
 
 EXIT_OK = 0
 EXIT_CRASH = 1
@@ -102,7 +105,7 @@ def trading_parser(
     program: str, description: str = TRADES, home: Region = Region.KR
 ) -> argparse.ArgumentParser:
     """The flags of the trading launchers; `home` is where a bare date of a start opens."""
-    parser = _parser(program, description)
+    parser = base_parser(program, description)
     add = parser.add_argument
     add(
         "--for",
@@ -165,7 +168,7 @@ def trading_parser(
 
 def check_parser(program: str) -> argparse.ArgumentParser:
     """The flags of the account check."""
-    parser = _parser(
+    parser = base_parser(
         program,
         "예수금, 보유 종목, 미체결 주문, 토큰을 보여 줍니다. 주문은 내지 않습니다. / "
         "Shows cash, holdings, open orders and the token. It never orders.",
@@ -174,7 +177,8 @@ def check_parser(program: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _parser(program: str, description: str) -> argparse.ArgumentParser:
+def base_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """The flags that every command has: the mode, the data folder, a settings file."""
     parser = argparse.ArgumentParser(
         prog=program,
         description=description,
@@ -199,7 +203,7 @@ def _parser(program: str, description: str) -> argparse.ArgumentParser:
 
 def trade(argv: Sequence[str] | None = None, *, program: str = "auto_trading_launcher.py") -> int:
     """Run the trading daemon; returns the exit code."""
-    arguments = _parsed(trading_parser(program), argv)
+    arguments = parsed(trading_parser(program), argv)
     return arguments if isinstance(arguments, int) else _trade(arguments)
 
 
@@ -207,7 +211,7 @@ def _trade(arguments: argparse.Namespace) -> int:
     unknown = {market.upper() for market in arguments.markets or ()} - set(STEPPED_REGIONS)
     if unknown or arguments.markets == []:
         wrong = ",".join(sorted(unknown))
-        return _say(f"--markets {wrong}: KR, US 만 됩니다 / only KR and US", EXIT_USAGE)
+        return say(f"--markets {wrong}: KR, US 만 됩니다 / only KR and US", EXIT_USAGE)
     overrides: dict[str, object] = {
         "markets": arguments.markets,
         "data_dir": arguments.data_dir,
@@ -229,7 +233,7 @@ def _trade(arguments: argparse.Namespace) -> int:
         return _say_missing(settings, missing)
     unwritable = _report_problem(arguments.report)
     if unwritable:
-        return _say(unwritable, EXIT_NEEDS_OPERATOR)
+        return say(unwritable, EXIT_NEEDS_OPERATOR)
     form = log.configure(
         level=settings.log.level, format=settings.log.format, secrets=settings.secrets()
     )
@@ -254,17 +258,45 @@ def trade_us(argv: Sequence[str] | None = None) -> int:
     """The US launcher: the same daemon and flags, with other beginnings; returns the exit code."""
     parser = trading_parser("us_trading_launcher.py", TRADES_US, Region.US)
     parser.set_defaults(markets=["US"], sim_start=US_SIM_START)
-    arguments = _parsed(parser, argv)
+    arguments = parsed(parser, argv)
     return arguments if isinstance(arguments, int) else _trade(arguments)
 
 
 def check_accounts(argv: Sequence[str] | None = None) -> int:
     """Show the account; returns the exit code."""
-    arguments = _parsed(check_parser("check_accounts.py"), argv)
+    arguments = parsed(check_parser("check_accounts.py"), argv)
     if isinstance(arguments, int):
         return arguments
+
+    async def look(settings: Settings, session: Session) -> account_check.AccountView:
+        return await account_check.look(session, mode=settings.mode.value)
+
+    def show(view: account_check.AccountView) -> int:
+        if arguments.json:
+            sys.stdout.write(account_check.as_json(view) + "\n")
+        else:
+            account_check.show(view, Console(file=sys.stdout))
+        return EXIT_OK
+
+    return with_session(arguments, look, show)
+
+
+def settings_for(arguments: argparse.Namespace) -> Settings | int:
+    """The settings that the flags of `base_parser` lead to, or the exit code once told why not."""
     overrides: dict[str, object] = {"data_dir": arguments.data_dir, "config": arguments.config}
-    settings = _settings(arguments.mode, overrides)
+    return _settings(arguments.mode, overrides)
+
+
+def with_session(
+    arguments: argparse.Namespace,
+    ask: Callable[[Settings, Session], Awaitable[T]],
+    show: Callable[[T], int],
+) -> int:
+    """Ask through a session that does not trade, then show the answer; the exit code.
+
+    `arguments` are those of a parser made by `base_parser`.
+    """
+    settings = settings_for(arguments)
     if isinstance(settings, int):
         return settings
     missing = missing_credentials(settings, hts_id=False)
@@ -273,18 +305,13 @@ def check_accounts(argv: Sequence[str] | None = None) -> int:
     log.configure(level="warning", stream=sys.stderr, secrets=settings.secrets())
     _log_warnings(settings)
 
-    async def look() -> account_check.AccountView:
+    async def asked() -> T:
         async with open_session(settings, trading=False) as session:
-            return await account_check.look(session, mode=settings.mode.value)
+            return await ask(settings, session)
 
     def run() -> int:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            view = runner.run(look())
-        if arguments.json:
-            sys.stdout.write(account_check.as_json(view) + "\n")
-        else:
-            account_check.show(view, Console(file=sys.stdout))
-        return EXIT_OK
+            return show(runner.run(asked()))
 
     return _guarded(run)
 
@@ -293,9 +320,7 @@ def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _parsed(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None
-) -> argparse.Namespace | int:
+def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace | int:
     """The flags, or the exit code when argparse has already said all there is to say."""
     _tolerate_any_letter()
     try:
@@ -335,7 +360,7 @@ def _settings(mode: str, overrides: dict[str, object]) -> Settings | int:
     try:
         return load_settings(mode, overrides, environ=os.environ, root=root)
     except SettingsError as error:
-        return _say(str(error), EXIT_NEEDS_OPERATOR)
+        return say(str(error), EXIT_NEEDS_OPERATOR)
 
 
 async def _until_stopped(app: App) -> int:
@@ -392,16 +417,16 @@ def _guarded(run: Callable[[], int]) -> int:
 
 def _ended(error: BaseException) -> int:
     if isinstance(error, AlreadyRunning):
-        return _say(f"이미 실행 중입니다 / already running:\n{error}", EXIT_ALREADY_RUNNING)
+        return say(f"이미 실행 중입니다 / already running:\n{error}", EXIT_ALREADY_RUNNING)
     if isinstance(error, SettingsError):
-        return _say(str(error), EXIT_NEEDS_OPERATOR)
+        return say(str(error), EXIT_NEEDS_OPERATOR)
     if isinstance(error, BrokerUnavailable):
-        return _say(f"증권사가 응답하지 않습니다 / no answer:\n{error}", EXIT_UNAVAILABLE)
+        return say(f"증권사가 응답하지 않습니다 / no answer:\n{error}", EXIT_UNAVAILABLE)
     if isinstance(error, NeedsOperator):
-        return _say(f"조치가 필요합니다 / a person must act:\n{error}", EXIT_NEEDS_OPERATOR)
+        return say(f"조치가 필요합니다 / a person must act:\n{error}", EXIT_NEEDS_OPERATOR)
     if isinstance(error, OSError) and error.filename is not None:
         problem = f"{error.filename}: {error.strerror}"
-        return _say(f"쓸 수 없는 곳입니다 / cannot be used:\n{problem}", EXIT_NEEDS_OPERATOR)
+        return say(f"쓸 수 없는 곳입니다 / cannot be used:\n{problem}", EXIT_NEEDS_OPERATOR)
     structlog.get_logger("cli").error("crashed", exc_info=error)
     return EXIT_CRASH
 
@@ -417,7 +442,7 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def _say_missing(settings: Settings, missing: Sequence[str]) -> int:
     head = f"{settings.mode}: 시작할 수 없습니다 / cannot start, this is missing:"
     lines = [*(f"  - {line}" for line in missing), *(f"  ? {each}" for each in settings.warnings)]
-    return _say("\n".join([head, *lines]), EXIT_NEEDS_OPERATOR)
+    return say("\n".join([head, *lines]), EXIT_NEEDS_OPERATOR)
 
 
 def _log_warnings(settings: Settings) -> None:
@@ -431,7 +456,7 @@ def _log_warnings(settings: Settings) -> None:
         structlog.get_logger("config").warning("odd_setting", problem=warning)
 
 
-def _say(text: str, code: int) -> int:
+def say(text: str, code: int) -> int:
     """Tell a person on standard error, without secrets; returns `code`."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(log.redacted(text).rstrip("\n") + "\n")

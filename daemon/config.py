@@ -43,6 +43,7 @@ from daemon.kis.channels import NoSuchChannel, registration_of
 from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
     CLASS,
+    ApiSettings,
     CalendarSettings,
     CostSettings,
     Dates,
@@ -155,6 +156,7 @@ class Settings(BaseSettings):
     armed: bool = False
     feed: FeedSettings = FeedSettings()
     costs: CostSettings = CostSettings()
+    api: ApiSettings = ApiSettings()
     sim: SimSettings = SimSettings()
     tape: TapeSettings = TapeSettings()
     log: LogSettings = LogSettings()

@@ -248,6 +248,12 @@ class CostSettings(Section):
         return Listing(security=Security.ETF if fund else Security.STOCK)
 
 
+class ApiSettings(Section):
+    """Calls of the catalogue: `older_ids` sends the deprecated TR ids where a call has any."""
+
+    older_ids: bool = False
+
+
 class FeedSettings(Section):
     """The stream: how many registrations it may hold, and what may be asked for beside it.
 

@@ -86,7 +86,34 @@ class Call:
     rows: str = "output1"
 
 
-def sign(call: Call, *, profile: Profile, credentials: Credentials, token: str) -> HttpRequest:
+class Endpoint(Protocol):
+    """Where a call goes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+    def tr_id(self, environment: Environment) -> str:
+        """The id to send in a world; empty where the call is not offered."""
+
+
+class Unsigned(Protocol):
+    """Anything that can be signed: a `Call`, or a checked call of the catalogue."""
+
+    @property
+    def api(self) -> Endpoint: ...
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def continued(self) -> bool: ...
+
+
+def sign(call: Unsigned, *, profile: Profile, credentials: Credentials, token: str) -> HttpRequest:
     """The complete request of `call` for `profile`.
 
     Raises `InvariantBroken` for a call the environment does not offer.
@@ -122,6 +149,17 @@ def token_request(credentials: Credentials) -> HttpRequest:
 def approval_request(credentials: Credentials) -> HttpRequest:
     """Ask for a stream key. The secret's name differs from the token request's."""
     return _key_request(Api.APPROVAL, credentials, "secretkey")
+
+
+def hash_request(credentials: Credentials, body: bytes) -> HttpRequest:
+    """Ask for the hash of an order's body, which may be sent with it as a header."""
+    headers = (
+        ("content-type", CONTENT_TYPE),
+        ("appkey", credentials.app_key),
+        ("appsecret", credentials.app_secret),
+    )
+    api = Api.HASHKEY
+    return HttpRequest(method=api.method, path=api.path, headers=headers, body=body)
 
 
 def _key_request(api: Api, credentials: Credentials, secret_name: str) -> HttpRequest:

@@ -248,6 +248,11 @@ def issued_approval(response: HttpResponse) -> str:
     return _key(_key_body(response), "approval_key")
 
 
+def hash_of(response: HttpResponse) -> str:
+    """The hash of an order's body; raises `TryLater` or `NeedsOperator`."""
+    return _key(_key_body(response), "HASH")
+
+
 def _key(body: Row, field: str) -> str:
     value = text_of(body, field)
     if not value or not value.isascii() or not value.isprintable() or len(value) > 4096:
@@ -262,7 +267,7 @@ def _key_body(response: HttpResponse) -> Row:
             "NO_BODY", f"HTTP {response.status} without a readable body", delay=TEMPORARY_DELAY
         )
     _, code, message = _verdict(body)
-    if "access_token" in body or "approval_key" in body:
+    if not body.keys().isdisjoint(("access_token", "approval_key", "HASH")):
         return body
     if code == TOKEN_TOO_SOON:
         raise TryLater(code, message, delay=60.0)

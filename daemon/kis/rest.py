@@ -34,14 +34,14 @@ from daemon.core.values import (
 from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date
 from daemon.kis import codec, overseas_calls, profits, replies
-from daemon.kis.codec import Call, Credentials
+from daemon.kis.codec import Call, Credentials, Unsigned
 from daemon.kis.link import HttpRequest, HttpTransport, lone_error
 from daemon.kis.orderlist import fold_orders
 from daemon.kis.overseas_rest import OverseasRest
 from daemon.kis.pump import RequestPump, RestStats
 from daemon.kis.replies import RateRefused, Reply, TokenRefused
 from daemon.kis.session import Backoff
-from daemon.kis.spec import Profile
+from daemon.kis.spec import Environment, Profile
 from daemon.kis.tokens import KeyRing
 from daemon.ports import Clock, InstrumentInfo, RequestBudget, TokenStore
 
@@ -161,6 +161,28 @@ class KisRest:
         """Have an access token that works until `until`, as far as the broker gives one."""
         await self._keys.renew_ahead(until)
 
+    async def access_token(self, *, renew: bool = False) -> str:
+        """The token that all calls are sent with; `renew` has the broker asked for it again.
+
+        Within six hours of an issue the broker gives the same token again, and not more than one
+        is asked for a minute: renewing waits for that. Raises `TryLater`.
+        """
+        if renew and (held := self._keys.usable()) is not None:
+            self._keys.refused(held)
+        wait = self._profile.token_interval + self._patience.query if renew else 0.0
+        await self._keys.wait(self._clock.monotonic() + max(wait, self._patience.query))
+        return self._token()
+
+    async def hash_key(self, body: bytes) -> str:
+        """The broker's hash of an order's body. No order needs one today; raises `TradingError`."""
+        response = await self._pump.send(
+            lambda: codec.hash_request(self._credentials, body),
+            priority=Priority.QUERY,
+            wait_until=self._clock.monotonic() + self._patience.query,
+            timeout=self._patience.attempt,
+        )
+        return replies.hash_of(response)
+
     def unready(self) -> str:
         """Why no order could leave just now; empty when one can."""
         return "" if self._keys.usable() is not None else "there is no usable access token yet"
@@ -255,10 +277,56 @@ class KisRest:
                 log.error("order_needs_operator", code=error.code, reason=error.reason)
             raise
 
+    @property
+    def environment(self) -> Environment:
+        """The world whose TR ids are sent."""
+        return self._profile.environment
+
+    async def ask(self, call: Unsigned) -> Reply:
+        """One page of any inquiry, repeated for causes that pass until `Patience.query` is over."""
+        return await self._query(call)
+
+    async def send_once(self, call: Unsigned, *, leaving: Callable[[], None]) -> Reply:
+        """Any call that may move money, sent once whatever becomes of it.
+
+        `leaving` is called just before the first byte may leave. Raises `Refused` where the
+        broker certainly did nothing, `OutcomeUnknown` for all that is not a definite answer.
+        """
+        deadline = self._clock.monotonic() + self._patience.order_queue
+        await self._keys.wait(deadline)
+        token = ""
+
+        def prepare() -> HttpRequest:
+            nonlocal token
+            token = self._token()
+            request = self._sign(call, token)
+            self._check_host()
+            leaving()
+            return request
+
+        response = await self._pump.send(
+            prepare,
+            priority=Priority.ORDER,
+            wait_until=deadline,
+            timeout=self._patience.order_answer,
+            protected=True,
+        )
+        try:
+            return replies.order_reply(response)
+        except OutcomeUnknown:
+            self.stats.unknown += 1
+            raise
+        except Refused as error:
+            self._note(error, token)
+            raise
+
     def _check(self, order: Order) -> None:
         """The last line before the socket: this account, and the host of this profile."""
         if order.intent.account != self.account_id:
             raise InvariantBroken(f"order {order.id} is of another account")
+        self._check_host()
+
+    def _check_host(self) -> None:
         if self._transport.base_url.rstrip("/") != self._profile.rest_url.rstrip("/"):
             raise InvariantBroken(f"the transport does not lead to {self._profile.name}")
 
@@ -268,7 +336,7 @@ class KisRest:
             raise TryLater("NO_TOKEN", "there is no usable access token", delay=1.0)
         return token
 
-    def _sign(self, call: Call, token: str) -> HttpRequest:
+    def _sign(self, call: Unsigned, token: str) -> HttpRequest:
         return codec.sign(call, profile=self._profile, credentials=self._credentials, token=token)
 
     def _note(self, error: Refused, token: str) -> None:
@@ -403,7 +471,7 @@ class KisRest:
             until = earlier
         return [bars[start] for start in sorted(bars)][-count:]
 
-    async def _query(self, call: Call, *, deadline: float | None = None) -> Reply:
+    async def _query(self, call: Unsigned, *, deadline: float | None = None) -> Reply:
         if deadline is None:
             deadline = self._clock.monotonic() + self._patience.query
         return await self._inquire(call, Priority.QUERY, deadline)
@@ -429,7 +497,7 @@ class KisRest:
             call = codec.next_page(call, *cursors)
         raise BadData(f"more than {self._patience.pages} pages", field="tr_cont")
 
-    async def _inquire(self, call: Call, priority: Priority, deadline: float) -> Reply:
+    async def _inquire(self, call: Unsigned, priority: Priority, deadline: float) -> Reply:
         """One answered inquiry, repeated until `deadline` for causes that pass."""
         backoff = Backoff(self._random, steps=(0.2, 0.4, 0.8, 1.6, 3.0))
         while True:
@@ -445,7 +513,7 @@ class KisRest:
                 raise last
             await asyncio.sleep(delay)
 
-    async def _try(self, call: Call, priority: Priority, deadline: float) -> Reply:
+    async def _try(self, call: Unsigned, priority: Priority, deadline: float) -> Reply:
         await self._keys.wait(deadline)
         token = ""
 

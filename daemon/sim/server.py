@@ -6,6 +6,7 @@ It owns every task it starts; nothing here decides what KIS would answer.
 import asyncio
 from contextlib import suppress
 from datetime import datetime
+from zlib import crc32
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -13,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from daemon.clock import SimulatedClock, WallClock
 from daemon.core.calendar import KST
 from daemon.ports import Clock
+from daemon.sim import masters
 from daemon.sim.admin import admin_routes
 from daemon.sim.broker import Broker, first_instant
 from daemon.sim.facts import OrderRequest
@@ -193,8 +195,23 @@ class SimulatorServer:
     def _rest_app(self) -> web.Application:
         app = web.Application(client_max_size=_MOST_BODY)
         app.add_routes(admin_routes(self))
+        app.router.add_get("/common/master/{name}", self._handle_master)
         app.router.add_route("*", "/{path:.*}", self._handle_rest)
         return app
+
+    async def _handle_master(self, request: web.Request) -> web.Response:
+        """A symbol master file, or the rest of one; like the vendor's, without a key."""
+        content = masters.archive(request.match_info["name"], self.options.listings)
+        if content is None:
+            return web.Response(status=404)
+        headers = {"ETag": f'"{crc32(content):08x}"', "Accept-Ranges": "bytes"}
+        begin = request.http_range.start or 0
+        if not begin or request.headers.get("If-Range", headers["ETag"]) != headers["ETag"]:
+            return web.Response(body=content, headers=headers)
+        if begin >= len(content):
+            return web.Response(status=416)
+        headers["Content-Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+        return web.Response(status=206, body=content[begin:], headers=headers)
 
     async def _handle_rest(self, request: web.Request) -> web.Response:
         try:

@@ -17,6 +17,7 @@ from daemon.sim import (
     rest_overseas_quotes,
     rest_profit,
     rest_quotes,
+    synthetic,
 )
 from daemon.sim.calls import Answer, Call
 from daemon.sim.door import Door
@@ -179,6 +180,11 @@ _ABROAD = "/uapi/overseas-"
 _OLDER = frozenset(tr_id for api in Api for tr_id in api.older)
 
 
+def is_simulated(path: str) -> bool:
+    """Whether the answers behind a path come from the market and its books."""
+    return path in _DESKS or path in _PLACERS
+
+
 class KisWire:
     """The gateway in front of the Korean market and of those overseas."""
 
@@ -226,10 +232,13 @@ class KisWire:
     def _ask_desk(self, request: WireRequest, body: Mapping[str, object] | None) -> WireReply:
         tr_id = request.headers.get("tr_id", "").strip()
         desk, placer = _DESKS.get(request.path), _PLACERS.get(request.path)
+        unsimulated = None if desk or placer else synthetic.api_of(request.path)
         if desk is not None:
             method, tr_ids = desk[:2]
         elif placer is not None:
             method, tr_ids = "POST", placer[0]
+        elif unsimulated is not None:
+            method, tr_ids = unsimulated.method, unsimulated.known_ids
         else:
             raise gateway_error("EGW00101", "유효하지 않은 요청입니다.", 404)
         if request.method != method:
@@ -250,16 +259,20 @@ class KisWire:
 
     def _answered(self, call: Call, path: str) -> Answer:
         market = self.overseas if path.startswith(_ABROAD) else self.market
-        desk = _DESKS.get(path)
+        desk, placer = _DESKS.get(path), _PLACERS.get(path)
         if desk is not None:
             answer = desk[2](call, market)
             if answer.order is not None:
                 self.plans[answer.order] = self._faults.draw()
-        else:
+        elif placer is not None:
             plan = self._faults.draw()
-            answer = _PLACERS[path][1](call, market, reject=plan.reject)
+            answer = placer[1](call, market, reject=plan.reject)
             assert answer.order is not None, "an accepted order has a number"
             self.plans[answer.order] = plan
+        else:
+            unsimulated = synthetic.api_of(path)
+            assert unsimulated is not None, "the path was looked up before"
+            answer = synthetic.answer(call, market, unsimulated, self._options.seed)
         return answer
 
     def _check_keys(self, headers: Mapping[str, str]) -> None:

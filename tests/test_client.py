@@ -1,0 +1,203 @@
+"""The guide's script, run against the simulator: plainly, and awaited inside asyncio."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.client import KISUnifiedClient
+from daemon.core.errors import AlreadyRunning, NeedsOperator, Refused
+from daemon.core.values import OrderBook, Tick
+from daemon.kis.apirequest import BadCall
+from daemon.store.handlog import BY_HAND
+from daemon.store.locks import SingleInstanceLock
+from tests.sim.rig import QUIET, live
+from tests.test_log import restored
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    with restored():
+        yield
+
+
+def client_in(folder: Path, mode: str = "sim", **settings: Any) -> KISUnifiedClient:
+    return KISUnifiedClient(mode, data_dir=folder, environ={}, root=ROOT, settings=settings)
+
+
+def test_the_guides_script_runs_plainly(tmp_path: Path) -> None:
+    client = client_in(tmp_path)
+    assert client.initialize() is client
+    try:
+        price = client.get_price("005930", market="KR")
+        assert (price.ticker, price.currency) == ("005930", "KRW")
+        assert price.price > 0
+        token = client.auth.get_access_token()
+        assert len(token) > 20
+        assert len(client.auth.get_hashkey({"PDNO": "005930"})) == 64
+        renewed = client.auth.get_access_token(force_refresh=True)
+        assert len(renewed) > 20
+
+        heard: list[Tick] = []
+        enough = threading.Event()
+
+        def on_price(tick: Tick) -> None:
+            assert threading.current_thread().name == "kis callbacks"
+            heard.append(tick)
+            if len({each.instrument for each in heard}) == 2:
+                enough.set()
+
+        client.websocket.subscribe_price(["005930", "000660"], on_price)
+        assert enough.wait(15)
+
+        order = client.place_order(ticker="005930", action="BUY", quantity=3, price=0, market="KR")
+        assert (order.action, order.quantity, order.price) == ("BUY", 3, None)
+        limit = client.place_order("000660", "buy", 1, price=140_000.0)
+        moved = client.modify_order(limit.order_no, "141,000")
+        assert moved.order_no != limit.order_no
+        client.cancel_order(moved.order_no)
+        listed = {each.refs[0].number: each for each in client.get_orders()}
+        assert listed[order.order_no].filled == 3
+        assert listed[limit.order_no].cancelled == 1
+
+        holdings, summary = client.get_balance(market="KR")
+        (held,) = holdings
+        assert (held.ticker, held.name, held.quantity) == ("005930", "삼성전자", 3)
+        assert held.cost == held.average_price * 3
+        assert summary.cash < Decimal(100_000_000)
+        assert len(client.get_daily_bars("005930", count=5)) == 5
+        assert isinstance(client.get_order_book("005930"), OrderBook)
+    finally:
+        client.close()
+    lines = [json.loads(line) for line in (tmp_path / "sim" / BY_HAND).read_text().splitlines()]
+    assert [line["what"] for line in lines] == [
+        *("order sending", "order accepted", "order sending", "order accepted"),
+        *("modify sending", "modify accepted", "cancel sending", "cancel accepted"),
+    ]
+    with pytest.raises(Refused, match="CLOSED"):
+        client.get_price("005930")
+    client.close()
+
+
+def test_the_same_calls_are_awaited_inside_asyncio(tmp_path: Path) -> None:
+    async def script() -> None:
+        async with client_in(tmp_path) as client:
+            prices = await asyncio.gather(
+                *(client.get_price(code) for code in ("005930", "000660"))
+            )
+            assert {price.ticker for price in prices} == {"005930", "000660"}
+            heard: asyncio.Queue[Tick] = asyncio.Queue()
+            here = asyncio.get_running_loop()
+
+            async def on_price(tick: Tick) -> None:
+                assert asyncio.get_running_loop() is here
+                await heard.put(tick)
+
+            await client.websocket.subscribe_price("005930", on_price)
+            assert (await heard.get()).instrument == "krx:005930"
+            books: asyncio.Queue[OrderBook] = asyncio.Queue()
+            await client.websocket.subscribe_order_book("005930", books.put_nowait)
+            assert (await books.get()).instrument == "krx:005930"
+            await client.websocket.unsubscribe_price("005930")
+            placed = await client.place_order("005930", "BUY", 1)
+            orders = await client.get_orders()
+            assert placed.order_no in {each.refs[0].number for each in orders}
+            holdings, _ = await client.get_balance()
+            assert [each.ticker for each in holdings] == ["005930"]
+            assert await client.auth.get_access_token()
+
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await script()
+
+    asyncio.run(bounded())
+
+
+def test_every_call_of_the_catalogue_is_an_attribute(tmp_path: Path) -> None:
+    with client_in(tmp_path) as client:
+        price = client.api.domestic_stock.inquire_price(
+            FID_COND_MRKT_DIV_CODE="J", FID_INPUT_ISCD="005930"
+        )
+        assert price.output.stck_prpr > 0
+        bonds = client.call(
+            "domestic_bond.avg_unit",
+            {
+                "INQR_STRT_DT": "20260101",
+                "INQR_END_DT": "20260102",
+                "PRDT_TYPE_CD": "302",
+                "VRFC_KIND_CD": "00",
+            },
+            all_pages=True,
+        )
+        assert len(bonds.output1) == 15
+        with pytest.raises(BadCall):
+            client.call("domestic_stock.inquire_price", {"FID_INPUT_ISCD": "005930"})
+
+
+def test_orders_keep_the_limits_and_say_what_is_wrong(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"risk.max_order_quantity": 5, "risk.max_order_notional": 300_000}
+    with client_in(tmp_path, **limits) as client:
+        for given, code in (
+            (("005930", "HOLD", 1), "BAD_ACTION"),
+            (("005930", "BUY", 0), "BAD_QUANTITY"),
+            (("005930", "BUY", 1.5), "BAD_QUANTITY"),
+            (("005930", "BUY", 6, 1000), "LIMIT"),
+            (("005930", "BUY", 5, 72_000), "LIMIT"),
+            (("005930", "BUY", 5), "LIMIT"),
+            (("005930", "BUY", 1, "cheap"), "BAD_PRICE"),
+            (("005930", "BUY", 1, -1), "BAD_PRICE"),
+            (("0059 30", "BUY", 1), "BAD_TICKER"),
+            (("005930", "BUY", 1, 72_000, "MARS"), "BAD_MARKET"),
+        ):
+            with pytest.raises(Refused) as caught:
+                client.place_order(*given)
+            assert caught.value.code == code, given
+        with pytest.raises(Refused, match="NO_ORDER"):
+            client.cancel_order("12345")
+        with pytest.raises(Refused, match="BAD_MARKET"):
+            client.get_balance(market="JP")
+    assert not (tmp_path / "sim" / BY_HAND).exists()
+
+
+def test_what_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
+    client = client_in(tmp_path)
+    with pytest.raises(Refused, match="NOT_INITIALIZED"):
+        client.get_price("005930")
+    assert client.mode == "sim"
+    client.close()
+    with pytest.raises(NeedsOperator, match="KIS_APP_KEY"):
+        client_in(tmp_path, "virtual").initialize()
+
+
+def test_a_daemons_stream_is_left_to_it_and_the_rest_is_shared(tmp_path: Path) -> None:
+    async def script() -> None:
+        async with live(listings=QUIET) as simulator:
+            named = {"rest_url": simulator.server.rest_url, "ws_url": simulator.server.ws_url}
+            client = client_in(tmp_path, shared_root=str(tmp_path / "shared"), **named)
+            async with client:
+                lock = SingleInstanceLock(client._settings.shared_dir / "daemon.lock")
+                with lock, pytest.raises(AlreadyRunning):
+                    await client.websocket.subscribe_price("005930", print)
+                assert (await client.get_price("005930")).price > 0
+                await client.websocket.subscribe_price("005930", print)
+            assert simulator.server.broker.keys.tokens_issued == 1
+            async with client_in(tmp_path, shared_root=str(tmp_path / "shared"), **named) as other:
+                await other.get_price("005930")
+            assert simulator.server.broker.keys.tokens_issued == 1
+
+    asyncio.run(script())
+
+
+def test_american_orders_go_as_far_as_the_session(tmp_path: Path) -> None:
+    with client_in(tmp_path) as client:
+        price = client.get_price("AAPL", market="US")
+        assert (price.currency, price.ticker) == ("USD", "AAPL")
+        with pytest.raises(Refused, match="WRONG_MARKET"):
+            client.place_order("AAPL", "BUY", 1, price="1.00", market="US")
