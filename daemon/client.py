@@ -22,6 +22,7 @@ from daemon.kis.caller import ApiCaller
 from daemon.kis.client import HandLimits, UnifiedClient
 from daemon.kis.masterfiles import MasterFolder
 from daemon.kis.ticker import PriceStream
+from daemon.kis.tickers import Tickers
 from daemon.store.handlog import BY_HAND, HandLog
 from daemon.store.locks import SingleInstanceLock
 from daemon.wiring import Session, open_session
@@ -57,7 +58,8 @@ class KISUnifiedClient:
         root: Path | None = None,
         settings: Mapping[str, object] | None = None,
     ) -> None:
-        overrides = {**(settings or {})}
+        # A script may ask about either country, whichever of them a daemon trades.
+        overrides: dict[str, object] = {"markets": ["KR", "US"], **(settings or {})}
         overrides |= {"data_dir": str(data_dir)} if data_dir is not None else {}
         overrides |= {"config": str(config)} if config is not None else {}
         self._settings = load_settings(
@@ -131,13 +133,29 @@ class KISUnifiedClient:
         """A list of `core.values.Bar`, oldest first."""
         return self.ask(lambda client: client.get_daily_bars(ticker, market, count))
 
+    def get_minute_bars(self, ticker: str, market: str = "KR", count: int = 30) -> Any:
+        """A list of `core.values.Bar`, oldest first."""
+        return self.ask(lambda client: client.get_minute_bars(ticker, market, count))
+
     def get_balance(self, market: str = "KR") -> Any:
         """`(holdings, summary)`: `kis.client.HoldingLine`s and a `BalanceSummary`."""
         return self.ask(lambda client: client.get_balance(market))
 
-    def get_orders(self) -> Any:
-        """Today's orders as the broker lists them: `core.witness.BrokerOrder`s."""
-        return self.ask(lambda client: client.get_orders())
+    def get_orderable_cash(self, ticker: str, price: Any = None, market: str = "KR") -> Any:
+        """What a buy at `price` may cost, in the currency of the market; `Decimal`."""
+        return self.ask(lambda client: client.get_orderable_cash(ticker, price, market))
+
+    def get_orders(self, market: str | None = None) -> Any:
+        """Today's orders as the broker lists them, of all markets: `core.witness.BrokerOrder`s."""
+        return self.ask(lambda client: client.get_orders(market=market))
+
+    def get_open_orders(self, market: str | None = None) -> Any:
+        """Those of `get_orders` that can still trade."""
+        return self.ask(lambda client: client.get_open_orders(market))
+
+    def get_fills(self, market: str | None = None) -> Any:
+        """What has traded today: a `kis.client.FilledOrder` for each order."""
+        return self.ask(lambda client: client.get_fills(market))
 
     def place_order(
         self,
@@ -150,13 +168,13 @@ class KISUnifiedClient:
         """`kis.client.PlacedOrder`. See `UnifiedClient.place_order` for what it may raise."""
         return self.ask(lambda client: client.place_order(ticker, action, quantity, price, market))
 
-    def cancel_order(self, order_no: str) -> Any:
+    def cancel_order(self, order_no: str, market: str | None = None) -> Any:
         """Ask for what is open of an order to be cancelled."""
-        return self.ask(lambda client: client.cancel_order(order_no))
+        return self.ask(lambda client: client.cancel_order(order_no, market))
 
-    def modify_order(self, order_no: str, price: Any) -> Any:
+    def modify_order(self, order_no: str, price: Any, market: str | None = None) -> Any:
         """Move what is open of an order to another price; a `kis.client.PlacedOrder`."""
-        return self.ask(lambda client: client.modify_order(order_no, price))
+        return self.ask(lambda client: client.modify_order(order_no, price, market))
 
     def call(
         self, name: str, parameters: Mapping[str, object] | None = None, **options: Any
@@ -269,21 +287,21 @@ def _assembled(settings: Settings, session: Session, lock: SingleInstanceLock) -
             raise AlreadyRunning(str(error)) from error
 
     risk = settings.risk
-    masters = MasterFolder(settings.data_dir / "masters").load()
+    caller = ApiCaller(
+        session.broker, hts_id=settings.hts_id, older=settings.api.older_ids, on_order=on_call
+    )
+    masters = MasterFolder(settings.masters_dir).load()
+    tickers = Tickers(caller, masters if len(masters) else None)
     return UnifiedClient(
         broker=session.broker,
-        caller=ApiCaller(
-            session.broker,
-            hts_id=settings.hts_id,
-            older=settings.api.older_ids,
-            on_order=on_call,
-        ),
-        websocket=PriceStream(session.feed, claim=claim),
+        caller=caller,
+        websocket=PriceStream(session.feed, claim=claim, find=tickers.find_all),
         clock=session.clock,
-        masters=masters if len(masters) else None,
+        tickers=tickers,
         limits=HandLimits(
             quantity=risk.max_order_quantity if risk else None,
             notional=risk.max_order_notional if risk else None,
+            usd_krw=risk.usd_krw if risk else None,
         ),
         on_order=on_order,
     )
@@ -344,17 +362,23 @@ class _Stream(_Face):
     def __init__(self, client: KISUnifiedClient) -> None:
         super().__init__(client, "websocket", {"unsubscribe_price", "unsubscribe_order_book"})
 
-    def subscribe_price(self, tickers: str | Iterable[str], callback: Callable[[Any], Any]) -> Any:
+    def subscribe_price(
+        self, tickers: str | Iterable[str], callback: Callable[[Any], Any], market: str = "KR"
+    ) -> Any:
         """Call `callback` with every trade (`core.values.Tick`) of the tickers."""
         push = self._client.push(callback)
-        return self._client.ask(lambda client: client.websocket.subscribe_price(tickers, push))
+        return self._client.ask(
+            lambda client: client.websocket.subscribe_price(tickers, push, market)
+        )
 
     def subscribe_order_book(
-        self, tickers: str | Iterable[str], callback: Callable[[Any], Any]
+        self, tickers: str | Iterable[str], callback: Callable[[Any], Any], market: str = "KR"
     ) -> Any:
         """Call `callback` with every order book (`core.values.OrderBook`) of the tickers."""
         push = self._client.push(callback)
-        return self._client.ask(lambda client: client.websocket.subscribe_order_book(tickers, push))
+        return self._client.ask(
+            lambda client: client.websocket.subscribe_order_book(tickers, push, market)
+        )
 
 
 class _Pushes:

@@ -217,6 +217,12 @@ class Settings(BaseSettings):
         return self.data_dir / self.mode.value
 
     @property
+    def masters_dir(self) -> Path:
+        """Where the symbol masters are kept; the broker's two worlds share theirs."""
+        world = self.data_dir / self.mode.value if self.mode is Mode.SIM else self.data_dir
+        return world / "masters"
+
+    @property
     def journal_path(self) -> Path:
         """The journal of this mode and account."""
         return self.data_dir / self.mode.value / f"journal-{self.account}.sqlite3"

@@ -2,8 +2,8 @@
 
 It works over an open session, whose token and request budget it shares with every other process
 of the key. What it sends is placed by hand as far as a daemon is concerned: told by the broker,
-reported, never touched. Korean instruments are complete; American ones go as far as the session
-does, and further with a typed error.
+reported, never touched. Korea and the United States have the same calls; what a market does not
+know, such as US orders at market, is refused with a typed error.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -21,35 +21,28 @@ from daemon.core.orders import Order, create
 from daemon.core.values import (
     Bar,
     BrokerRef,
+    Currency,
     InstrumentId,
-    Market,
     OrderBook,
     OrderId,
+    Region,
     Side,
     StrategyId,
     code_of,
-    instrument_id,
-    market_of,
-    parse_instrument,
+    currency_of,
+    region_of,
 )
 from daemon.core.witness import BrokerOrder
-from daemon.kis.apiresult import Result, Row
+from daemon.kis.apiresult import Result
 from daemon.kis.apis import Apis
+from daemon.kis.balances import Balance, american_balance, korean_balance
 from daemon.kis.caller import PAGE_LIMIT, ApiCaller
-from daemon.kis.masters import Masters
 from daemon.kis.rest import KisRest
 from daemon.kis.ticker import PriceStream
+from daemon.kis.tickers import Tickers, region_named
 from daemon.ports import Clock
 
 BY_HAND = StrategyId("by-hand")
-
-_AMERICAN = {Market.NASDAQ: "NAS", Market.NYSE: "NYS", Market.AMEX: "AMS"}
-_MARKETS = {
-    **{"KR": (Market.KRX,), "KRX": (Market.KRX,), "US": tuple(_AMERICAN)},
-    **{"NASD": (Market.NASDAQ,), "NAS": (Market.NASDAQ,), "NASDAQ": (Market.NASDAQ,)},
-    **{"NYSE": (Market.NYSE,), "NYS": (Market.NYSE,)},
-    **{"AMEX": (Market.AMEX,), "AMS": (Market.AMEX,)},
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,35 +59,6 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldingLine:
-    """One holding as the broker values it now, in the currency of its market."""
-
-    ticker: str
-    name: str
-    quantity: int
-    orderable: int
-    average_price: Decimal
-    price: Decimal
-    cost: Decimal
-    value: Decimal
-    profit: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BalanceSummary:
-    """An account's sums. `cash` is what is left once all trades made so far have settled.
-
-    Of a foreign market the broker tells no cash here: it is `None`.
-    """
-
-    currency: str
-    cash: Decimal | None
-    cost: Decimal
-    value: Decimal
-    profit: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedOrder:
     """An order the broker took. Whether it trades is told by `get_orders` and the stream."""
 
@@ -108,11 +72,30 @@ class PlacedOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilledOrder:
+    """What has traded of one order so far, in the currency of its market.
+
+    `price` is the average of its trades, `amount` their sum.
+    """
+
+    order_no: str
+    ticker: str
+    instrument: InstrumentId
+    action: str
+    quantity: int
+    price: Decimal
+    amount: Decimal
+    currency: str
+    ordered_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandLimits:
-    """What one order may be at most: shares, and KRW where its price is in KRW."""
+    """What one order may be at most: shares, and KRW; `usd_krw` values dollars for the latter."""
 
     quantity: int | None = None
     notional: Decimal | None = None
+    usd_krw: Decimal | None = None
 
 
 class Auth:
@@ -144,7 +127,7 @@ class UnifiedClient:
         caller: ApiCaller,
         websocket: PriceStream,
         clock: Clock,
-        masters: Masters | None = None,
+        tickers: Tickers | None = None,
         limits: HandLimits | None = None,
         on_order: Callable[[str, Mapping[str, object]], None] = lambda what, told: None,
     ) -> None:
@@ -154,11 +137,11 @@ class UnifiedClient:
         self.api: Apis[Coroutine[Any, Any, Result]] = Apis(self.call)
         self._broker = broker
         self._clock = clock
-        self._masters = masters
+        self._tickers = tickers or Tickers(caller)
         self._limits = limits or HandLimits()
         self._on_order = on_order
         self._minted = 0
-        self._places: dict[str, InstrumentId] = {}
+        self._homes: dict[str, set[Region]] = {}
 
     async def call(
         self,
@@ -179,73 +162,25 @@ class UnifiedClient:
         return await self.caller.call(name, parameters, tr_id=tr_id, unchecked=unchecked)
 
     async def instrument(self, ticker: str, market: str = "KR") -> InstrumentId:
-        """The instrument of a ticker; `"nyse:KO"` says the exchange itself.
-
-        A bare American ticker is looked up in the symbol masters, else at the exchanges in turn.
-        Raises `Refused` for a market that is not known and a ticker that is nowhere.
-        """
-        try:
-            if ":" in ticker:
-                return parse_instrument(ticker)
-            places = _MARKETS.get(market.upper())
-            if places is None:
-                raise Refused("BAD_MARKET", f"market {market!r} is none of {', '.join(_MARKETS)}")
-            if len(places) == 1:
-                return instrument_id(places[0], ticker.strip())
-        except ValueError as error:
-            raise Refused("BAD_TICKER", str(error)) from None
-        return await self._american(ticker.strip().upper())
-
-    async def _american(self, symbol: str) -> InstrumentId:
-        known = self._places.get(symbol)
-        if known is not None:
-            return known
-        for listing in self._masters.find(symbol) if self._masters else ():
-            if market_of(listing.instrument) in _AMERICAN:
-                return listing.instrument
-        for market in _AMERICAN:
-            instrument = instrument_id(market, symbol)
-            if await self._american_row(instrument) is not None:
-                self._places[symbol] = instrument
-                return instrument
-        raise Refused("BAD_TICKER", f"{symbol} is on none of {', '.join(_AMERICAN.values())}")
-
-    async def _american_row(self, instrument: InstrumentId) -> Row | None:
-        given = {"EXCD": _AMERICAN[market_of(instrument)], "SYMB": code_of(instrument)}
-        result = await self.caller.call("overseas_stock.price", given)
-        rows = result.rows()
-        return rows[0] if rows and isinstance(rows[0].get("last"), Decimal) else None
+        """The instrument of a ticker. See `Tickers.find`."""
+        return await self._tickers.find(ticker, market)
 
     async def get_price(self, ticker: str, market: str = "KR") -> Price:
         """The last price. Raises `TradingError`."""
         instrument = await self.instrument(ticker, market)
-        if market_of(instrument) in _AMERICAN:
-            row = await self._american_row(instrument)
-            if row is None:
-                raise Refused("NO_PRICE", f"the broker knows no price of {instrument}")
-            base, last = _decimal(row, "base"), _decimal(row, "last")
-            return Price(
-                ticker=code_of(instrument),
-                instrument=instrument,
-                price=last,
-                currency="USD",
-                base=base or None,
-                change=last - base if base else None,
-                volume=int(_decimal(row, "tvol")),
-            )
         info = await self._broker.info(instrument)
         return Price(
             ticker=code_of(instrument),
             instrument=instrument,
             price=info.last,
-            currency="KRW",
+            currency=currency_of(instrument).value,
             base=info.base,
             change=info.last - info.base,
             volume=info.day_volume,
         )
 
     async def get_order_book(self, ticker: str, market: str = "KR") -> OrderBook:
-        """Ten levels a side."""
+        """Ten levels a side. Of US stocks the virtual world has none: `Refused`."""
         return await self._broker.order_book(await self.instrument(ticker, market))
 
     async def get_daily_bars(
@@ -254,72 +189,32 @@ class UnifiedClient:
         """Up to 100 daily bars, oldest first."""
         return await self._broker.daily_bars(await self.instrument(ticker, market), count)
 
-    async def get_balance(self, market: str = "KR") -> tuple[list[HoldingLine], BalanceSummary]:
+    async def get_minute_bars(
+        self, ticker: str, market: str = "KR", count: int = 30
+    ) -> Sequence[Bar]:
+        """Up to `count` one-minute bars ending now, oldest first; see `KisRest.minute_bars`."""
+        return await self._broker.minute_bars(await self.instrument(ticker, market), count)
+
+    async def get_balance(self, market: str = "KR") -> Balance:
         """Holdings and sums of the account in one country's market, all pages."""
-        if market.upper() in ("KR", "KRX"):
-            return await self._korean_balance()
-        if _MARKETS.get(market.upper(), (Market.KRX,))[0] in _AMERICAN:
-            return await self._american_balance()
-        raise Refused("BAD_MARKET", f"market {market!r} is neither KR nor US")
+        region = region_named(market)
+        if region is Region.KR:
+            return await korean_balance(self.caller)
+        told = await self._broker.account(regions=(region,))
+        cash = told.cash[region.currency]
+        return await american_balance(self.caller, self._broker.environment, cash=cash)
 
-    async def _korean_balance(self) -> tuple[list[HoldingLine], BalanceSummary]:
-        result = await self._whole("domestic_stock.inquire_balance", _BALANCE)
-        lines = [
-            HoldingLine(
-                ticker=row.text("pdno").strip(),
-                name=row.text("prdt_name").strip(),
-                quantity=int(_decimal(row, "hldg_qty")),
-                orderable=int(_decimal(row, "ord_psbl_qty")),
-                average_price=_decimal(row, "pchs_avg_pric"),
-                price=_decimal(row, "prpr"),
-                cost=_decimal(row, "pchs_amt"),
-                value=_decimal(row, "evlu_amt"),
-                profit=_decimal(row, "evlu_pfls_amt"),
-            )
-            for row in result.rows("output1")
-        ]
-        sums = result.row("output2")
-        return [line for line in lines if line.quantity], BalanceSummary(
-            currency="KRW",
-            cash=_decimal(sums, "prvs_rcdl_excc_amt"),
-            cost=_decimal(sums, "pchs_amt_smtl_amt"),
-            value=_decimal(sums, "evlu_amt_smtl_amt"),
-            profit=_decimal(sums, "evlu_pfls_smtl_amt"),
-        )
+    async def get_orderable_cash(
+        self, ticker: str, price: Decimal | int | float | str | None = None, market: str = "KR"
+    ) -> Decimal:
+        """What may be spent on a buy at `price`, or at market, without borrowing.
 
-    async def _american_balance(self) -> tuple[list[HoldingLine], BalanceSummary]:
-        given = {"OVRS_EXCG_CD": "NASD", "TR_CRCY_CD": "USD"}
-        result = await self._whole("overseas_stock.inquire_balance", given)
-        lines = [
-            HoldingLine(
-                ticker=row.text("ovrs_pdno").strip(),
-                name=str(row.get("ovrs_item_name") or ""),
-                quantity=int(_decimal(row, "ovrs_cblc_qty")),
-                orderable=int(_decimal(row, "ord_psbl_qty")),
-                average_price=_decimal(row, "pchs_avg_pric"),
-                price=_decimal(row, "now_pric2"),
-                cost=_decimal(row, "frcr_pchs_amt1"),
-                value=_decimal(row, "ovrs_stck_evlu_amt"),
-                profit=_decimal(row, "frcr_evlu_pfls_amt"),
-            )
-            for row in result.rows("output1")
-        ]
-        lines = [line for line in lines if line.quantity]
-        zero = Decimal(0)
-        return lines, BalanceSummary(
-            currency="USD",
-            cash=None,
-            cost=sum((line.cost for line in lines), zero),
-            value=sum((line.value for line in lines), zero),
-            profit=sum((line.profit for line in lines), zero),
-        )
-
-    async def _whole(self, name: str, given: Mapping[str, object]) -> Result:
-        """All pages; a part of a portfolio is never taken for a small one."""
-        result = await self.caller.call_all(name, given, limit=100)
-        if not result.complete:
-            raise Refused("TOO_MANY_PAGES", f"{name} did not end within 100 pages")
-        return result
+        In the instrument's currency. Raises `Refused` for a US ticker without a price.
+        """
+        limit = _limit(price)
+        kind = OrderKind.MARKET if limit is None else OrderKind.LIMIT
+        instrument = await self.instrument(ticker, market)
+        return await self._broker.orderable_cash(instrument, kind, limit)
 
     async def place_order(
         self,
@@ -351,15 +246,7 @@ class UnifiedClient:
         ref = await self._sent(
             "order", told, lambda leaving: self._broker.place(order, leaving=leaving)
         )
-        return PlacedOrder(
-            order_no=ref.number,
-            branch=ref.branch,
-            ticker=code_of(instrument),
-            action=side.value.upper(),
-            quantity=quantity,
-            price=limit,
-            day=ref.day,
-        )
+        return self._placed(ref, instrument, side, quantity, limit)
 
     async def _check(self, instrument: InstrumentId, quantity: int, limit: Decimal | None) -> None:
         if type(quantity) is not int or quantity < 1:
@@ -369,16 +256,29 @@ class UnifiedClient:
             raise Refused(
                 "LIMIT", f"{quantity} shares are more than risk.max_order_quantity {most}"
             )
-        if self._limits.notional is None or market_of(instrument) is not Market.KRX:
+        if region_of(instrument) is not Region.KR and limit is None:
+            raise Refused("ORDER_TYPE", f"{instrument} takes limit orders only: give a price")
+        if self._limits.notional is None:
             return
-        info = None if limit is not None else await self._broker.info(instrument)
-        # An order at market can trade up to the day's upper limit.
-        notional = quantity * (limit if info is None else info.upper_limit)  # type: ignore[operator]
-        if notional > self._limits.notional:
+        worth = quantity * await self._valued(instrument, limit)
+        if worth > self._limits.notional:
             most_money = self._limits.notional
             raise Refused(
-                "LIMIT", f"{notional} KRW are more than risk.max_order_notional {most_money}"
+                "LIMIT", f"{worth} KRW are more than risk.max_order_notional {most_money}"
             )
+
+    async def _valued(self, instrument: InstrumentId, limit: Decimal | None) -> Decimal:
+        """KRW that one share may cost: at market up to the day's upper limit."""
+        if limit is None:
+            upper = (await self._broker.info(instrument)).upper_limit
+            if upper is None:
+                raise Refused("NO_PRICE", f"{instrument} has no upper limit to count with")
+            return upper
+        if currency_of(instrument) is Currency.KRW:
+            return limit
+        if self._limits.usd_krw is None:
+            raise Refused("LIMIT", "risk.max_order_notional needs risk.usd_krw to value dollars")
+        return limit * self._limits.usd_krw
 
     def _order(
         self, instrument: InstrumentId, side: Side, quantity: int, limit: Decimal | None
@@ -417,65 +317,102 @@ class UnifiedClient:
         self._on_order(f"{what} accepted", {**told, "number": number})
         return answer
 
-    async def get_orders(self, since: date | None = None) -> Sequence[BrokerOrder]:
-        """The broker's list of orders from the KST day `since`, today unless told."""
-        return await self._broker.orders(since or self._today())
+    async def get_orders(
+        self, since: date | None = None, market: str | None = None
+    ) -> Sequence[BrokerOrder]:
+        """The broker's list of orders from the day `since`, today unless told.
 
-    async def cancel_order(self, order_no: str) -> None:
-        """Ask for all that is open of an order of today to be cancelled."""
-        order = await self._known(order_no)
+        Of every market of the session, or of one country.
+        """
+        regions = None if market is None else (region_named(market),)
+        return await self._broker.orders(since or self._today(), regions=regions)
+
+    async def get_open_orders(self, market: str | None = None) -> Sequence[BrokerOrder]:
+        """Those of today that can still trade."""
+        return [each for each in await self.get_orders(market=market) if each.remaining > 0]
+
+    async def get_fills(self, market: str | None = None) -> Sequence[FilledOrder]:
+        """What has traded today, one line an order."""
+        return [
+            FilledOrder(
+                order_no=each.refs[-1].number,
+                ticker=code_of(each.instrument),
+                instrument=each.instrument,
+                action=each.side.value.upper(),
+                quantity=each.filled,
+                price=each.notional / each.filled,
+                amount=each.notional,
+                currency=currency_of(each.instrument).value,
+                ordered_at=each.ordered_at,
+            )
+            for each in await self.get_orders(market=market)
+            if each.filled
+        ]
+
+    async def cancel_order(self, order_no: str, market: str | None = None) -> None:
+        """Ask for all that is open of an order of today to be cancelled.
+
+        `market` tells which country's order it is where that is not known.
+        """
+        order = await self._known(order_no, market)
         told = {"number": order_no, "instrument": order.intent.instrument}
         await self._sent(
             "cancel", told, lambda leaving: self._broker.cancel(order, leaving=leaving)
         )
 
-    async def modify_order(self, order_no: str, price: Decimal | int | float | str) -> PlacedOrder:
+    async def modify_order(
+        self, order_no: str, price: Decimal | int | float | str, market: str | None = None
+    ) -> PlacedOrder:
         """Move all that is open of an order of today to another price; it gets a new number."""
         limit = _limit(price)
         if limit is None:
             raise Refused("BAD_PRICE", "an order is moved to a price above zero")
-        order = await self._known(order_no)
+        order = await self._known(order_no, market)
         told = {"number": order_no, "instrument": order.intent.instrument, "price": str(limit)}
         ref = await self._sent(
             "modify", told, lambda leaving: self._broker.modify(order, limit, leaving=leaving)
         )
+        intent = order.intent
+        return self._placed(ref, intent.instrument, intent.side, order.remaining, limit)
+
+    def _placed(
+        self,
+        ref: BrokerRef,
+        instrument: InstrumentId,
+        side: Side,
+        quantity: int,
+        limit: Decimal | None,
+    ) -> PlacedOrder:
+        self._homes.setdefault(ref.number, set()).add(region_of(instrument))
         return PlacedOrder(
             order_no=ref.number,
             branch=ref.branch,
-            ticker=code_of(order.intent.instrument),
-            action=order.intent.side.value.upper(),
-            quantity=order.remaining,
+            ticker=code_of(instrument),
+            action=side.value.upper(),
+            quantity=quantity,
             price=limit,
             day=ref.day,
         )
 
-    async def _known(self, order_no: str) -> Order:
+    async def _known(self, order_no: str, market: str | None) -> Order:
+        """The order of a number, which another country's order may have as well."""
         wanted = order_no.strip().lstrip("0")
-        for each in await self.get_orders():
-            if any(ref.number == wanted for ref in each.refs):
-                order = self._order(each.instrument, each.side, each.quantity, each.limit)
-                return replace(order, refs=each.refs, filled=each.filled)
-        raise Refused("NO_ORDER", f"order {order_no} is not in today's list")
+        regions: Sequence[Region] | None = [region_named(market)] if market else None
+        if regions is None and wanted in self._homes:
+            regions = sorted(self._homes[wanted])
+        listed = await self._broker.orders(self._today(), regions=regions)
+        found = [each for each in listed if any(ref.number == wanted for ref in each.refs)]
+        if not found:
+            raise Refused("NO_ORDER", f"order {order_no} is not in today's list")
+        if len({each.region for each in found}) > 1:
+            raise Refused("AMBIGUOUS", f"order {order_no} is of two countries: give market=")
+        (each, *_) = found
+        order = self._order(each.instrument, each.side, each.quantity, each.limit)
+        return replace(order, refs=each.refs, filled=each.filled)
 
     def _today(self) -> date:
         now: datetime = self._clock.now()
         return now.astimezone(KST).date()
-
-
-_BALANCE = {
-    "AFHR_FLPR_YN": "N",
-    "INQR_DVSN": "01",
-    "UNPR_DVSN": "01",
-    "FUND_STTL_ICLD_YN": "N",
-    "FNCG_AMT_AUTO_RDPT_YN": "N",
-    "PRCS_DVSN": "00",
-}
-
-
-def _decimal(row: Row, name: str) -> Decimal:
-    """A number of a row, zero where it is blank or missing."""
-    value = row.get(name)
-    return Decimal(value) if isinstance(value, Decimal | int) else Decimal(0)
 
 
 def _limit(price: Decimal | int | float | str | None) -> Decimal | None:

@@ -90,8 +90,8 @@ class OverseasRest:
         return InstrumentInfo(instrument, *overseas_replies.price_report(reply, instrument))
 
     async def order_book(self, instrument: InstrumentId) -> OrderBook:
-        """The depth."""
-        reply = await self._query(overseas_calls.order_book_call(instrument))
+        """The depth; `Refused` in the virtual world, which has none."""
+        reply = await self._query(self._offered(overseas_calls.order_book_call(instrument)))
         return overseas_replies.order_book(reply, instrument, self._clock.now())
 
     async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
@@ -109,10 +109,17 @@ class OverseasRest:
         until = ""
         for _ in range(-(-count // MINUTES_A_PAGE) + 1):
             call = overseas_calls.minute_bars_call(instrument, until)
-            page = overseas_replies.minute_bars(await self._query(call), instrument)
+            page = overseas_replies.minute_bars(await self._query(self._offered(call)), instrument)
             new = [bar for bar in page if bar.start not in bars]
             bars.update((bar.start, bar) for bar in new)
             if not new or len(bars) >= count:
                 break
             until = overseas_replies.before(new[0])
         return [bars[start] for start in sorted(bars)][-count:]
+
+    def _offered(self, call: Call) -> Call:
+        """The call, where there is one in this world."""
+        if not call.api.tr_id(self._environment):
+            name = call.api.name
+            raise Refused("NOT_OFFERED", f"{name} is not offered in {self._environment}")
+        return call

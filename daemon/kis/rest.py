@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from random import Random
 
 import structlog
 
-from daemon.core.calendar import KST
 from daemon.core.errors import (
     BadData,
     InvariantBroken,
@@ -35,8 +34,8 @@ from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date
 from daemon.kis import codec, overseas_calls, profits, replies
 from daemon.kis.codec import Call, Credentials, Unsigned
+from daemon.kis.domestic_rest import DomesticRest
 from daemon.kis.link import HttpRequest, HttpTransport, lone_error
-from daemon.kis.orderlist import fold_orders
 from daemon.kis.overseas_rest import OverseasRest
 from daemon.kis.pump import RequestPump, RestStats
 from daemon.kis.replies import RateRefused, Reply, TokenRefused
@@ -46,10 +45,6 @@ from daemon.kis.tokens import KeyRing
 from daemon.ports import Clock, InstrumentInfo, RequestBudget, TokenStore
 
 log = structlog.get_logger()
-
-MAX_BARS = 100
-MINUTES_A_PAGE = 30
-HISTORY_DAYS = 85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +97,10 @@ class KisRest:
         self._random = random
         self._patience = patience or Patience()
         self._regions = tuple(regions)
+        seconds = self._patience.query
+        self._home = DomesticRest(
+            credentials, clock, query=self._query, seconds=seconds, pages=self._pages
+        )
         self._abroad = OverseasRest(
             credentials=credentials,
             environment=profile.environment,
@@ -347,43 +346,29 @@ class KisRest:
         elif isinstance(error, TokenRefused):
             self._keys.refused(token)
 
-    async def orders(self, since: date) -> Sequence[BrokerOrder]:
-        """Every order of every region from its own date `since` until its today.
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
+        """Every order of `regions`, of all unless told, from its own date `since` until its today.
 
         At most 85 days back.
         """
         found: list[BrokerOrder] = []
-        for region in self._regions:
+        for region in self._asked(regions):
             if region is Region.KR:
-                found += await self._domestic_orders(since)
+                found += await self._home.orders(since)
             else:
                 found += await self._abroad.orders(region, since)
         return found
 
-    async def _domestic_orders(self, since: date) -> Sequence[BrokerOrder]:
-        today = self._today()
-        if since > today or today - since > timedelta(days=HISTORY_DAYS):
-            raise Refused("BAD_DAY", f"orders since {since} are not in the three-month list")
-        call = codec.day_orders_call(since, today, self._credentials)
-        pages = await self._pages(call)
-        skipped: list[replies.Row] = []
-        rows = [row for page in pages for row in replies.rows(page, "output1")]
-        orders = fold_orders(rows, on_skipped=skipped.append)
-        if skipped:
-            raw = repr(skipped[0])[: BadData.RAW_LIMIT]
-            log.warning("order_rows_skipped", count=len(skipped), raw=raw)
-        return orders
-
-    async def account(self) -> AccountReported:
-        """Trade-date cash and everything held, of every region."""
+    async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
+        """Trade-date cash and everything held, of `regions`, of all unless told."""
         cash: dict[Currency, Decimal] = {}
         rates: dict[Currency, Decimal] = {}
         holdings: list[Holding] = []
-        for region in self._regions:
+        for region in self._asked(regions):
             if region is Region.KR:
-                pages = await self._pages(codec.balance_call(self._credentials))
-                at = self._clock.now()
-                report = replies.account_report(pages, account=self.account_id, at=at)
+                report = await self._home.account()
                 cash |= report.cash
                 holdings += report.holdings
             else:
@@ -399,6 +384,12 @@ class KisRest:
             rates=rates,
             at=self._clock.now(),
         )
+
+    def _asked(self, regions: Sequence[Region] | None) -> Sequence[Region]:
+        """The regions to ask about; raises `Refused` for one that is not of the account's."""
+        if not set(regions or ()) <= set(self._regions):
+            raise Refused("WRONG_MARKET", f"{regions} are not all among the markets traded")
+        return self._regions if regions is None else regions
 
     async def trade_profits(
         self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()
@@ -417,59 +408,26 @@ class KisRest:
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None
     ) -> Decimal:
         """What may be spent on such an order without borrowing, in the instrument's currency."""
-        if not self._is_korean(instrument):
-            return await self._abroad.orderable_cash(instrument, kind, limit)
-        call = codec.orderable_call(instrument, kind, limit, self._credentials)
-        return replies.orderable_cash(await self._query(call))
+        return await self._side(instrument).orderable_cash(instrument, kind, limit)
 
     async def info(self, instrument: InstrumentId) -> InstrumentInfo:
         """Last, base and limit prices of today."""
-        if not self._is_korean(instrument):
-            return await self._abroad.info(instrument)
-        reply = await self._query(codec.price_call(instrument))
-        report = replies.price_report(reply, instrument)
-        return InstrumentInfo(instrument, *report)
+        return await self._side(instrument).info(instrument)
 
     async def order_book(self, instrument: InstrumentId) -> OrderBook:
         """Ten levels a side."""
-        if not self._is_korean(instrument):
-            return await self._abroad.order_book(instrument)
-        reply = await self._query(codec.order_book_call(instrument))
-        return replies.order_book(reply, instrument, self._clock.now())
+        return await self._side(instrument).order_book(instrument)
 
     async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
         """Up to `count` (at most 100) daily bars, oldest first."""
-        if not self._is_korean(instrument):
-            return await self._abroad.daily_bars(instrument, count)
-        if not 1 <= count <= MAX_BARS:
-            raise Refused("BAD_COUNT", f"{count} is not between 1 and {MAX_BARS} bars")
-        today = self._today()
-        # Twice as many days and a fortnight hold that many trading days, holidays included.
-        since = today - timedelta(days=2 * count + 14)
-        reply = await self._query(codec.daily_bars_call(instrument, since, today))
-        return replies.daily_bars(reply, instrument)[-count:]
+        return await self._side(instrument).daily_bars(instrument, count)
 
     async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
-        """Up to `count` one-minute bars of today, oldest first, 30 an inquiry."""
-        if not self._is_korean(instrument):
-            return await self._abroad.minute_bars(instrument, count)
-        if count < 1:
-            raise Refused("BAD_COUNT", f"{count} is not a number of bars")
-        deadline = self._clock.monotonic() + self._patience.query
-        bars: dict[datetime, Bar] = {}
-        until = self._clock.now().astimezone(KST)
-        for _ in range(-(-count // MINUTES_A_PAGE) + 1):
-            call = codec.minute_bars_call(instrument, f"{until:%H%M%S}")
-            page = replies.minute_bars(await self._query(call, deadline=deadline), instrument)
-            new = [bar for bar in page if bar.start not in bars]
-            bars.update((bar.start, bar) for bar in new)
-            if not new or len(bars) >= count:
-                break
-            earlier = min(bars).astimezone(KST) - timedelta(minutes=1)
-            if earlier.date() != until.date():
-                break
-            until = earlier
-        return [bars[start] for start in sorted(bars)][-count:]
+        """Up to `count` one-minute bars, oldest first; of KRX those of today."""
+        return await self._side(instrument).minute_bars(instrument, count)
+
+    def _side(self, instrument: InstrumentId) -> DomesticRest | OverseasRest:
+        return self._home if self._is_korean(instrument) else self._abroad
 
     async def _query(self, call: Unsigned, *, deadline: float | None = None) -> Reply:
         if deadline is None:
@@ -539,6 +497,3 @@ class KisRest:
         except NeedsOperator as error:
             log.error("inquiry_needs_operator", api=call.api.name, error=str(error))
             raise
-
-    def _today(self) -> date:
-        return self._clock.now().astimezone(KST).date()

@@ -1,7 +1,7 @@
 """Prices pushed to plain callbacks, for scripts that are no strategies."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from daemon.core.errors import Refused
@@ -9,17 +9,26 @@ from daemon.core.values import InstrumentId, Interest, OrderBook, Tick, parse_in
 from daemon.ports import Feed, FeedEvent
 
 Callback = Callable[[Any], None]
+Find = Callable[[str | Iterable[str], str], Awaitable[list[InstrumentId]]]
 
 
 class PriceStream:
     """Callbacks by instrument over one feed.
 
     Nothing connects before the first subscription: then `claim` is called once, and what it
-    raises leaves everything as it was. `run` serves until cancelled.
+    raises leaves everything as it was. `run` serves until cancelled. `find` gives the instruments
+    of tickers in a market, such as `Tickers.find_all`.
     """
 
-    def __init__(self, feed: Feed, *, claim: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        claim: Callable[[], None] = lambda: None,
+        find: Find | None = None,
+    ) -> None:
         self._feed = feed
+        self._find = find or _by_name
         self._claim = claim
         self._claimed = False
         self._wanted = asyncio.Event()
@@ -31,36 +40,47 @@ class PriceStream:
         await self._feed.run(self._emit)
 
     async def subscribe_price(
-        self, tickers: str | Iterable[str], callback: Callable[[Tick], None]
+        self,
+        tickers: str | Iterable[str],
+        callback: Callable[[Tick], None],
+        market: str = "KR",
     ) -> None:
-        """Call `callback` with every trade of the tickers (KRX codes, or `"nasdaq:AAPL"`).
+        """Call `callback` with every trade of the tickers (KRX codes, US symbols
+        with `market="US"`, or `"nasdaq:AAPL"`).
 
         Raises `Refused` for what the stream does not bring, `AlreadyRunning` where a daemon
         of the same key holds the one stream there is.
         """
-        self._subscribe("trades", tickers, callback)
+        self._subscribe("trades", await self._find(tickers, market), callback)
 
     async def subscribe_order_book(
-        self, tickers: str | Iterable[str], callback: Callable[[OrderBook], None]
+        self,
+        tickers: str | Iterable[str],
+        callback: Callable[[OrderBook], None],
+        market: str = "KR",
     ) -> None:
         """The same for order books."""
-        self._subscribe("book", tickers, callback)
+        self._subscribe("book", await self._find(tickers, market), callback)
 
-    async def unsubscribe_price(self, tickers: str | Iterable[str]) -> None:
+    async def unsubscribe_price(self, tickers: str | Iterable[str], market: str = "KR") -> None:
         """Forget all callbacks for trades of the tickers."""
-        for instrument in _instruments(tickers):
+        for instrument in await self._find(tickers, market):
             self._callbacks.pop(("trades", instrument), None)
         self._want()
 
-    async def unsubscribe_order_book(self, tickers: str | Iterable[str]) -> None:
+    async def unsubscribe_order_book(
+        self, tickers: str | Iterable[str], market: str = "KR"
+    ) -> None:
         """The same for order books."""
-        for instrument in _instruments(tickers):
+        for instrument in await self._find(tickers, market):
             self._callbacks.pop(("book", instrument), None)
         self._want()
 
-    def _subscribe(self, channel: str, tickers: str | Iterable[str], callback: Callback) -> None:
+    def _subscribe(
+        self, channel: str, instruments: Iterable[InstrumentId], callback: Callback
+    ) -> None:
         before = {key: list(told) for key, told in self._callbacks.items()}
-        for instrument in _instruments(tickers):
+        for instrument in instruments:
             self._callbacks.setdefault((channel, instrument), []).append(callback)
         try:
             if not self._claimed:
@@ -89,7 +109,7 @@ class PriceStream:
             callback(event)
 
 
-def _instruments(tickers: str | Iterable[str]) -> list[InstrumentId]:
+async def _by_name(tickers: str | Iterable[str], market: str) -> list[InstrumentId]:
     try:
         names = [tickers] if isinstance(tickers, str) else list(tickers)
         return [parse_instrument(name) for name in names]
