@@ -195,9 +195,83 @@ def test_a_daemons_stream_is_left_to_it_and_the_rest_is_shared(tmp_path: Path) -
     asyncio.run(script())
 
 
-def test_american_orders_go_as_far_as_the_session(tmp_path: Path) -> None:
-    with client_in(tmp_path) as client:
+NEW_YORK_OPEN = {"sim.start": "2026-11-02T23:30:00+09:00"}
+"""Half past nine in New York, on its first day of winter time."""
+
+
+def test_us_stocks_have_the_same_calls(tmp_path: Path) -> None:
+    with client_in(tmp_path, **NEW_YORK_OPEN) as client:
         price = client.get_price("AAPL", market="US")
-        assert (price.currency, price.ticker) == ("USD", "AAPL")
-        with pytest.raises(Refused, match="WRONG_MARKET"):
-            client.place_order("AAPL", "BUY", 1, price="1.00", market="US")
+        assert (price.currency, price.ticker, price.instrument) == ("USD", "AAPL", "nasdaq:AAPL")
+        assert client.get_price("brk/b", market="US").instrument == "nyse:BRK/B"
+        assert client.get_order_book("SPY", market="US").instrument == "amex:SPY"
+        assert len(client.get_daily_bars("AAPL", market="US", count=5)) == 5
+        minutes = client.get_minute_bars("AAPL", market="US", count=20)
+        assert [each.start for each in minutes] == sorted({each.start for each in minutes})
+        assert len(minutes) == 20
+
+        ticks, books = threading.Event(), threading.Event()
+        client.websocket.subscribe_price(["AAPL", "TSLA"], lambda tick: ticks.set(), market="US")
+        client.websocket.subscribe_order_book("AAPL", lambda book: books.set(), market="US")
+
+        limit = round(price.price * Decimal("1.03"), 2)
+        assert client.get_orderable_cash("AAPL", limit, market="US") == Decimal(100_000)
+        bought = client.place_order("AAPL", "BUY", 10, price=limit, market="US")
+        assert (bought.ticker, bought.action, bought.quantity) == ("AAPL", "BUY", 10)
+        low = round(price.price * Decimal("0.9"), 2)
+        waiting = client.place_order("AAPL", "BUY", 2, price=low, market="US")
+        moved = client.modify_order(waiting.order_no, low - 1)
+        assert moved.quantity == 2
+        (open_,) = client.get_open_orders(market="US")
+        assert (open_.refs[-1].number, open_.remaining) == (moved.order_no, 2)
+        client.cancel_order(moved.order_no)
+        assert list(client.get_open_orders(market="US")) == []
+
+        (fill,) = client.get_fills(market="US")
+        assert (fill.ticker, fill.quantity, fill.currency) == ("AAPL", 10, "USD")
+        assert fill.amount == fill.price * 10 <= limit * 10
+        holdings, summary = client.get_balance(market="US")
+        assert [(each.ticker, each.quantity) for each in holdings] == [("AAPL", 10)]
+        assert summary.cash == Decimal(100_000) - fill.amount
+        client.place_order("AAPL", "SELL", 10, price=low, market="US")
+        assert ticks.wait(15)
+        assert books.wait(15)
+        assert list(client.get_orders(market="KR")) == []
+
+
+def test_us_calls_are_awaited_as_well(tmp_path: Path) -> None:
+    async def script() -> None:
+        async with client_in(tmp_path, **NEW_YORK_OPEN) as client:
+            prices = await asyncio.gather(
+                client.get_price("MSFT", market="US"), client.get_price("005930", market="KR")
+            )
+            assert [each.currency for each in prices] == ["USD", "KRW"]
+            heard: asyncio.Queue[Tick] = asyncio.Queue()
+            await client.websocket.subscribe_price("MSFT", heard.put_nowait, market="US")
+            assert (await heard.get()).instrument == "nasdaq:MSFT"
+            limit = round(prices[0].price * Decimal("1.03"), 2)
+            placed = await client.place_order("MSFT", "BUY", 1, limit, "US")
+            (fill,) = await client.get_fills("US")
+            assert (fill.order_no, fill.ticker) == (placed.order_no, "MSFT")
+
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await script()
+
+    asyncio.run(bounded())
+
+
+def test_what_us_exchanges_do_not_know_is_refused_before_it_is_written_down(
+    tmp_path: Path,
+) -> None:
+    with client_in(tmp_path, **{"risk.usd_krw": 1_500, "risk.max_order_notional": 1_500_000}) as us:
+        for given, code in (
+            (("AAPL", "BUY", 1, None, "US"), "ORDER_TYPE"),
+            (("AAPL", "BUY", 1, "200.001", "US"), "BAD_PRICE"),
+            (("AAPL", "BUY", 5, "200.01", "US"), "LIMIT"),
+            (("NOSUCH", "BUY", 1, "1.00", "US"), "BAD_TICKER"),
+        ):
+            with pytest.raises(Refused) as caught:
+                us.place_order(*given)
+            assert caught.value.code == code, given
+    assert not (tmp_path / "sim" / BY_HAND).exists()

@@ -8,7 +8,7 @@ from daemon.core.errors import BadData, Refused
 from daemon.core.values import Region
 from daemon.kis.apiresult import Result, Row
 from daemon.kis.caller import ApiCaller
-from daemon.kis.exchanges import EXCHANGES, QUERY_CODES
+from daemon.kis.exchanges import balance_codes
 from daemon.kis.spec import Environment
 
 MOST_PAGES = 100
@@ -76,14 +76,10 @@ async def american_balance(
 ) -> Balance:
     """Of the US exchanges, all pages; raises `TradingError`.
 
-    The real host shows all of them under one code. The virtual one is asked for each by its own,
-    and a holding told twice counts once: see `overseas_replies.balance`.
+    A holding told twice counts once: see `overseas_replies.balance`.
     """
-    codes = QUERY_CODES[Region.US]
-    if environment is not Environment.REAL:
-        codes = tuple(each.order_code for each in EXCHANGES.values() if each.region is Region.US)
     held: dict[str, HoldingLine] = {}
-    for code in codes:
+    for code in balance_codes(Region.US, environment):
         given = {"OVRS_EXCG_CD": code, "TR_CRCY_CD": "USD"}
         result = await _whole(caller, "overseas_stock.inquire_balance", given)
         for line in map(_american_line, result.rows("output1")):

@@ -196,3 +196,14 @@ _BY_CODE = {
 def exchange_of_code(code: str) -> Exchange | None:
     """The exchange behind an order code or a quote code: answers carry either."""
     return _BY_CODE.get(code.strip().upper())
+
+
+def balance_codes(region: Region, environment: Environment) -> tuple[str, ...]:
+    """The codes that together show all holdings of a region in inquire-balance.
+
+    NASD stands for all of the US on the real host alone (portal): the virtual one is asked for
+    each exchange by its own code.
+    """
+    if environment is Environment.REAL:
+        return QUERY_CODES[region]
+    return tuple(each.order_code for each in _ALL if each.region is region)

@@ -13,7 +13,7 @@ from daemon.core.events import OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.values import BrokerRef, InstrumentId, Region, Side, code_of, market_of
 from daemon.kis.codec import Call, Credentials
-from daemon.kis.exchanges import EXCHANGES, QUERY_CODES, Exchange, OverseasApi
+from daemon.kis.exchanges import EXCHANGES, QUERY_CODES, Exchange, OverseasApi, balance_codes
 from daemon.kis.fields import padded_number
 from daemon.kis.spec import Environment, OrderDivision
 
@@ -160,8 +160,8 @@ def open_orders_calls(region: Region, credentials: Credentials) -> list[Call]:
     ]
 
 
-def balance_calls(region: Region, credentials: Credentials) -> list[Call]:
-    """Holdings of a region, one call an exchange."""
+def balance_calls(region: Region, environment: Environment, credentials: Credentials) -> list[Call]:
+    """Holdings of a region: see `balance_codes`."""
     return [
         Call(
             api=OverseasApi.BALANCE,
@@ -173,7 +173,7 @@ def balance_calls(region: Region, credentials: Credentials) -> list[Call]:
                 ("CTX_AREA_NK200", ""),
             ),
         )
-        for code in QUERY_CODES[region]
+        for code in balance_codes(region, environment)
     ]
 
 

@@ -69,7 +69,7 @@ class OverseasRest:
         if self._environment is Environment.REAL:
             return overseas_replies.present_balance(pages, region)
         listed: list[Reply] = []
-        for each in overseas_calls.balance_calls(region, self._credentials):
+        for each in overseas_calls.balance_calls(region, self._environment, self._credentials):
             listed += await self._pages(each)
         return Part(
             overseas_replies.usable_cash(pages[-1]), overseas_replies.balance(listed, region)

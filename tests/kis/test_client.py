@@ -8,12 +8,13 @@ import orjson
 import pytest
 
 from daemon.core.errors import OutcomeUnknown, Refused
-from daemon.core.values import InstrumentId
+from daemon.core.values import InstrumentId, Region
 from daemon.kis.caller import ApiCaller
 from daemon.kis.client import HandLimits, UnifiedClient
 from daemon.kis.link import HttpRequest, HttpResponse, NotSent
 from daemon.kis.masters import BY_NAME, Masters, read
 from daemon.kis.ticker import PriceStream
+from daemon.kis.tickers import Tickers
 from tests.kis.fakes import MemoryDoor, make_client, running
 from tests.kis.masterdata import american, lines
 from tests.kis.test_ticker import Feed
@@ -21,6 +22,7 @@ from tests.support import VirtualClock, run_virtual
 
 Told = list[tuple[str, Mapping[str, object]]]
 NYSE = BY_NAME["nysmst.cod"]
+BOTH = (Region.KR, Region.US)
 
 
 def reply(more: str = "", **body: object) -> HttpResponse:
@@ -43,13 +45,14 @@ def play(
     door = MemoryDoor(answer)
 
     async def main() -> Any:
-        async with running(make_client(door)) as broker:
+        async with running(make_client(door, regions=BOTH)) as broker:
+            caller = ApiCaller(broker)
             client = UnifiedClient(
                 broker=broker,
-                caller=ApiCaller(broker),
+                caller=caller,
                 websocket=PriceStream(Feed()),
                 clock=VirtualClock(),
-                masters=masters,
+                tickers=Tickers(caller, masters),
                 limits=limits,
                 on_order=on_order,
             )
@@ -165,19 +168,50 @@ def test_masters_know_the_exchange_of_a_symbol() -> None:
     assert door.requests == []
 
 
-def test_the_american_balance_is_summed_up() -> None:
+def test_the_american_balance_has_its_cash_and_is_summed_up() -> None:
     row = {
         "ovrs_pdno": "KO", "ovrs_item_name": "코카콜라", "ovrs_cblc_qty": "2",
         "ord_psbl_qty": "1", "pchs_avg_pric": "70.5", "now_pric2": "71", "frcr_pchs_amt1": "141",
         "ovrs_stck_evlu_amt": "142", "frcr_evlu_pfls_amt": "1",
     }  # fmt: skip
     gone = {**row, "ovrs_pdno": "F", "ovrs_cblc_qty": "0"}
-    (lines_, sums), _ = play(
-        lambda request: reply(output1=[row, gone], output2={"tot_pftrt": "1"}),
-        lambda client: client.get_balance(market="US"),
-    )
+    purse = {
+        "crcy_cd": "USD", "frcr_dncl_amt_2": "100.5", "frcr_sll_amt_smtl": "0",
+        "frcr_buy_amt_smtl": "40", "frst_bltn_exrt": "1385.5",
+    }  # fmt: skip
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.path.endswith("inquire-present-balance"):
+            return reply(output1=[], output2=[purse], output3={})
+        return reply(output1=[row, gone, row], output2={"tot_pftrt": "1"})
+
+    (lines_, sums), _ = play(answer, lambda client: client.get_balance(market="US"))
     assert [(line.ticker, line.quantity, line.orderable) for line in lines_] == [("KO", 2, 1)]
-    assert (sums.currency, sums.cost, sums.value, sums.cash) == ("USD", 141, 142, None)
+    assert (sums.currency, sums.cost, sums.value) == ("USD", 141, 142)
+    assert sums.cash == Decimal("60.5")
+
+
+def test_dollars_keep_the_limits_at_the_rate_of_the_settings() -> None:
+    limits = HandLimits(notional=Decimal(300_000), usd_krw=Decimal(1_500))
+
+    def buy(price: str | None, **given: Any) -> Any:
+        return play(
+            placed,
+            lambda client: client.place_order("nasdaq:AAPL", "BUY", 1, price),
+            limits=HandLimits(**given) if given else limits,
+        )
+
+    got, door = buy("200.00")
+    assert got.order_no == "123"
+    assert [each.method for each in door.requests] == ["POST"]
+    for price, given, code in (
+        ("200.01", {}, "LIMIT"),
+        ("1.00", {"notional": Decimal(1)}, "LIMIT"),
+        (None, {}, "ORDER_TYPE"),
+    ):
+        with pytest.raises(Refused) as caught:
+            buy(price, **given)
+        assert caught.value.code == code, price
 
 
 def test_a_part_of_a_portfolio_is_no_balance() -> None:

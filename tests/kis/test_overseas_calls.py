@@ -152,7 +152,7 @@ def test_a_days_orders_of_the_united_states_are_one_question() -> None:
 
 
 def test_the_wide_cursors_of_the_foreign_side_are_given_back() -> None:
-    (call,) = calls.balance_calls(Region.US, CREDENTIALS)
+    (call,) = calls.balance_calls(Region.US, Environment.REAL, CREDENTIALS)
     shown = sample("rest", "overseas_balance")["request"]["params"]
     assert dict(call.query) == shown
 

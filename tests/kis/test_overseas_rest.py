@@ -169,8 +169,12 @@ def test_the_virtual_host_tells_cash_and_holdings_apart() -> None:
         assert [each.instrument for each in report.holdings] == ["nasdaq:TSLA"]
 
     door = run(both_balances, main, regions=(Region.US,), profile=VIRTUAL, capacity=5)
-    assert door.paths() == ["inquire-present-balance", "inquire-balance"]
-    assert [dict(each.headers)["tr_id"] for each in door.requests] == ["VTRP6504R", "VTTS3012R"]
+    assert door.paths() == ["inquire-present-balance", *["inquire-balance"] * 3]
+    # There NASD is Nasdaq alone: holdings of the others are asked for by their own codes.
+    codes = [dict(each.query)["OVRS_EXCG_CD"] for each in door.requests[1:]]
+    assert codes == ["NASD", "NYSE", "AMEX"]
+    ids = [dict(each.headers)["tr_id"] for each in door.requests]
+    assert ids == ["VTRP6504R", *["VTTS3012R"] * 3]
 
 
 def bars_page(first: datetime, count: int) -> HttpResponse:

@@ -1,7 +1,7 @@
 """Callbacks by instrument, and one claim before anything connects."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -83,6 +83,26 @@ def test_events_reach_the_callbacks_of_their_instrument() -> None:
 
     asyncio.run(main())
     assert claims == [1]
+
+
+def test_tickers_of_a_market_are_found_by_whoever_knows_them() -> None:
+    async def find(tickers: str | Iterable[str], market: str) -> list[InstrumentId]:
+        return [InstrumentId(f"{market.lower()}:{each}") for each in tickers]
+
+    async def main() -> None:
+        feed = Feed()
+        stream = PriceStream(feed, find=find)
+        heard: list[object] = []
+        await stream.subscribe_price(["KO"], heard.append, "NYSE")
+        await stream.subscribe_order_book(["KO"], heard.append, market="NYSE")
+        assert feed.wanted == [
+            Interest("trades", InstrumentId("nyse:KO")),
+            Interest("book", InstrumentId("nyse:KO")),
+        ]
+        await stream.unsubscribe_price(["KO"], "NYSE")
+        assert [each.channel for each in feed.wanted] == ["book"]
+
+    asyncio.run(main())
 
 
 def test_what_cannot_be_had_changes_nothing() -> None:
