@@ -201,7 +201,8 @@ class SimulatorServer:
 
     async def _handle_master(self, request: web.Request) -> web.Response:
         """A symbol master file, or the rest of one; like the vendor's, without a key."""
-        content = masters.archive(request.match_info["name"], self.options.listings)
+        listings = (*self.options.listings, *self.options.american_listings)
+        content = masters.archive(request.match_info["name"], listings)
         if content is None:
             return web.Response(status=404)
         headers = {"ETag": f'"{crc32(content):08x}"', "Accept-Ranges": "bytes"}
