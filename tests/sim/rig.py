@@ -130,6 +130,10 @@ class Rig:
         request = WireRequest(
             method=method, path=path, query=query or {}, headers=headers or {}, body=raw
         )
+        return self.said(request)
+
+    def said(self, request: WireRequest) -> Said:
+        """What is answered to a request of one's own making."""
         reply, _ = self.broker.handle(request, self.now, self.monotonic)
         return Said(reply.status, reply.headers.get("tr_cont", ""), json.loads(reply.body))
 
