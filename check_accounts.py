@@ -1,14 +1,14 @@
-"""Shows an account: cash, holdings, open orders, token. Never orders."""
+"""Shows all accounts: cash, holdings, open orders, token. Never orders."""
 
 import sys
 from collections.abc import Sequence
 
-from daemon import cli
+from daemon import accounts_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Show it; returns the exit code."""
-    return cli.check_accounts(argv)
+    """Show them; returns the exit code."""
+    return accounts_command.main(argv)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,16 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
-from rich.console import Console
 
-from daemon import account_check, log
+from daemon import log
 from daemon.app import App
 from daemon.config import (
     Mode,
@@ -166,17 +165,6 @@ def trading_parser(
     return parser
 
 
-def check_parser(program: str) -> argparse.ArgumentParser:
-    """The flags of the account check."""
-    parser = base_parser(
-        program,
-        "예수금, 보유 종목, 미체결 주문, 토큰을 보여 줍니다. 주문은 내지 않습니다. / "
-        "Shows cash, holdings, open orders and the token. It never orders.",
-    )
-    parser.add_argument("--json", action="store_true", help="JSON으로 출력 / print JSON")
-    return parser
-
-
 def base_parser(program: str, description: str) -> argparse.ArgumentParser:
     """The flags that every command has: the mode, the data folder, a settings file."""
     parser = argparse.ArgumentParser(
@@ -230,7 +218,7 @@ def _trade(arguments: argparse.Namespace) -> int:
     real = settings.mode is Mode.REAL
     missing = missing_for_real(settings) if real else missing_credentials(settings)
     if missing:
-        return _say_missing(settings, missing)
+        return say_missing(settings, missing)
     unwritable = _report_problem(arguments.report)
     if unwritable:
         return say(unwritable, EXIT_NEEDS_OPERATOR)
@@ -262,29 +250,13 @@ def trade_us(argv: Sequence[str] | None = None) -> int:
     return arguments if isinstance(arguments, int) else _trade(arguments)
 
 
-def check_accounts(argv: Sequence[str] | None = None) -> int:
-    """Show the account; returns the exit code."""
-    arguments = parsed(check_parser("check_accounts.py"), argv)
-    if isinstance(arguments, int):
-        return arguments
+def settings_for(arguments: argparse.Namespace, **more: object) -> Settings | int:
+    """The settings that the flags of `base_parser` lead to, or the exit code once told why not.
 
-    async def look(settings: Settings, session: Session) -> account_check.AccountView:
-        return await account_check.look(session, mode=settings.mode.value)
-
-    def show(view: account_check.AccountView) -> int:
-        if arguments.json:
-            sys.stdout.write(account_check.as_json(view) + "\n")
-        else:
-            account_check.show(view, Console(file=sys.stdout))
-        return EXIT_OK
-
-    return with_session(arguments, look, show)
-
-
-def settings_for(arguments: argparse.Namespace) -> Settings | int:
-    """The settings that the flags of `base_parser` lead to, or the exit code once told why not."""
-    overrides: dict[str, object] = {"data_dir": arguments.data_dir, "config": arguments.config}
-    return _settings(arguments.mode, overrides)
+    `more` are further settings by name.
+    """
+    flags: dict[str, object] = {"data_dir": arguments.data_dir, "config": arguments.config}
+    return _settings(arguments.mode, {**flags, **more})
 
 
 def with_session(
@@ -301,13 +273,21 @@ def with_session(
         return settings
     missing = missing_credentials(settings, hts_id=False)
     if missing:
-        return _say_missing(settings, missing)
-    log.configure(level="warning", stream=sys.stderr, secrets=settings.secrets())
-    _log_warnings(settings)
+        return say_missing(settings, missing)
 
     async def asked() -> T:
         async with open_session(settings, trading=False) as session:
             return await ask(settings, session)
+
+    return with_settings(settings, asked, show)
+
+
+def with_settings(
+    settings: Settings, asked: Callable[[], Coroutine[Any, Any, T]], show: Callable[[T], int]
+) -> int:
+    """Ask on a loop of its own, then show the answer; the exit code."""
+    log.configure(level="warning", stream=sys.stderr, secrets=settings.secrets())
+    _log_warnings(settings)
 
     def run() -> int:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -439,7 +419,8 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _say_missing(settings: Settings, missing: Sequence[str]) -> int:
+def say_missing(settings: Settings, missing: Sequence[str]) -> int:
+    """Tell what must be given before anything can begin; returns the exit code."""
     head = f"{settings.mode}: 시작할 수 없습니다 / cannot start, this is missing:"
     lines = [*(f"  - {line}" for line in missing), *(f"  ? {each}" for each in settings.warnings)]
     return say("\n".join([head, *lines]), EXIT_NEEDS_OPERATOR)

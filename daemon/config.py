@@ -7,7 +7,6 @@ may import it.
 import hashlib
 import importlib
 import ipaddress
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -43,14 +42,18 @@ from daemon.kis.channels import NoSuchChannel, registration_of
 from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
     CLASS,
+    Account,
     ApiSettings,
     CalendarSettings,
     CostSettings,
     Dates,
     FeedSettings,
+    HtsId,
+    Key,
     KillSwitchSettings,
     LogSettings,
     Markets,
+    OtherAccount,
     RiskSettings,
     SimSettings,
     StrategySettings,
@@ -69,8 +72,6 @@ from daemon.sources import (
 )
 from daemon.store.tape import TapeSettings
 from daemon.strategy import Parameters, Strategy
-
-_ACCOUNT = re.compile(r"(\d{8})-?(\d{2})")
 
 
 class Mode(StrEnum):
@@ -94,20 +95,6 @@ class SettingsError(NeedsOperator):
         super().__init__("\n".join(lines))
 
 
-def _key(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not re.fullmatch(r"[!-~]{6,}", text):
-        raise ValueError("must be at least 6 visible ASCII characters, without spaces")
-    return value
-
-
-def _account(value: str) -> str:
-    match = _ACCOUNT.fullmatch(value.strip())
-    if match is None:
-        raise ValueError("must be 8 digits, a hyphen and 2 digits, such as 12345678-01")
-    return f"{match[1]}-{match[2]}"
-
-
 def _loopback(value: str, scheme: str) -> str:
     """Another address than the broker's own may only be this machine: keys are sent there."""
     try:
@@ -124,9 +111,6 @@ def _loopback(value: str, scheme: str) -> str:
     return value.rstrip("/")
 
 
-Key = Annotated[SecretStr, AfterValidator(_key)]
-Account = Annotated[str, AfterValidator(_account)]
-HtsId = Annotated[str, Field(max_length=40)]
 HttpUrl = Annotated[str, AfterValidator(partial(_loopback, scheme="http"))]
 WsUrl = Annotated[str, AfterValidator(partial(_loopback, scheme="ws"))]
 
@@ -144,6 +128,8 @@ class Settings(BaseSettings):
     account: Account = ""
     """`"12345678-01"`. This and the other three are empty when they were not given."""
     hts_id: HtsId = ""
+    more_accounts: tuple[OtherAccount, ...] = ()
+    """Further accounts to look at; nothing trades in them."""
     rest_url: HttpUrl | None = None
     ws_url: WsUrl | None = None
     data_dir: Path
@@ -255,12 +241,23 @@ class Settings(BaseSettings):
         wanted = {region_of(InstrumentId(each)) for each in item.instruments}
         return wanted <= set(self.markets)
 
+    def at(self, account: str) -> "Settings":
+        """The same settings for another account: with its own keys, or the main account's."""
+        found = (each for each in self.more_accounts if each.account == account)
+        return self.model_copy(update={"account": account, **next(found, OtherAccount()).keys})
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The numbers of all accounts, the main one first."""
+        told = (self.account, *(each.account for each in self.more_accounts))
+        return tuple(dict.fromkeys(told))
+
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not appear in any output."""
-        account = self.account
-        forms = (account, account.replace("-", ""), account[:8])
-        keys = (self.app_key.get_secret_value(), self.app_secret.get_secret_value())
-        return tuple(each for each in (*keys, *forms) if each)
+        forms = [form for each in self.accounts for form in (each, each.replace("-", ""), each[:8])]
+        keys = [self.app_key, self.app_secret]
+        keys += [key for each in self.more_accounts for key in each.keys.values()]
+        return tuple(each for each in (*(key.get_secret_value() for key in keys), *forms) if each)
 
 
 def missing_credentials(settings: Settings, *, hts_id: bool = True) -> list[str]:

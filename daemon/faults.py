@@ -58,7 +58,7 @@ def setting_names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
         section = _model_in(field.annotation)
         if name in ("mode", "warnings"):
             continue
-        if section is None or name == "strategies":
+        if section is None or name in ("strategies", "more_accounts"):
             yield prefix + name
         else:
             yield from setting_names(section, f"{prefix}{name}.")

@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     TypeAdapter,
     model_validator,
 )
@@ -43,6 +44,7 @@ from daemon.core.values import (
 )
 from daemon.sim import options as simulator
 
+_ACCOUNT = re.compile(r"(\d{8})-?(\d{2})")
 CLASS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """`module:Class`."""
 
@@ -102,6 +104,48 @@ class Section(BaseModel):
     """Base of them all: unknown names are refused, nothing changes afterwards."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
+
+
+def _key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not re.fullmatch(r"[!-~]{6,}", text):
+        raise ValueError("must be at least 6 visible ASCII characters, without spaces")
+    return value
+
+
+def account_number(value: str) -> str:
+    """The number as `12345678-01`, however it was written; raises `ValueError`."""
+    match = _ACCOUNT.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("must be 8 digits, a hyphen and 2 digits, such as 12345678-01")
+    return f"{match[1]}-{match[2]}"
+
+
+Key = Annotated[SecretStr, AfterValidator(_key)]
+Account = Annotated[str, AfterValidator(account_number)]
+HtsId = Annotated[str, Field(max_length=40)]
+
+
+class OtherAccount(Section):
+    """An account beside the main one, with keys of its own or, without any, those of the main."""
+
+    account: Account = ""
+    app_key: Key = SecretStr("")
+    app_secret: Key = SecretStr("")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "OtherAccount":
+        if not self.account and self.model_fields_set:
+            raise ValueError("needs the number of the account")
+        if bool(self.app_key.get_secret_value()) != bool(self.app_secret.get_secret_value()):
+            raise ValueError("needs both an app key and an app secret, or neither")
+        return self
+
+    @property
+    def keys(self) -> dict[str, SecretStr]:
+        """The keys of its own by the names of their settings."""
+        own = {"app_key": self.app_key, "app_secret": self.app_secret}
+        return {name: key for name, key in own.items() if key.get_secret_value()}
 
 
 class StrategySettings(Section):

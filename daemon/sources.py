@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 SECRET_SETTINGS = ("app_key", "app_secret", "account", "hts_id")
+_MORE, _MORE_KEY = "more_accounts", "kis_more_accounts"
 _SECRET_FILE_KEYS = {f"kis_{name}": name for name in SECRET_SETTINGS}
 _WORLDS = ("real", "virtual")
 _DEVLP_KEYS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -257,7 +258,7 @@ class Layers:
     def add_settings(self, content: Mapping[str, Any], source: str) -> None:
         """Layer the settings of a file; secrets are refused there."""
         for key, value in content.items():
-            if key in SECRET_SETTINGS or key in _SECRET_FILE_KEYS:
+            if key in (*SECRET_SETTINGS, *_SECRET_FILE_KEYS, _MORE):
                 self.fault(key, source, "is a secret", "move it to config/secrets.yaml")
             elif value is None:
                 continue
@@ -307,13 +308,32 @@ class Layers:
                 self.fault(name, source, "must hold kis_app_key and so on", "see secrets.example")
                 continue
             inner = _WORLDS if name == "key" else ()
-            self._check_names(section, (*_SECRET_FILE_KEYS, *inner), f"{name}.", source)
+            self._check_names(section, (*_SECRET_FILE_KEYS, _MORE_KEY, *inner), f"{name}.", source)
+            self._add_more(name, section.get(_MORE_KEY), source)
             for key, setting in _SECRET_FILE_KEYS.items():
                 if isinstance(section.get(key), list | dict | bool):
                     fix = f"write {key} as text, in quotes"
                     self.fault(f"{name}.{key}", source, "must be text", fix)
                 else:
                     self._put_secret(setting, _first(section, (key,)), source)
+
+    def _add_more(self, name: str, listed: object, source: str) -> None:
+        """Layer the further accounts of a section: a list of what the main one is told by."""
+        if listed is None:
+            return
+        if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+            fix = "write a list of `- kis_account: …`"
+            self.fault(f"{name}.{_MORE_KEY}", source, "must be a list of accounts", fix)
+            return
+        known = {key: setting for key, setting in _SECRET_FILE_KEYS.items() if setting != "hts_id"}
+        accounts = []
+        for number, each in enumerate(listed):
+            self._check_names(each, known, f"{name}.{_MORE_KEY}.{number}.", source)
+            told = {setting: _first(each, (key,)) for key, setting in known.items()}
+            accounts.append({setting: text for setting, text in told.items() if text.isascii()})
+        # A template's Korean placeholders count as not given, as they do for the main account.
+        kept = [{key: text for key, text in each.items() if text} for each in accounts]
+        self.put(_MORE, [each for each in kept if each], source)
 
     def add_credentials(self) -> None:
         """Layer the files systemd hands a service in `$CREDENTIALS_DIRECTORY`."""
@@ -341,6 +361,8 @@ class Layers:
                 if value and setting in SECRET_SETTINGS:
                     if secrets:
                         self._put_secret(setting, value, f"${variable}")
+                elif setting == _MORE and not secrets:
+                    continue
                 elif value and (read := self._structured(value, variable)) is not None:
                     self.put(setting, read, f"${variable}")
         for variable in sorted(set(self.environ) - known):

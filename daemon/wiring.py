@@ -292,7 +292,7 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         **_closing_days(settings.calendars),
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),
-        accounts=(settings.account,),
+        accounts=settings.accounts,
         hts_id=settings.hts_id,
         state=state,
         # Whoever chose a pace above the broker's usual one is to be let through at it.

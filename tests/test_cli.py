@@ -18,7 +18,7 @@ import pytest
 import auto_trading_launcher
 import check_accounts
 import us_trading_launcher
-from daemon import cli, log
+from daemon import accounts_command, cli, log
 from daemon.config import Settings
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.events import Actor, TradingState
@@ -283,10 +283,14 @@ def test_the_account_is_shown(
         assert not trading
         yield FakeSession()
 
-    monkeypatch.setattr(cli, "open_session", opened)
+    monkeypatch.setattr(accounts_command, "open_session", opened)
     assert check_accounts.main(["--json"] if as_json else []) == cli.EXIT_OK
     out = capsys.readouterr().out
-    assert json.loads(out)["cash"] == {"KRW": "1234567"} if as_json else "1,234,567 KRW" in out
+    if as_json:
+        (account,) = json.loads(out)["accounts"]
+        assert account["cash"] == {"KRW": "1234567", "USD": "1234.5"}
+    else:
+        assert "1,234,567 KRW" in out
 
 
 def test_an_account_that_cannot_be_asked_is_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +300,7 @@ def test_an_account_that_cannot_be_asked_is_an_exit_code(monkeypatch: pytest.Mon
             raise NeedsOperator("no simulator")
         yield FakeSession()
 
-    monkeypatch.setattr(cli, "open_session", opened)
+    monkeypatch.setattr(accounts_command, "open_session", opened)
     assert check_accounts.main([]) == cli.EXIT_NEEDS_OPERATOR
 
 

@@ -195,7 +195,7 @@ def test_a_daemons_stream_is_left_to_it_and_the_rest_is_shared(tmp_path: Path) -
     asyncio.run(script())
 
 
-NEW_YORK_OPEN = {"sim.start": "2026-11-02T23:30:00+09:00"}
+NEW_YORK_OPEN: dict[str, Any] = {"sim.start": "2026-11-02T23:30:00+09:00"}
 """Half past nine in New York, on its first day of winter time."""
 
 
@@ -264,7 +264,8 @@ def test_us_calls_are_awaited_as_well(tmp_path: Path) -> None:
 def test_what_us_exchanges_do_not_know_is_refused_before_it_is_written_down(
     tmp_path: Path,
 ) -> None:
-    with client_in(tmp_path, **{"risk.usd_krw": 1_500, "risk.max_order_notional": 1_500_000}) as us:
+    limits: dict[str, Any] = {"risk.usd_krw": 1_500, "risk.max_order_notional": 1_500_000}
+    with client_in(tmp_path, **limits) as us:
         for given, code in (
             (("AAPL", "BUY", 1, None, "US"), "ORDER_TYPE"),
             (("AAPL", "BUY", 1, "200.001", "US"), "BAD_PRICE"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import cli, commands
+from daemon import accounts_command, cli, commands
 from daemon.lab import replay
 from daemon.sim import __main__ as simulator
 from daemon.strategy import Strategy
@@ -63,7 +63,7 @@ def test_ci_runs_the_readmes_test_command_and_every_check() -> None:
 def test_flags_in_the_readme_exist() -> None:
     parsers = (
         cli.trading_parser("x"),
-        cli.check_parser("x"),
+        accounts_command.parser(),
         replay.parser(),
         simulator.parser(),
         commands.parser(),

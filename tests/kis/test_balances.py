@@ -9,7 +9,7 @@ from daemon.core.errors import BadData
 from daemon.kis.balances import Balance, american_balance
 from daemon.kis.caller import ApiCaller
 from daemon.kis.link import HttpRequest, HttpResponse
-from daemon.kis.spec import VIRTUAL, Environment
+from daemon.kis.spec import SIM, VIRTUAL, Environment
 from tests.kis.fakes import MemoryDoor, make_client, running
 from tests.kis.test_client import reply as answered
 from tests.support import run_virtual
@@ -24,12 +24,11 @@ def asked(rows: dict[str, list[dict[str, str]]], environment: Environment) -> tu
     def answer(request: HttpRequest) -> HttpResponse:
         return answered(output1=rows.get(dict(request.query)["OVRS_EXCG_CD"], []))
 
-    more = {} if environment is Environment.REAL else {"profile": VIRTUAL}
-    base = {} if environment is Environment.REAL else {"base_url": VIRTUAL.rest_url}
-    door = MemoryDoor(answer, **base)
+    profile = SIM if environment is Environment.REAL else VIRTUAL
+    door = MemoryDoor(answer, base_url=profile.rest_url)
 
     async def main() -> Balance:
-        async with running(make_client(door, **more)) as broker:
+        async with running(make_client(door, profile=profile)) as broker:
             return await american_balance(ApiCaller(broker), environment, cash=Decimal(7))
 
     return run_virtual(main()), door
@@ -40,7 +39,7 @@ def test_the_virtual_host_is_asked_for_each_exchange() -> None:
     rows = {"NASD": [apple, coke], "NYSE": [coke]}
     (lines, sums), door = asked(rows, Environment.VIRTUAL)
     assert [(each.ticker, each.quantity) for each in lines] == [("AAPL", 2), ("KO", 3)]
-    assert (sums.cash, sums.cost, sums.value) == (7, 710, 710)
+    assert (sums.cash, sums.cost, sums.value) == (Decimal(7), Decimal(710), Decimal(710))
     assert len(door.requests) == 3
 
 
