@@ -13,7 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from daemon.core.calendar import KST, MarketCalendar
-from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.errors import TradingError
 from daemon.core.events import AccountReported, Holding
 from daemon.core.values import (
     AccountId,
@@ -118,8 +118,6 @@ async def look(session: AccountSession, *, regions: Sequence[Region] = (Region.K
             try:
                 reported = await broker.account(regions=(region,))
                 listed = await broker.orders(today, regions=(region,))
-            except NeedsOperator:
-                raise
             except TradingError as error:
                 problems[region] = error
                 continue
