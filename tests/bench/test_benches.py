@@ -99,3 +99,11 @@ def test_kill_switch() -> None:
     assert told["accepted_after"] <= told["in_flight"]
     assert told["cancels"] >= 5
     assert told["verified_ms"] >= told["cancels_sent_ms"] > 0
+
+
+def test_catalogue() -> None:
+    told = line_of("catalogue", "--quick")
+    assert told["load"]["entries"] == 276
+    assert min(told["load"][name] for name in ("ms", "mb", "time_ratio", "memory_ratio")) > 0
+    for scene in ("one_at_a_time", "8_at_once"):
+        assert min(told[scene].values()) > 0
