@@ -266,9 +266,10 @@ def with_session(
 ) -> int:
     """Ask through a session that does not trade, then show the answer; the exit code.
 
-    `arguments` are those of a parser made by `base_parser`.
+    `arguments` are those of a parser made by `base_parser`. Whatever a daemon trades, both
+    countries can be asked about.
     """
-    settings = settings_for(arguments)
+    settings = settings_for(arguments, markets=list(STEPPED_REGIONS))
     if isinstance(settings, int):
         return settings
     missing = missing_credentials(settings, hts_id=False)

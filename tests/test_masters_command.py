@@ -54,6 +54,23 @@ def test_the_simulators_files_are_fetched_and_searched(
     assert masters("search", "그런것은없다", *place) == cli.EXIT_CRASH
 
 
+def test_both_countries_of_the_simulator_are_fetched_and_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ("--data-dir", str(tmp_path))
+    assert masters("update", *place) == 0
+    capsys.readouterr()
+    for text, instrument in (
+        ("aapl", "nasdaq:AAPL"),
+        ("버크셔", "nyse:BRK/B"),
+        ("spdr gold", "amex:GLD"),
+        ("삼성전자", "krx:005930"),
+    ):
+        code = masters("search", text, "--json", *place)
+        found = [each["instrument"] for each in json.loads(capsys.readouterr().out)]
+        assert (code, found[:1]) == (0, [instrument]), text
+
+
 def test_marks_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load_settings("real", {"data_dir": str(tmp_path)}, environ={}, root=ROOT)
     folder = settings.masters_dir
