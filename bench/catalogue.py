@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -162,7 +163,9 @@ async def calling(folder: Path, count: int, repeats: int) -> dict[str, object]:
 
             async def named() -> None:
                 result = await caller.call("domestic_stock.inquire_price", ASKED)
-                assert result.output.stck_prpr > 0
+                price = result.row("output").get("stck_prpr")
+                assert isinstance(price, Decimal)
+                assert price > 0
 
             told: dict[str, object] = {}
             for scene, at_once in (("one_at_a_time", 1), (f"{AT_ONCE}_at_once", AT_ONCE)):

@@ -1,5 +1,6 @@
 """Inquiries to the Korean side of an account, on the request machinery of `rest`."""
 
+import reprlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from daemon.core.calendar import KST
-from daemon.core.errors import BadData, Refused
+from daemon.core.errors import Refused
 from daemon.core.events import AccountReported, OrderKind
 from daemon.core.values import Bar, InstrumentId, OrderBook
 from daemon.core.witness import BrokerOrder
@@ -64,7 +65,7 @@ class DomesticRest:
         rows = [row for page in pages for row in replies.rows(page, "output1")]
         orders = fold_orders(rows, on_skipped=skipped.append)
         if skipped:
-            raw = repr(skipped[0])[: BadData.RAW_LIMIT]
+            raw = reprlib.repr(skipped[0])
             log.warning("order_rows_skipped", count=len(skipped), raw=raw)
         return orders
 

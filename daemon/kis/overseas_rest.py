@@ -1,12 +1,13 @@
 """Inquiries to the foreign side of an account, on the request machinery of `rest`."""
 
+import reprlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
 import structlog
 
-from daemon.core.errors import BadData, Refused
+from daemon.core.errors import Refused
 from daemon.core.events import OrderKind
 from daemon.core.values import Bar, InstrumentId, OrderBook, Region
 from daemon.core.witness import BrokerOrder
@@ -55,7 +56,7 @@ class OverseasRest:
         skipped: list[Row] = []
         orders = fold_overseas(listed, region, on_skipped=skipped.append)
         if skipped:
-            raw = repr(skipped[0])[: BadData.RAW_LIMIT]
+            raw = reprlib.repr(skipped[0])
             log.warning("order_rows_skipped", count=len(skipped), region=region, raw=raw)
         return orders
 

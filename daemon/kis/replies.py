@@ -315,7 +315,11 @@ def rows(reply: Reply, name: str) -> Sequence[Row]:
 
 
 def _is_blank(value: object) -> bool:
-    return isinstance(value, dict) and not any(str(each or "").strip() for each in value.values())
+    """Whether it is an object of nothing but blanks. Objects in it are not gone through: they
+    may be nested deeper than anything can follow."""
+    if not isinstance(value, dict):
+        return False
+    return not any(each.strip() if isinstance(each, str) else each for each in value.values())
 
 
 def object_at(body: Row, name: str) -> Row:

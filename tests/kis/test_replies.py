@@ -261,6 +261,17 @@ def test_an_empty_result_is_empty_only_when_the_broker_says_so() -> None:
         replies.rows(replies.read_reply(response({"rt_cd": "0"})), "output1")
 
 
+def test_an_empty_answer_nested_deeper_than_anything_can_follow_is_bad_data() -> None:
+    said = b'"rt_cd":"0","msg_cd":"KIOK0560","msg1":""'
+    for depth in (1, 1000):
+        nested = b'{"a":' * depth + b"1" + b"}" * depth
+        body = b"{" + said + b',"output1":{"a":' + nested + b"}}"
+        answer = replies.read_reply(HttpResponse(status=200, headers={}, body=body))
+        assert answer.says_empty
+        with pytest.raises(BadData, match="not a list"):
+            replies.rows(answer, "output1")
+
+
 _keys = st.sampled_from(
     [
         *("rt_cd", "msg_cd", "msg1", "output", "output1", "output2", "odno", "ODNO", "hldg_qty"),
