@@ -30,7 +30,7 @@ from daemon.core.values import (
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.codec import Credentials
 from daemon.kis.rest import KisRest
-from daemon.kis.spec import SIM
+from daemon.kis.spec import SIM, VIRTUAL, Profile
 from daemon.kis.stream import KisFeed
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
 from daemon.ports import FeedEvent
@@ -74,7 +74,11 @@ class World:
 
 
 def with_world(
-    folder: Path, main: Callable[[World], Awaitable[None]], *, american: bool = False
+    folder: Path,
+    main: Callable[[World], Awaitable[None]],
+    *,
+    american: bool = False,
+    base: Profile = SIM,
 ) -> None:
     regions = (Region.US, Region.KR) if american else (Region.KR,)
     # Ten minutes after the open: what comes before is lived through at the start.
@@ -94,7 +98,9 @@ def with_world(
             await server.stop()
 
     async def session(server: SimulatorServer, options: SimulatorOptions) -> None:
-        profile = replace(SIM, rest_url=server.rest_url, ws_url=server.ws_url)
+        profile = replace(
+            base, rest_url=server.rest_url, ws_url=server.ws_url, requests_per_second=10
+        )
         credentials = Credentials(
             app_key=options.app_key,
             app_secret=options.app_secret,
@@ -124,7 +130,8 @@ def with_world(
             )
             world = World(rest, feed)
             seen = APPLE if american else SAMSUNG
-            feed.want([Interest("trades", seen), Interest("book", seen)])
+            if base is not VIRTUAL:  # which streams no US stock
+                feed.want([Interest("trades", seen), Interest("book", seen)])
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(rest.run()), loop.create_task(feed.run(world.emit))]
             try:
@@ -330,6 +337,21 @@ def test_american_fills_cash_and_shares_are_told_alike_by_all(tmp_path: Path) ->
             )
 
     with_world(tmp_path, main, american=True)
+
+
+def test_holdings_of_every_us_exchange_are_seen_in_the_virtual_world(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        for instrument in (APPLE, BERKSHIRE):
+            last = (await rest.info(instrument)).last
+            limit = accepted_price(instrument, last * Decimal("1.05"), RoundingWay.DOWN)
+            await rest.place(american_order(instrument, limit, quantity=2), leaving=lambda: None)
+        after = await rest.account(regions=(Region.US,))
+        held = {each.instrument: each.quantity for each in after.holdings}
+        assert held == {APPLE: 2, BERKSHIRE: 2}
+        assert after.cash_of(Currency.USD) < Decimal(100_000)
+
+    with_world(tmp_path, main, american=True, base=VIRTUAL)
 
 
 def test_american_quotes_by_stream_and_by_inquiry(tmp_path: Path) -> None:
