@@ -44,6 +44,7 @@ from daemon.kis.spec import PROFILES, Environment, Profile
 from daemon.sections import (
     CLASS,
     ApiSettings,
+    BeforeCloseSettings,
     CalendarSettings,
     CostSettings,
     Dates,
@@ -51,6 +52,7 @@ from daemon.sections import (
     KillSwitchSettings,
     LogSettings,
     Markets,
+    MastersSettings,
     RiskSettings,
     SimSettings,
     StrategySettings,
@@ -152,6 +154,8 @@ class Settings(BaseSettings):
     strategies: tuple[StrategySettings, ...] = ()
     risk: RiskSettings | None = None
     kill_switch: KillSwitchSettings = KillSwitchSettings()
+    before_close: BeforeCloseSettings = BeforeCloseSettings()
+    masters: MastersSettings = MastersSettings()
     on_stop: Literal["cancel", "leave"] = "cancel"
     armed: bool = False
     feed: FeedSettings = FeedSettings()
@@ -215,6 +219,11 @@ class Settings(BaseSettings):
     def control_dir(self) -> Path:
         """Where the kill switch is reached by a file: see `store.killfile`."""
         return self.data_dir / self.mode.value
+
+    @property
+    def masters_dir(self) -> Path:
+        """Where the symbol masters are; the broker's two worlds share theirs."""
+        return self.data_dir / ("sim/masters" if self.mode is Mode.SIM else "masters")
 
     @property
     def journal_path(self) -> Path:

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,8 +16,6 @@ from daemon.config import Mode, Settings
 from daemon.kis.masterfiles import Fetched, MasterFolder, Progress
 from daemon.kis.masters import BY_NAME, MASTER_FILES, Listing, MasterFile
 from daemon.wiring import Session
-
-FOLDER = "masters"
 
 ABOUT = """\
 증권사의 종목 마스터를 받고, 코드나 한글·영문 이름으로 찾습니다. 키가 필요 없습니다.
@@ -77,20 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = cli.settings_for(arguments)
         if isinstance(settings, int):
             return settings
-        return _updated(asyncio.run(_update(MasterFolder(place(settings)), wanted)))
+        return _updated(asyncio.run(_update(MasterFolder(settings.masters_dir), wanted)))
 
     async def ask(settings: Settings, session: Session) -> list[Fetched]:
         assert session.simulator_url is not None, "this is the simulator's mode"
-        return await _update(MasterFolder(place(settings), host=session.simulator_url), wanted)
+        return await _update(MasterFolder(settings.masters_dir, host=session.simulator_url), wanted)
 
     return cli.with_session(arguments, ask, _updated)
-
-
-def place(settings: Settings) -> Path:
-    """Where a mode keeps its files; the broker's two worlds share theirs."""
-    if settings.mode is Mode.SIM:
-        return settings.data_dir / settings.mode.value / FOLDER
-    return settings.data_dir / FOLDER
 
 
 async def _update(folder: MasterFolder, wanted: Sequence[MasterFile]) -> list[Fetched]:
@@ -116,7 +106,7 @@ def _updated(fetched: Sequence[Fetched]) -> int:
 
 
 def _search(arguments: argparse.Namespace, settings: Settings) -> int:
-    masters = MasterFolder(place(settings)).load()
+    masters = MasterFolder(settings.masters_dir).load()
     if not len(masters):
         return cli.say(NONE_YET, cli.EXIT_NEEDS_OPERATOR)
     found = masters.search(arguments.text, board=arguments.board)

@@ -56,7 +56,7 @@ def test_the_simulators_files_are_fetched_and_searched(
 
 def test_marks_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load_settings("real", {"data_dir": str(tmp_path)}, environ={}, root=ROOT)
-    folder = masters_command.place(settings)
+    folder = settings.masters_dir
     assert folder == tmp_path / "masters"
     folder.mkdir()
     record = korean("kospi", "000001", "하나", halted="Y", managed="Y", alert="02", preferred="1")
