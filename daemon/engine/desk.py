@@ -109,24 +109,10 @@ class TradingDesk:
             rates=self.rates,
         )
         self._broker, self._clock = broker, clock
-        self.selling = Selling(
-            broker=broker,
-            ledger=ledger,
-            quotes=self.quotes,
-            executor=self.executor,
-            reconciliation=self.reconciliation,
-            limits=limits,
-            policy=policy,
-            clock=clock,
-        )
+        self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
-        self.days = DayWatch(
-            days,
-            regions=STEPPED_REGIONS & calendars.by_region.keys(),
-            ledger=ledger,
-            calendars=calendars,
-            clock=clock,
-        )
+        regions = STEPPED_REGIONS & calendars.by_region.keys()
+        self.days = DayWatch(days, regions=regions, ledger=ledger, calendars=calendars, clock=clock)
         self.watch = MarketWatch(
             feed=feed,
             hub=self.hub,
@@ -155,6 +141,18 @@ class TradingDesk:
             quotes=self.quotes,
             market_data=self._market_data,
             calendars=self._calendars,
+            clock=self._clock,
+        )
+
+    def _selling(self, limits: RiskLimits, policy: SwitchPolicy) -> Selling:
+        return Selling(
+            broker=self._broker,
+            ledger=self.ledger,
+            quotes=self.quotes,
+            executor=self.executor,
+            reconciliation=self.reconciliation,
+            limits=limits,
+            policy=policy,
             clock=self._clock,
         )
 
