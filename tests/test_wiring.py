@@ -556,6 +556,10 @@ def test_a_folder_that_cannot_be_written_is_told_and_stops_nobody(tmp_path: Path
     settings.masters_dir.write_text("in the way")
     now = datetime(2026, 11, 3, 8, 0, tzinfo=KST)
     (job,) = master_jobs(settings)
+
+    async def scenario() -> None:
+        await job.work(Occasion(now.date(), now, now + timedelta(hours=1)))
+
     with capture_logs() as logs:
-        run(job.work(Occasion(now.date(), now, now + timedelta(hours=1))))
+        run(scenario())
     assert [each["event"] for each in logs] == ["masters_not_refreshed"]

@@ -6,6 +6,8 @@ finds it done. What is left, and why, is told by the broker's own answers.
 """
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import structlog
@@ -13,7 +15,7 @@ import structlog
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.entries import CloseAction, ClosePlan, EntriesBarred, EntryBar
 from daemon.core.errors import NeedsOperator, TradingError
-from daemon.core.events import Left, MarketCloseReported, TradingState
+from daemon.core.events import Left, LeftCause, MarketCloseReported, TradingState
 from daemon.engine.executor import OF_CLOSE
 from daemon.engine.ledger import Ledger
 from daemon.engine.routine import before_close
@@ -79,8 +81,14 @@ class _Closing:
         """
         self._bar(occasion.day)
         found: Pass | None = None
+        before: tuple[Left, ...] = ()
+        closes_at = self._calendar.close_at(occasion.day)
         while True:
-            found = await self._pass() or found
+            seen = await self._pass()
+            if seen is not None and self._clock.now() < closes_at:
+                found, before = seen, seen.left
+            elif seen is not None:
+                found = seen._replace(left=_explained(seen.left, before))
             over = self._is_over(occasion, found)
             self._report(occasion.day, found, over)
             if over:
@@ -149,3 +157,17 @@ class _Closing:
                 at=self._clock.now(),
             )
         )
+
+
+def _explained(left: Sequence[Left], before: Sequence[Left]) -> tuple[Left, ...]:
+    """After the close everything is left because of it: say why it was left until then, too."""
+    causes = {each.instrument: each for each in before}
+    told = []
+    for each in left:
+        earlier = causes.get(each.instrument)
+        if each.cause is LeftCause.MARKET_CLOSED and earlier is not None:
+            moving = earlier.cause is LeftCause.UNDER_WAY
+            detail = f"{each.detail}; before the close: {earlier.detail}"
+            each = replace(each, cause=each.cause if moving else earlier.cause, detail=detail)
+        told.append(each)
+    return tuple(told)

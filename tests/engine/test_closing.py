@@ -292,15 +292,15 @@ def test_what_may_not_trade_is_told_as_left_when_the_close_has_come() -> None:
         async with world(start=START) as w:
             await hold(w)
             now = w.clock.now()
-            w.desk.on_feed(MarketStatus(SAMSUNG, MarketPhase.UNKNOWN, True, "거래정지", now, now))
+            w.desk.on_feed(MarketStatus(SAMSUNG, MarketPhase.HALTED, "1", True, "거래정지", now))
             keeping = keep_time(w)
             told = await over(w)
             assert (told.done, told.over) == (False, True)
             (left,) = told.left
             assert (left.instrument, left.quantity) == (SAMSUNG, 5)
-            assert left.cause is LeftCause.MARKET_CLOSED
-            causes = [each.cause for report in reports(w) for each in report.left]
-            assert LeftCause.INSTRUMENT_HALTED in causes
+            assert left.cause is LeftCause.INSTRUMENT_HALTED, "not for the close alone"
+            assert "거래정지" in left.detail
+            assert "no limit order is accepted" in left.detail
             assert CLOSE <= told.at < CLOSE + timedelta(minutes=2)
             assert done(w) == [MONDAY]
             keeping.cancel()
@@ -319,6 +319,7 @@ def test_what_only_the_last_auction_sells_is_seen_after_the_close() -> None:
             assert not reports(w)[-1].over
             (left,) = reports(w)[-1].left
             assert (left.cause, left.quantity) == (LeftCause.MARKET_CLOSED, 5)
+            assert "before the close: order" in left.detail
             sale = w.broker.kept[-1]
             assert (len(w.broker.kept), sale.remaining) == (2, 5)
             w.broker.fill(sale, 5)
