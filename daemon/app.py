@@ -18,14 +18,16 @@ from daemon.core.settlement import AmericanBankDays, TradingDays
 from daemon.core.switch import Answer, Command
 from daemon.core.tieout import TieOut, tie_out
 from daemon.core.values import Region
+from daemon.engine.closing import closing_jobs
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
 from daemon.engine.routine import desk_timetable
+from daemon.engine.timetable import Job
 from daemon.ports import Journal
 from daemon.store.journal import SqliteJournal
 from daemon.store.killfile import KillFile
-from daemon.wiring import Session, open_session
+from daemon.wiring import Session, master_jobs, open_session
 
 STOP_STRATEGIES = 0.5
 STOP_REQUESTS = 2.5
@@ -115,6 +117,7 @@ class App:
                 inquiry_rate=settings.inquiry_rate,
                 policy=settings.kill_switch.policy(),
                 rates=settings.exchange_rates,
+                days=session.broker,
             )
             try:
                 await self._serve(session, desk, profit, stop)
@@ -150,7 +153,11 @@ class App:
                     tasks.append(services.create_task(summary, name="summary"))
                 tasks.append(services.create_task(desk.host.run(), name="strategies"))
                 timetable = desk_timetable(
-                    desk, access=session.broker, calendars=session.calendars, clock=session.clock
+                    desk,
+                    access=session.broker,
+                    calendars=session.calendars,
+                    clock=session.clock,
+                    more=self._more_jobs(session, desk),
                 )
                 routine = services.create_task(timetable.run(), name="timetable")
                 self._log.info("trading", gate=desk.gate.why() or "open")
@@ -166,6 +173,18 @@ class App:
             await self._write_report(session, desk, profit, tally, started)
             await _end(tasks)
         self._log.info("stopped")
+
+    def _more_jobs(self, session: Session, desk: TradingDesk) -> list[Job]:
+        """What the settings want done every day."""
+        settings = self._settings
+        closing = closing_jobs(
+            settings.before_close.plan(settings.markets),
+            selling=desk.selling,
+            ledger=desk.ledger,
+            calendars=session.calendars,
+            clock=session.clock,
+        )
+        return [*closing, *master_jobs(settings, session.simulator_url)]
 
     def execute(self, command: Command) -> Answer | None:
         """Obey an operator; `None` before there is a desk, or after."""

@@ -44,6 +44,7 @@ from daemon.sections import (
     CLASS,
     Account,
     ApiSettings,
+    BeforeCloseSettings,
     CalendarSettings,
     CostSettings,
     Dates,
@@ -53,6 +54,7 @@ from daemon.sections import (
     KillSwitchSettings,
     LogSettings,
     Markets,
+    MastersSettings,
     OtherAccount,
     RiskSettings,
     SimSettings,
@@ -138,6 +140,8 @@ class Settings(BaseSettings):
     strategies: tuple[StrategySettings, ...] = ()
     risk: RiskSettings | None = None
     kill_switch: KillSwitchSettings = KillSwitchSettings()
+    before_close: BeforeCloseSettings = BeforeCloseSettings()
+    masters: MastersSettings = MastersSettings()
     on_stop: Literal["cancel", "leave"] = "cancel"
     armed: bool = False
     feed: FeedSettings = FeedSettings()
@@ -204,9 +208,8 @@ class Settings(BaseSettings):
 
     @property
     def masters_dir(self) -> Path:
-        """Where the symbol masters are kept; the broker's two worlds share theirs."""
-        world = self.data_dir / self.mode.value if self.mode is Mode.SIM else self.data_dir
-        return world / "masters"
+        """Where the symbol masters are; the broker's two worlds share theirs."""
+        return self.data_dir / ("sim/masters" if self.mode is Mode.SIM else "masters")
 
     @property
     def journal_path(self) -> Path:

@@ -19,6 +19,7 @@ from daemon.core.values import (
     MarketStatus,
     OrderBook,
     Record,
+    Region,
     Tick,
 )
 from daemon.core.witness import BrokerNotice, BrokerOrder
@@ -118,6 +119,13 @@ class Access(Protocol):
 
     async def renew_ahead(self, until: datetime) -> None:
         """Make sure now that it lasts until `until`, as far as the broker grants it that long."""
+
+
+class DaySource(Protocol):
+    """Somebody else's word on trading days, beside our own table."""
+
+    async def trades_on(self, region: Region, day: date) -> bool | None:
+        """Whether `day` is a trading day, `None` where that is not told. Raises `TradingError`."""
 
 
 class MarketData(Protocol):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -28,6 +28,7 @@ from daemon.core.calendar import (
     half_day,
 )
 from daemon.core.costs import KIS_ONLINE, BrokerTariff, Listing, Security
+from daemon.core.entries import CloseAction, ClosePlan
 from daemon.core.events import TradingState
 from daemon.core.limits import RiskLimits
 from daemon.core.steps import STEPPED_REGIONS
@@ -233,6 +234,36 @@ class KillSwitchSettings(Section):
             sell_at_market=self.sell_at_market,
             chase_seconds=self.chase_seconds,
         )
+
+
+class BeforeCloseSettings(Section):
+    """What is done `minutes` ahead of the close of `markets`, all that are traded if not named.
+
+    With `cancel` open orders are cancelled, with `flatten` what strategies hold is sold, too; after
+    either nothing is bought until the next session. See docs/hours.md.
+    """
+
+    action: Literal["none", "cancel", "flatten"] = "none"
+    minutes: int = Field(default=15, ge=1, le=120)
+    markets: Markets | None = None
+
+    def plan(self, traded: Iterable[Region]) -> ClosePlan:
+        """As the core knows it, for the markets of `traded` that are meant."""
+        wanted = frozenset(traded)
+        return ClosePlan(
+            action=CloseAction(self.action),
+            span=timedelta(minutes=self.minutes),
+            regions=wanted if self.markets is None else wanted & set(self.markets),
+        )
+
+
+class MastersSettings(Section):
+    """Whether the symbol masters are fetched every day ahead of the open.
+
+    Not given, they are where the broker is real or virtual, and not for a simulator.
+    """
+
+    refresh: bool | None = None
 
 
 class SimSettings(Section):

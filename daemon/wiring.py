@@ -19,12 +19,17 @@ import structlog
 from daemon import log
 from daemon import report as reports
 from daemon.clock import MarketClock, SimulatedClock, WallClock
-from daemon.config import Settings
+from daemon.config import Mode, Settings
 from daemon.core.calendar import KST, Calendars, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.values import AccountId, Currency, Region, code_of
+from daemon.engine.routine import BEFORE_OPEN
+from daemon.engine.timetable import Job, Occasion
 from daemon.kis.codec import Credentials
 from daemon.kis.link import HttpTransport, WsTransport
+from daemon.kis.masterfiles import MasterFolder
+from daemon.kis.masters import HOST as MASTERS_HOST
+from daemon.kis.masters import MASTER_FILES
 from daemon.kis.rest import KisRest
 from daemon.kis.spec import PROFILES, Profile
 from daemon.kis.stream import KisFeed
@@ -244,6 +249,37 @@ def assemble(
         simulator_url=None,
         currencies=tuple(region.currency for region in settings.markets),
     )
+
+
+def master_jobs(settings: Settings, simulator_url: str | None = None) -> list[Job]:
+    """Fetch the symbol masters of each market once a day ahead of its open, if that is wanted.
+
+    What cannot be fetched is logged, and the file of the day before stays.
+    """
+    wanted = settings.masters.refresh
+    if not (settings.mode is not Mode.SIM if wanted is None else wanted):
+        return []
+    # Whoever is sent to another host than the broker's is not sent to the broker for these.
+    host = simulator_url or settings.rest_url or MASTERS_HOST
+    folder = MasterFolder(settings.masters_dir, host=host)
+
+    def job(region: Region) -> Job:
+        files = [each for each in MASTER_FILES if each.market.region is region]
+
+        async def refresh(occasion: Occasion) -> None:
+            log = structlog.get_logger("masters").bind(region=region)
+            try:
+                fetched = await folder.update(files)
+            except OSError as error:
+                log.warning("masters_not_refreshed", cause=str(error))
+                return
+            listings = sum(each.listings for each in fetched)
+            failed = [each.file for each in fetched if each.problem]
+            log.info("masters_refreshed", listings=listings, failed=failed)
+
+        return Job("masters_refreshed", region, BEFORE_OPEN, refresh)
+
+    return [job(region) for region in settings.markets]
 
 
 async def _simulated(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,12 +14,15 @@ from structlog.testing import capture_logs
 from daemon import app as daemon_app
 from daemon.app import App
 from daemon.config import Settings, load_settings
-from daemon.core.calendar import RoundingWay, round_to_step, shift_steps
+from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
+from daemon.core.entries import BrokerDayTold, EntriesBarred, EntryBar
 from daemon.core.errors import InvariantBroken, NeedsOperator
-from daemon.core.events import Event, OrderExpired, OrderFilled
-from daemon.core.orders import OrderState
+from daemon.core.events import Event, MarketCloseReported, OrderExpired, OrderFilled
+from daemon.core.limits import Rule
+from daemon.core.orders import Order, OrderState
+from daemon.core.risk import Denied
 from daemon.store.journal import SqliteJournal
-from daemon.strategy import Strategy, StrategyContext
+from daemon.strategy import SessionClosed, Strategy, StrategyContext
 from tests.sim.rig import live
 from tests.support import T
 
@@ -59,6 +63,35 @@ class Buyer(Watched):
             if context.position(instrument).quantity == 3 and len(working) == 1:
                 self.done.set()
             assert not isinstance(event, OrderFilled) or event.fill.quantity <= 3
+
+
+class Holder(Watched):
+    """Buys three shares at once, tries to again whenever it holds none, and waits for the close."""
+
+    answers: ClassVar[list[Order | Denied]]
+
+    async def run(self, context: StrategyContext) -> None:
+        [instrument] = context.instruments
+        Holder.answers = []
+        wish = context.buy(instrument, 3, limit=None, reason="to hold")
+        Holder.answers += await context.submit(wish)
+        async for event in context.events():
+            if isinstance(event, SessionClosed):
+                Holder.answers += await context.submit(wish)
+                self.done.set()
+
+
+class Wisher(Watched):
+    """Wants one share, and keeps what became of it."""
+
+    answers: ClassVar[list[Order | Denied]]
+
+    async def run(self, context: StrategyContext) -> None:
+        [instrument] = context.instruments
+        last = context.last_price(instrument)
+        wish = context.buy(instrument, 1, limit=last, reason="a wish")
+        Wisher.answers = list(await context.submit(wish))
+        self.done.set()
 
 
 class Crasher(Strategy):
@@ -267,3 +300,46 @@ def test_books_that_break_end_the_daemon_and_leave_nothing_running(tmp_path: Pat
     run(scenario())
     assert not list(settings.shared_dir.glob("simulator.json"))
     assert run(trade(settings_for(tmp_path, Idle)))["books_equal"]
+
+
+def test_what_is_held_is_sold_before_the_close_and_the_day_is_the_brokers_too(
+    tmp_path: Path,
+) -> None:
+    asked = {
+        "sim.start": "2026-11-02T15:10:00+09:00",
+        "sim.speed": 200,
+        "before_close": {"action": "flatten", "minutes": 15},
+    }
+    settings = settings_for(tmp_path, Holder, **asked)
+    report = run(trade(settings))
+
+    found = facts(settings)
+    (told,) = [each for each in found if isinstance(each, BrokerDayTold)]
+    assert (told.day, told.trades) == (date(2026, 11, 2), True)
+    (barred,) = [each for each in found if isinstance(each, EntriesBarred)]
+    assert barred.bar is EntryBar.BEFORE_CLOSE
+    last = [each for each in found if isinstance(each, MarketCloseReported)][-1]
+    assert (last.left, last.done) == ((), True)
+    bought, denied = Holder.answers
+    assert isinstance(bought, Order)
+    assert isinstance(denied, Denied)
+    assert report["books"]["positions"] == report["broker_books"]["positions"] == {}
+    assert report["fills_by_symbol"][CODE] >= 2
+
+
+def test_a_day_that_only_our_table_calls_open_is_nothing_to_buy_on(tmp_path: Path) -> None:
+    day = date(2026, 11, 3)
+
+    async def scenario() -> None:
+        start = datetime(2026, 11, 3, 10, 0, tzinfo=KST)
+        async with live(start=start, holidays=frozenset({day})) as client:
+            urls = {"rest_url": client.server.rest_url, "ws_url": client.server.ws_url}
+            await trade(settings_for(tmp_path, Wisher, **urls))
+
+    with capture_logs() as logs:
+        run(scenario())
+    (denied,) = Wisher.answers
+    assert isinstance(denied, Denied)
+    assert denied.rule is Rule.TRADING_DAY
+    assert "a trading day by our table and a holiday by the broker's" in denied.detail
+    assert [each["log_level"] for each in logs if each["event"] == "entries_barred"] == ["warning"]

@@ -10,16 +10,19 @@ from pydantic import ValidationError
 
 from daemon.core.calendar import LATE_DAY, LATE_OPEN
 from daemon.core.costs import KIS_ONLINE, Security
+from daemon.core.entries import CloseAction, ClosePlan
 from daemon.core.events import TradingState
 from daemon.core.switch import SwitchPolicy
 from daemon.core.values import InstrumentId, Region
 from daemon.sections import (
     CLASS,
     EXPLICIT,
+    BeforeCloseSettings,
     CalendarSettings,
     CostSettings,
     FeedSettings,
     KillSwitchSettings,
+    MastersSettings,
     RiskSettings,
     StrategySettings,
     TariffSettings,
@@ -219,3 +222,19 @@ def test_the_switch_acts_on_losses_by_stopping_entries_or_everything() -> None:
     for wrong in ({"on_loss": "running"}, {"on_loss": "flattening"}, {"chase_seconds": 0}):
         with pytest.raises(ValidationError):
             KillSwitchSettings.model_validate(wrong)
+
+
+def test_a_closing_is_a_choice_and_of_the_markets_traded() -> None:
+    both = (Region.KR, Region.US)
+    assert BeforeCloseSettings().plan(both).action is CloseAction.NONE
+    flat = BeforeCloseSettings.model_validate({"action": "flatten", "minutes": 20})
+    assert flat.plan(both) == ClosePlan(
+        action=CloseAction.FLATTEN, span=timedelta(minutes=20), regions=frozenset(both)
+    )
+    american = BeforeCloseSettings.model_validate({"action": "cancel", "markets": "us"})
+    assert american.plan(both).regions == {Region.US}
+    assert american.plan((Region.KR,)).regions == frozenset()
+    for wrong in ({"action": "sell"}, {"minutes": 0}, {"minutes": 121}, {"markets": ["JP"]}):
+        with pytest.raises(ValidationError):
+            BeforeCloseSettings.model_validate(wrong)
+    assert MastersSettings().refresh is None

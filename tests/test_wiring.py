@@ -20,13 +20,17 @@ from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.values import AccountId, InstrumentId, Interest, LinkUp, Tick
+from daemon.engine.timetable import Occasion
+from daemon.kis import masterfiles
 from daemon.kis.frames import FrameDecoder
+from daemon.kis.masterfiles import MasterFolder
+from daemon.kis.masters import BY_NAME
 from daemon.ports import FeedEvent
 from daemon.sim.options import APP_KEY, APP_SECRET, HTS_ID
 from daemon.sim.statefile import SavedBooks, StateFailed, StateFile
 from daemon.store.locks import FileTokenStore, SharedBudget
 from daemon.store.tapefile import read_tape
-from daemon.wiring import Session, open_session
+from daemon.wiring import Session, master_jobs, open_session
 from tests.sim.rig import live
 from tests.support import T
 
@@ -500,3 +504,62 @@ def test_a_tape_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
         assert len(run(scenario())) > 20
     told = [line["event"] for line in lines if line["event"].startswith("tape")]
     assert told == ["tape_in_trouble", "tape_ends_in_trouble"]
+
+
+def kospi_of(settings: Settings) -> Path:
+    return settings.masters_dir / BY_NAME["kospi_code.mst"].archive
+
+
+def test_masters_are_fetched_daily_where_the_broker_is_and_elsewhere_if_asked_for(
+    tmp_path: Path,
+) -> None:
+    def keys(mode: str, **changes: object) -> list[str]:
+        return [each.key for each in master_jobs(settings_for(tmp_path, mode, **changes))]
+
+    assert keys("sim") == []
+    assert keys("real") == keys("virtual") == ["masters_refreshed KR"]
+    both = ["masters_refreshed KR", "masters_refreshed US"]
+    assert keys("sim", **{"masters.refresh": True}, markets="KR,US") == both
+    assert keys("real", **{"masters.refresh": False}) == []
+
+
+def test_masters_are_fetched_from_the_host_that_was_named_and_never_at_the_cost_of_a_good_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(masterfiles, "PAUSE", 0.0)
+    now = datetime(2026, 11, 3, 8, 0, tzinfo=KST)
+    occasion = Occasion(now.date(), now, now + timedelta(hours=1))
+
+    async def scenario() -> None:
+        async with live() as client:
+            urls = {"rest_url": client.server.rest_url, "ws_url": client.server.ws_url}
+            settings = virtual_settings(tmp_path, **urls)
+            (job,) = master_jobs(settings)
+            await job.work(occasion)
+            good = kospi_of(settings).read_bytes()
+            assert len(MasterFolder(settings.masters_dir).load())
+        # Nobody is there any more.
+        await job.work(occasion)
+        assert kospi_of(settings).read_bytes() == good
+
+    with capture_logs() as logs:
+        run(scenario())
+    fetched, failed = [each for each in logs if each["event"] == "masters_refreshed"]
+    assert fetched["listings"] > 0
+    assert "kospi_code.mst" not in fetched["failed"]
+    assert failed["listings"] == 0
+    assert "kospi_code.mst" in failed["failed"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_stops_nobody(tmp_path: Path) -> None:
+    settings = virtual_settings(tmp_path, "http://127.0.0.1:9", "ws://127.0.0.1:9")
+    settings.masters_dir.write_text("in the way")
+    now = datetime(2026, 11, 3, 8, 0, tzinfo=KST)
+    (job,) = master_jobs(settings)
+
+    async def scenario() -> None:
+        await job.work(Occasion(now.date(), now, now + timedelta(hours=1)))
+
+    with capture_logs() as logs:
+        run(scenario())
+    assert [each["event"] for each in logs] == ["masters_not_refreshed"]

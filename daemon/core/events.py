@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from daemon.core.entries import BrokerDayTold, CloseAction, EntriesBarred, EntriesFreed
 from daemon.core.values import (
     AccountId,
     BrokerRef,
@@ -430,6 +431,22 @@ class JobDone:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketCloseReported:
+    """How far closing a region ahead of the close of `day` has come, by the broker's own answers.
+
+    `done` is the broker's word, `over` tells that nothing more is tried.
+    """
+
+    region: Region
+    day: date
+    action: CloseAction
+    left: tuple[Left, ...]
+    done: bool
+    over: bool
+    at: datetime
+
+
 OrderEvent = (
     OrderCreated
     | OrderSent
@@ -458,6 +475,10 @@ Event = (
     | TradingResumed
     | TradingArmed
     | JobDone
+    | BrokerDayTold
+    | EntriesBarred
+    | EntriesFreed
+    | MarketCloseReported
     | TradingStateChanged
     | EmergencyReported
     | ProfitMarked

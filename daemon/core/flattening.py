@@ -11,7 +11,7 @@ from daemon.core.limits import PriceView, RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.steps import accepted_price
-from daemon.core.values import AccountId, InstrumentId, Side, StrategyId
+from daemon.core.values import AccountId, InstrumentId, Region, Side, StrategyId, region_of
 
 SWITCH = StrategyId("kill-switch")
 """Whose orders sell what no strategy bought."""
@@ -65,15 +65,17 @@ def plan(
     limits: RiskLimits,
     at_market: bool,
     closed: Closed,
+    region: Region | None = None,
 ) -> Plan:
     """Sell what the broker says is held and our books know of, for each owner its own.
 
-    `closed` says why an instrument's market takes nothing now, and is empty when it does.
+    `closed` says why an instrument's market takes nothing now, and is empty when it does. With a
+    `region` it is what strategies hold in that region, and nothing else.
     """
     sales: list[OrderIntent] = []
     stale: list[Order] = []
     left: list[Left] = []
-    for instrument in sorted(holdings.keys() | portfolio.positions.keys()):
+    for instrument in sorted(_concerned(portfolio, holdings, region)):
         held = max(holdings.get(instrument, 0), 0)
         known = max(portfolio.position(instrument).quantity, 0)
         if held != known and instrument not in limits.denied:
@@ -91,6 +93,8 @@ def plan(
         why = _unsellable(instrument, portfolio, quotes, limits, closed(instrument))
         if why is not None:
             quantity = min(held, known)
+            if region is not None:
+                quantity = min(quantity, sum(_shares(portfolio, instrument).values()))
             if quantity:
                 left.append(_left(instrument, quantity, *why))
             continue
@@ -99,8 +103,23 @@ def plan(
             if order.state is OrderState.WORKING and _too_dear(order, price):
                 stale.append(order)
             left.append(_under_way(order))
-        sales += _sales(portfolio, instrument, free, account, price)
+        owners = _shares(portfolio, instrument)
+        if region is None:
+            owners[SWITCH] = free
+        sales += _sales(portfolio, instrument, owners, free, account, price)
     return Plan(sales=tuple(sales), stale=tuple(stale), left=tuple(left))
+
+
+def _concerned(
+    portfolio: PortfolioView, holdings: Mapping[InstrumentId, int], region: Region | None
+) -> set[InstrumentId]:
+    if region is None:
+        return {*holdings, *portfolio.positions}
+    return {
+        instrument
+        for (_, instrument), position in portfolio.owned().items()
+        if position.quantity > 0 and region_of(instrument) is region
+    }
 
 
 def open_rest(orders: Sequence[Order], closed: Closed) -> tuple[Left, ...]:
@@ -155,23 +174,21 @@ def _too_dear(order: Order, price: Decimal | None) -> bool:
 def _sales(
     portfolio: PortfolioView,
     instrument: InstrumentId,
+    owners: Mapping[StrategyId, int],
     free: int,
     account: AccountId,
     price: Decimal | None,
 ) -> list[OrderIntent]:
-    """One sale for each owner, and one for what nobody bought."""
-    shares: dict[StrategyId, int] = {}
-    for (owner, each), position in sorted(portfolio.owned().items()):
-        if each == instrument and position.quantity > 0:
-            shares[owner] = position.quantity
+    """One sale for each owner, as far as `free` reaches."""
+    shares = dict(owners)
     for order in portfolio.open_orders():
         owner = order.intent.strategy
-        if order.intent.instrument == instrument and order.intent.side is Side.SELL:
-            shares[owner] = shares.get(owner, 0) - order.remaining
-    shares.pop(SWITCH, None)
+        same = order.intent.instrument == instrument and order.intent.side is Side.SELL
+        if same and owner in shares and owner != SWITCH:
+            shares[owner] -= order.remaining
     sales = []
-    for owner in [*shares, SWITCH]:
-        quantity = free if owner == SWITCH else min(shares[owner], free)
+    for owner, wanted in shares.items():
+        quantity = min(wanted, free)
         if quantity <= 0:
             continue
         free -= quantity
@@ -188,6 +205,15 @@ def _sales(
             )
         )
     return sales
+
+
+def _shares(portfolio: PortfolioView, instrument: InstrumentId) -> dict[StrategyId, int]:
+    """What each strategy holds of an instrument."""
+    return {
+        owner: position.quantity
+        for (owner, each), position in sorted(portfolio.owned().items())
+        if each == instrument and position.quantity > 0 and owner != SWITCH
+    }
 
 
 def _left(instrument: InstrumentId, quantity: int, cause: LeftCause, detail: str) -> Left:

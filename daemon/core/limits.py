@@ -22,6 +22,8 @@ class Rule(StrEnum):
     GATE_CLOSED = "gate_closed"
     HALTED = "halted"
     REDUCE_ONLY = "reduce_only"
+    TRADING_DAY = "trading_day"
+    BEFORE_CLOSE = "before_close"
     MARKET = "market"
     DENIED_INSTRUMENT = "denied_instrument"
     IN_DOUBT = "in_doubt"

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from daemon.core import orders as order_life
 from daemon.core.activity import Activity
+from daemon.core.entries import BrokerDayTold, Entries, EntriesBarred, EntriesFreed
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
     AccountReported,
@@ -128,6 +129,8 @@ class PortfolioView(Protocol):
     @property
     def activity(self) -> Activity: ...
     @property
+    def entries(self) -> Entries: ...
+    @property
     def profit_mark(self) -> ProfitMarked | None: ...
     @property
     def external(self) -> Mapping[OrderKey, ExternalOrderSeen]: ...
@@ -162,6 +165,7 @@ class Portfolio:
         self.halted = ""
         self.profit_mark: ProfitMarked | None = None
         self.activity = Activity()
+        self.entries = Entries()
         self.armed = False
         self.jobs_done: set[tuple[str, date]] = set()
         self.discrepancies: dict[str, DiscrepancyFound] = {}
@@ -262,6 +266,8 @@ class Portfolio:
                 self.armed = True
             case JobDone():
                 self.jobs_done.add((event.job, event.day))
+            case BrokerDayTold() | EntriesBarred() | EntriesFreed():
+                self.entries.apply(event)
             case _:
                 pass
 

@@ -13,6 +13,7 @@ from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.steps import STEPPED_REGIONS, is_accepted_price
 from daemon.core.values import InstrumentId, Side, currency_of, region_of
+from daemon.core.zones import zone_of
 
 SECOND, MINUTE = 1.0, 60.0
 
@@ -126,6 +127,19 @@ def state_problem(intent: OrderIntent, state: TradingState, reason: str) -> Prob
     return None
 
 
+def entry_problem(intent: OrderIntent, portfolio: PortfolioView, now: datetime) -> Problem | None:
+    """What keeps anything from being bought in a region for now, though its market is open."""
+    if intent.side is Side.SELL:
+        return None
+    region = region_of(intent.instrument)
+    barred = portfolio.entries.first(region, now)
+    if barred is None:
+        return None
+    until = barred.until.astimezone(zone_of(region))
+    detail = f"no purchases in {region} until {until:%Y-%m-%d %H:%M %Z}: {barred.reason}"
+    return Problem(Rule(barred.bar.value), detail)
+
+
 def doubted(open_orders: Iterable[Order], intent: OrderIntent) -> Order | None:
     """An order on the intent's instrument whose outcome nobody knows, if there is one."""
     for order in open_orders:
@@ -184,7 +198,7 @@ def modification_problem(
     exposure = Exposure(portfolio, quotes, rates, now)
     case = _Case(order.intent, portfolio, exposure, quotes, limits, now, urgent=False)
     problem = None
-    for judge in (_traded, _state, _listed, _priceable, _fresh, _pace):
+    for judge in (_traded, _state, _open_to_entries, _listed, _priceable, _fresh, _pace):
         problem = problem or judge(case)
     problem = problem or _new_price_problem(case, order, limit)
     if problem is None:
@@ -216,6 +230,10 @@ def _state(case: _Case) -> Problem | None:
     if case.urgent:
         return None
     return state_problem(case.intent, case.portfolio.state, case.portfolio.state_reason)
+
+
+def _open_to_entries(case: _Case) -> Problem | None:
+    return entry_problem(case.intent, case.portfolio, case.now)
 
 
 def _listed(case: _Case) -> Problem | None:
@@ -431,7 +449,10 @@ def _known(value: Decimal | None) -> Decimal:
     return value
 
 
-_ALWAYS: tuple[_Judge, ...] = (_traded, _state, _listed, _certain, _priceable)
+_ALWAYS: tuple[_Judge, ...] = (
+    *(_traded, _state, _open_to_entries),
+    *(_listed, _certain, _priceable),
+)
 _MODERATE: tuple[_Judge, ...] = (_fresh, _pace, _few_open, _not_repeated, _cooled_down, _small)
 _ORDERLY: tuple[_Judge, ...] = (*_ALWAYS, *_MODERATE, _priced, _covered, _worth_little)
 _URGENT: tuple[_Judge, ...] = (*_ALWAYS, _priced, _covered)

@@ -44,6 +44,11 @@ class Market(StrEnum):
     BOND = "bond"
     """Not traded: bonds by their standard code, such as `bond:KR103502GA34`."""
 
+    @property
+    def region(self) -> "Region | None":
+        """Whose hours and currency it has, `None` where nothing is traded."""
+        return _REGIONS.get(self)
+
 
 class Currency(StrEnum):
     """What prices and money are counted in, by its ISO 4217 code."""
@@ -158,12 +163,10 @@ def market_of(instrument: InstrumentId) -> Market:
 def region_of(instrument: InstrumentId) -> Region:
     """Whose hours and currency an instrument has; raises `ValueError` for one nobody trades."""
     market = market_of(instrument)
-    try:
-        return _REGIONS[market]
-    except KeyError:
-        raise ValueError(
-            f"{instrument} is not traded: {market.value} is not a stock market"
-        ) from None
+    region = market.region
+    if region is None:
+        raise ValueError(f"{instrument} is not traded: {market.value} is not a stock market")
+    return region
 
 
 def currency_of(instrument: InstrumentId) -> Currency:

@@ -2,17 +2,21 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 import structlog
 
+from daemon.core.entries import EntriesBarred
 from daemon.core.events import (
     AccountReported,
     DiscrepancyFound,
     EmergencyReported,
     Event,
     ExternalOrderSeen,
+    Left,
+    MarketCloseReported,
     OrderCreated,
     OrderDoubted,
     OrderEvent,
@@ -27,6 +31,7 @@ from daemon.core.portfolio import PortfolioView
 _LEVELS: dict[type[Event], int] = {
     OrderSent: logging.DEBUG,
     TradingStateChanged: logging.WARNING,
+    EntriesBarred: logging.WARNING,
     ExternalOrderSeen: logging.WARNING,
     OrderRejected: logging.WARNING,
     TradingHalted: logging.WARNING,
@@ -87,11 +92,11 @@ def _plain(event: Event) -> dict[str, Any]:
         return {
             "state": event.state,
             "done": not event.left,
-            "left": [
-                f"{each.quantity} of {each.instrument}: {each.cause} ({each.detail})"
-                for each in event.left
-            ],
+            "left": _left(event.left),
         }
+    if isinstance(event, MarketCloseReported):
+        told = {name: getattr(event, name) for name in ("region", "day", "action", "done", "over")}
+        return {**told, "left": _left(event.left)}
     if isinstance(event, AccountReported):
         return {
             "cash": {str(each): left for each, left in event.cash.items()},
@@ -100,3 +105,7 @@ def _plain(event: Event) -> dict[str, Any]:
     told = {each.name: getattr(event, each.name) for each in fields(event) if each.name != "at"}
     ref = told.pop("ref", None)
     return told if ref is None else {**told, "number": ref.number}
+
+
+def _left(left: Sequence[Left]) -> list[str]:
+    return [f"{each.quantity} of {each.instrument}: {each.cause} ({each.detail})" for each in left]

@@ -13,6 +13,7 @@ from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
 from daemon.core.reconcile import Reconciler
+from daemon.core.steps import STEPPED_REGIONS
 from daemon.core.switch import Answer, Command, SwitchPolicy
 from daemon.core.values import (
     Currency,
@@ -28,6 +29,7 @@ from daemon.core.values import (
 )
 from daemon.core.witness import BrokerNotice
 from daemon.engine.chronicle import Chronicle
+from daemon.engine.daywatch import DayWatch
 from daemon.engine.executor import Executor
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.host import StrategyHost, StrategySlot
@@ -37,8 +39,9 @@ from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.rates import ExchangeRates
 from daemon.engine.reconciliation import Reconciliation
+from daemon.engine.selling import Selling
 from daemon.engine.watch import MarketWatch
-from daemon.ports import Broker, Clock, Feed, FeedEvent, MarketData
+from daemon.ports import Broker, Clock, DaySource, Feed, FeedEvent, MarketData
 
 START_LIMIT = 90.0
 JUDGE_LIMIT = 300.0
@@ -56,7 +59,8 @@ DECIDE_PAUSE = 1.0
 class TradingDesk:
     """Everything that trades one account. The caller owns the tasks; see `daemon.app`.
 
-    `inquiry_rate` is how many requests a second the watch over market data may make.
+    `inquiry_rate` is how many requests a second the watch over market data may make. `days` is
+    asked once a day, beside our own table, whether it is a trading day.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class TradingDesk:
         inquiry_rate: float = 1.0,
         policy: SwitchPolicy = SwitchPolicy(),  # noqa: B008  a value that never changes
         rates: Mapping[Currency, Decimal] | None = None,
+        days: DaySource | None = None,
     ) -> None:
         self.ledger = ledger
         self.gate = Gate()
@@ -104,7 +109,10 @@ class TradingDesk:
             rates=self.rates,
         )
         self._broker, self._clock = broker, clock
+        self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
+        regions = STEPPED_REGIONS & calendars.by_region.keys()
+        self.days = DayWatch(days, regions=regions, ledger=ledger, calendars=calendars, clock=clock)
         self.watch = MarketWatch(
             feed=feed,
             hub=self.hub,
@@ -136,14 +144,24 @@ class TradingDesk:
             clock=self._clock,
         )
 
-    def _kill_switch(self, limits: RiskLimits, policy: SwitchPolicy) -> KillSwitch:
-        return KillSwitch(
+    def _selling(self, limits: RiskLimits, policy: SwitchPolicy) -> Selling:
+        return Selling(
             broker=self._broker,
             ledger=self.ledger,
             quotes=self.quotes,
-            gate=self.gate,
             executor=self.executor,
             reconciliation=self.reconciliation,
+            limits=limits,
+            policy=policy,
+            clock=self._clock,
+        )
+
+    def _kill_switch(self, limits: RiskLimits, policy: SwitchPolicy) -> KillSwitch:
+        return KillSwitch(
+            ledger=self.ledger,
+            quotes=self.quotes,
+            gate=self.gate,
+            selling=self.selling,
             limits=limits,
             policy=policy,
             rates=self.rates,
@@ -219,6 +237,7 @@ class TradingDesk:
                 f"the broker's books could not be judged within {JUDGE_LIMIT:.0f} s "
                 f"({self.gate.why()}); the log above says what it answered"
             ) from None
+        await self.days.judge_today()
         self.switch.watch_losses()
         self.gate.open(Shutter.STARTING)
 

@@ -36,7 +36,7 @@ from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acc
 from daemon.core.steps import marketable, takes_market_orders
 from daemon.core.values import InstrumentId, OrderId, region_of
 from daemon.core.zones import local_date
-from daemon.engine.gate import EMERGENCY, Gate
+from daemon.engine.gate import BEFORE_CLOSE, EMERGENCY, Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.ports import Broker, Clock
@@ -60,6 +60,20 @@ _CANCEL = _Change(
     CancelRefused,
 )
 _MODIFY = _Change("modify", frozenset({OrderState.WORKING}), OrderState.MODIFYING, ModifyRefused)
+
+
+class Urgency(NamedTuple):
+    """Whose sales pass the limits: in which states they may leave, and past which shutters."""
+
+    states: frozenset[TradingState]
+    ignoring: frozenset[Shutter]
+
+
+OF_SWITCH = Urgency(frozenset({TradingState.FLATTENING}), EMERGENCY)
+"""The kill switch empties the account."""
+
+OF_CLOSE = Urgency(frozenset({TradingState.RUNNING, TradingState.REDUCE_ONLY}), BEFORE_CLOSE)
+"""What is held is sold ahead of a close; once the switch sells, or a person halts, that ends."""
 
 
 @dataclass(slots=True)
@@ -110,7 +124,7 @@ class Executor:
         self._accepted = accepted
         self._look = look
         self._rates = rates
-        self._urgent: set[OrderId] = set()
+        self._urgent: dict[OrderId, Urgency] = {}
         self._log = structlog.get_logger("executor")
         self._tasks: asyncio.TaskGroup | None = None
         self._in_flight = 0
@@ -133,20 +147,20 @@ class Executor:
         await self._idle.wait()
 
     async def submit(
-        self, intents: Sequence[OrderIntent], *, urgent: bool = False
+        self, intents: Sequence[OrderIntent], *, urgent: Urgency | None = None
     ) -> tuple[Order | Denied, ...]:
         """Check, journal and send a batch; returns what became of each, in order.
 
         A caller that is cancelled meanwhile loses the answers, not the orders. `urgent` is for
-        the sales of the kill switch: see `risk.check`.
+        sales nobody's limits may keep here: see `risk.check`.
         """
         if self._tasks is None:
             raise Refused("STOPPING", "the executor is not running")
-        answers = self._judge([self._priced(each) for each in intents], urgent=urgent)
+        answers = self._judge([self._priced(each) for each in intents], urgent)
         approved = [answer.intent for answer in answers if isinstance(answer, Approved)]
         created = self._create(approved)
-        if urgent:
-            self._urgent.update(created)
+        if urgent is not None:
+            self._urgent.update(dict.fromkeys(created, urgent))
         if created:
             await self._owned(self._place_all(created))
         orders = iter(created)
@@ -214,10 +228,10 @@ class Executor:
         )
 
     def _judge(
-        self, intents: Sequence[OrderIntent], *, urgent: bool
+        self, intents: Sequence[OrderIntent], urgent: Urgency | None
     ) -> Sequence[Approved | Denied]:
         self._look()
-        shut = self._gate.why(ignoring=EMERGENCY if urgent else ())
+        shut = self._gate.why(ignoring=urgent.ignoring if urgent else ())
         closed = shut or self._broker.unready()
         if closed:
             return risk.denied_by_gate(intents, closed)
@@ -230,7 +244,7 @@ class Executor:
                 limits=self._limits,
                 now=self._clock.now(),
                 rates=self._rates,
-                urgent=urgent,
+                urgent=urgent is not None,
             )
         )
         return [
@@ -241,14 +255,17 @@ class Executor:
     def _held(self, order: Order) -> str:
         """Why an order may not leave now; empty when it may."""
         portfolio = self._ledger.portfolio
-        if order.id in self._urgent:
-            if portfolio.state is not TradingState.FLATTENING:
+        urgent = self._urgent.get(order.id)
+        if urgent is not None:
+            if portfolio.state not in urgent.states:
                 return f"trading is {portfolio.state}: nothing is to be sold any more"
-            return self._gate.why(ignoring=EMERGENCY)
+            return self._gate.why(ignoring=urgent.ignoring)
         shut = self._gate.why()
         if shut:
             return shut
-        problem = risk.state_problem(order.intent, portfolio.state, portfolio.state_reason)
+        intent = order.intent
+        problem = risk.state_problem(intent, portfolio.state, portfolio.state_reason)
+        problem = problem or risk.entry_problem(intent, portfolio, self._clock.now())
         return "" if problem is None else problem.detail
 
     def _not_accepted(self, intent: OrderIntent) -> str:
@@ -354,7 +371,7 @@ class Executor:
             elif self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):
                 self._ledger.record(OrderAccepted(order=order_id, ref=ref, at=self._clock.now()))
             self.stats.accepted += 1
-        self._urgent.discard(order_id)
+        self._urgent.pop(order_id, None)
         self._accepted()
 
     def _refuse(self, order_id: OrderId, refusal: Refused) -> None:

@@ -21,6 +21,9 @@ EMERGENCY = frozenset({Shutter.OPERATOR, Shutter.STREAM, Shutter.DISCREPANCY})
 """Who does not hold the kill switch's own sales: they are sized by the broker's books, judged by
 inquiry, and what is shut for the strategies is shut for their sake."""
 
+BEFORE_CLOSE = EMERGENCY - {Shutter.OPERATOR}
+"""The same of sales ahead of a close, but that a person's halt keeps them here."""
+
 
 @dataclass(slots=True)
 class Gate:

@@ -10,17 +10,13 @@ from decimal import Decimal
 
 import structlog
 
-from daemon.core import flattening
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.events import (
-    NO_ORDER,
     AccountReported,
     Actor,
     EmergencyReported,
     Event,
     Left,
-    LeftCause,
-    OrderIntent,
     OrderRejected,
     TradingState,
     TradingStateChanged,
@@ -30,22 +26,12 @@ from daemon.core.losses import LossStop, profit
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import state_problem
 from daemon.core.switch import Answer, Command, SwitchPolicy, answer
-from daemon.core.values import InstrumentId, Side
-from daemon.engine.executor import Executor
+from daemon.engine.executor import OF_SWITCH
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
-from daemon.engine.reconciliation import Reconciliation
-from daemon.ports import Broker, Clock
-
-LOOK = 1.0
-"""Seconds between two looks at losses, and between two passes that close what is open."""
-
-CLOSED_PAUSE = 30.0
-"""Seconds between two passes while the market takes nothing."""
-
-REFUSED_PAUSE = 15.0
-"""Seconds until a sale that was refused is tried again."""
+from daemon.engine.selling import LOOK, Selling, entries
+from daemon.ports import Clock
 
 
 class KillSwitch:
@@ -57,24 +43,19 @@ class KillSwitch:
     def __init__(
         self,
         *,
-        broker: Broker,
         ledger: Ledger,
         quotes: QuoteBoard,
         gate: Gate,
-        executor: Executor,
-        reconciliation: Reconciliation,
+        selling: Selling,
         limits: RiskLimits,
         policy: SwitchPolicy,
         rates: Rates,
         clock: Clock,
     ) -> None:
-        self._broker = broker
         self._ledger = ledger
         self._quotes = quotes
         self._gate = gate
-        self._executor = executor
-        self._reconciliation = reconciliation
-        self._limits = limits
+        self._selling = selling
         self._policy = policy
         self._rates = rates
         self._clock = clock
@@ -83,7 +64,6 @@ class KillSwitch:
         self._watching = False
         self._seen = False
         self._told: tuple[TradingState, tuple[Left, ...]] | None = None
-        self._refused: dict[InstrumentId, tuple[float, Left]] = {}
         self._moved = asyncio.Event()
         self._log = structlog.get_logger("kill_switch")
         ledger.listen(self._on_fact)
@@ -185,7 +165,7 @@ class KillSwitch:
             if state is TradingState.FLATTENING:
                 return await self._flatten()
             if state is TradingState.REDUCE_ONLY:
-                return await self._close(_entries(open_orders))
+                return await self._close(entries(open_orders))
             if state is TradingState.HALTED and self._policy.halt_cancels:
                 return await self._close(open_orders)
         except NeedsOperator:
@@ -199,88 +179,23 @@ class KillSwitch:
         if not orders:
             self._report(())
             return LOOK
-        await self._cancel(orders)
-        await self._reconciliation.inquire()
-        known = self._ledger.portfolio.orders
-        still = [known[order.id] for order in orders if known[order.id].is_open]
-        self._report(flattening.open_rest(still, self._executor.market_closed))
-        return self._pause([order.intent.instrument for order in still])
-
-    def _pause(self, left: Sequence[InstrumentId]) -> float:
-        """Seconds to the next pass: longer where every exchange concerned takes nothing now."""
-        closed = all(self._executor.market_closed(each) for each in left)
-        return CLOSED_PAUSE if left and closed else LOOK
-
-    async def _cancel(self, orders: Sequence[Order]) -> None:
-        await self._executor.cancel([order.id for order in orders])
+        found = await self._selling.close(orders)
+        self._report(found.left)
+        return self._selling.pause(found.left)
 
     async def _flatten(self) -> float:
         """Cancel purchases, sell what the broker says is held; end when it says nothing is."""
-        portfolio = self._ledger.portfolio
-        await self._cancel(
-            [each for each in portfolio.open_orders() if each.intent.side is Side.BUY]
-        )
-        if not await self._reconciliation.inquire():
-            return LOOK
-        account = await self._broker.account()
-        if portfolio.state is not TradingState.FLATTENING:
+        found = await self._selling.sell_out(OF_SWITCH)
+        if self._ledger.portfolio.state is not TradingState.FLATTENING:
             return 0.0
-        closed = self._executor.market_closed
-        plan = flattening.plan(
-            portfolio,
-            {each.instrument: each.quantity for each in account.holdings},
-            account=self._broker.account_id,
-            quotes=self._quotes,
-            limits=self._limits,
-            at_market=self._policy.sell_at_market,
-            closed=closed,
-        )
-        await self._cancel([each for each in plan.stale if self._has_waited(each)])
-        left = [*plan.left, *flattening.open_rest(_entries(portfolio.open_orders()), closed)]
-        left += await self._sell(plan.sales)
-        self._report(tuple(left))
-        if plan.is_done and not portfolio.open_orders():
+        if found is None:
+            return LOOK
+        self._report(found.left)
+        if found.is_done:
             reason = "flat, by the broker's balance and list of orders"
             self.execute(Command(state=TradingState.HALTED, who=Actor.SWITCH, reason=reason))
             return 0.0
-        return self._pause([each.instrument for each in left])
-
-    def _has_waited(self, order: Order) -> bool:
-        waited = self._clock.now() - order.created_at
-        return waited.total_seconds() >= self._policy.chase_seconds
-
-    async def _sell(self, sales: Sequence[OrderIntent]) -> list[Left]:
-        """Send what was not refused a moment ago; returns what is left of it for now."""
-        now = self._clock.monotonic()
-        left: list[Left] = []
-        wanted: list[OrderIntent] = []
-        for intent in sales:
-            refused = self._refused.get(intent.instrument)
-            if refused is not None and now < refused[0]:
-                left.append(refused[1])
-            else:
-                wanted.append(intent)
-        for intent, result in zip(
-            wanted, await self._executor.submit(wanted, urgent=True), strict=True
-        ):
-            cause, detail = LeftCause.UNDER_WAY, "on sale"
-            if not isinstance(result, Order):
-                cause, detail = LeftCause.GATE_CLOSED, f"{result.rule}: {result.detail}"
-            elif result.state is OrderState.REJECTED:
-                cause, detail = LeftCause.REFUSED, result.cause
-            elif result.state is OrderState.IN_DOUBT:
-                cause, detail = LeftCause.IN_DOUBT, result.cause
-            rest = Left(
-                instrument=intent.instrument,
-                quantity=intent.quantity,
-                cause=cause,
-                detail=detail,
-                order=result.id if isinstance(result, Order) else NO_ORDER,
-            )
-            left.append(rest)
-            if cause is LeftCause.REFUSED:
-                self._refused[intent.instrument] = (now + REFUSED_PAUSE, rest)
-        return left
+        return self._selling.pause(found.left)
 
     def _report(self, left: tuple[Left, ...]) -> None:
         """Record how far it has come, where that is news."""
@@ -311,8 +226,3 @@ class KillSwitch:
             self._gate.shut(Shutter.OPERATOR, halted)
         else:
             self._gate.open(Shutter.OPERATOR)
-
-
-def _entries(orders: Sequence[Order]) -> list[Order]:
-    """Those that would make a position larger."""
-    return [order for order in orders if order.intent.side is Side.BUY]

@@ -48,9 +48,12 @@ class LedgerMarks:
         self._ledger.record(JobDone(job=job, day=day, at=self._clock.now()))
 
 
-def before_close(span: timedelta) -> SessionWindow:
-    """The last stretch of a session, such as the one to sell in what may not be kept over night."""
-    return SessionWindow(Moment(Anchor.CLOSE, -span), Moment(Anchor.CLOSE))
+def before_close(span: timedelta, *, settle: timedelta = timedelta()) -> SessionWindow:
+    """The last stretch of a session, such as the one to sell in what may not be kept over night.
+
+    It goes on for `settle` after the close, where what the last auction did has to be seen.
+    """
+    return SessionWindow(Moment(Anchor.CLOSE, -span), Moment(Anchor.CLOSE, settle))
 
 
 def desk_timetable(
@@ -73,7 +76,9 @@ def desk_timetable(
         for job in _Routine(desk, access, calendars.of(region), region).jobs()
     ]
     marks = LedgerMarks(desk.ledger, clock)
-    return Timetable([*jobs, *more], calendars=calendars, clock=clock, marks=marks)
+    return Timetable(
+        [*desk.days.jobs(), *jobs, *more], calendars=calendars, clock=clock, marks=marks
+    )
 
 
 class _Routine:

@@ -121,7 +121,8 @@ class MasterFolder:
     ) -> Fetched:
         try:
             part = await self._fetch(http, master, on_progress)
-            return self._adopt(master, part)
+            # Reading a large one takes a while, and whoever trades must not wait for it.
+            return await asyncio.to_thread(self._adopt, master, part)
         except (BadData, TryLater, OSError) as error:
             log.warning("master_not_updated", file=master.name, cause=str(error))
             return Fetched(master.name, 0, str(error))

@@ -32,7 +32,7 @@ from daemon.core.values import (
 )
 from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date
-from daemon.kis import codec, overseas_calls, profits, replies
+from daemon.kis import codec, holidays, overseas_calls, profits, replies
 from daemon.kis.codec import Call, Credentials, Unsigned
 from daemon.kis.domestic_rest import DomesticRest
 from daemon.kis.link import HttpRequest, HttpTransport, lone_error
@@ -403,6 +403,12 @@ class KisRest:
         if call is None or not call.api.tr_id(self._profile.environment):
             raise Refused("NOT_OFFERED", f"no profit inquiry for {region} in {self._profile.name}")
         return profits.read(await self._pages(call), region, known)
+
+    async def trades_on(self, region: Region, day: date) -> bool | None:
+        """Whether `day` is a trading day; `None` but for KRX, and in the virtual world."""
+        if region is not Region.KR or not holidays.call(day).api.tr_id(self._profile.environment):
+            return None
+        return holidays.read(await self._query(holidays.call(day)), day)
 
     async def orderable_cash(
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None

@@ -13,7 +13,7 @@ from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.risk import Approved, check
-from daemon.core.values import InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import InstrumentId, OrderId, Region, Side, StrategyId
 from tests.builders import (
     ACCOUNT,
     HYNIX,
@@ -50,6 +50,7 @@ def planned(
     limits: RiskLimits = LIMITS,
     at_market: bool = False,
     closed: str = "",
+    region: Region | None = None,
 ) -> Plan:
     return plan(
         portfolio,
@@ -59,6 +60,7 @@ def planned(
         limits=limits,
         at_market=at_market,
         closed=lambda _: closed,
+        region=region,
     )
 
 
@@ -180,3 +182,20 @@ def test_an_order_in_doubt_is_waited_for() -> None:
     [rest] = open_rest(working.open_orders(), lambda _: "closed")
     assert (rest.cause, rest.detail) == (LeftCause.MARKET_CLOSED, "closed")
     assert portfolio.orders[OrderId("a")].state is OrderState.IN_DOUBT
+
+
+def test_in_a_region_only_what_strategies_hold_is_sold() -> None:
+    bought = (created("a", intent(quantity=4)), sent("a"), accepted("a", "1"), filled("a", 4))
+    portfolio = portfolio_of(*bought, krx_005930=7, krx_000660=2)
+    held = {SAMSUNG: portfolio.position(SAMSUNG).quantity, HYNIX: 2}
+    ours = portfolio.strategy_position(STRATEGY, SAMSUNG).quantity
+    assert 0 < ours < held[SAMSUNG]
+
+    found = planned(portfolio, held, region=Region.KR)
+    assert [(each.strategy, each.instrument, each.quantity) for each in found.sales] == [
+        (STRATEGY, SAMSUNG, ours)
+    ]
+    assert found.left == ()
+    (left,) = planned(portfolio, held, region=Region.KR, closed="it opens at nine").left
+    assert (left.instrument, left.quantity) == (SAMSUNG, ours)
+    assert planned(portfolio, held, region=Region.US).is_done

@@ -118,7 +118,7 @@ def test_a_restart_finds_in_the_journal_what_was_done() -> None:
 
     assert [type(each) for each in listener.heard] == [SessionOpened, SessionClosed]
     done = [(each.job, each.day) for each in journal.events if isinstance(each, JobDone)]
-    jobs = ("access_renewed", "calendar_checked", "session_opened", "session_closed")
+    jobs = ("day_judged", "access_renewed", "calendar_checked", "session_opened", "session_closed")
     assert done == [(f"{job} KR", MONDAY) for job in (*jobs, "day_reported")]
 
 

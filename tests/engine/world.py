@@ -18,6 +18,7 @@ from daemon.core.values import Currency, InstrumentId, Region, Side, StrategyId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import StrategySlot
 from daemon.engine.ledger import Ledger
+from daemon.ports import DaySource
 from daemon.strategy import Parameters, Strategy, StrategyContext
 from tests.builders import ACCOUNT, HYNIX, LIMITS, SAMSUNG, STRATEGY
 from tests.engine.paper import PRICE, MemoryJournal, PaperBroker, PaperFeed
@@ -69,6 +70,10 @@ class World:
                 await asyncio.sleep(0.1)
 
 
+def all_weekdays(*regions: Region) -> Calendars:
+    return Calendars({each: MarketCalendar(region=each) for each in regions})
+
+
 def wire(
     *strategies: Script,
     clock: VirtualClock,
@@ -79,6 +84,8 @@ def wire(
     regions: Sequence[Region] = (Region.KR,),
     limits: RiskLimits = LIMITS,
     policy: SwitchPolicy | None = None,
+    days: DaySource | None = None,
+    calendars: Calendars | None = None,
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
@@ -95,7 +102,8 @@ def wire(
             for number, script in enumerate(strategies or (idle,))
         ],
         limits=limits,
-        calendars=Calendars({each: MarketCalendar(region=each) for each in regions}),
+        calendars=calendars or all_weekdays(*regions),
+        days=days,
         clock=clock,
         inquiry_rate=inquiry_rate,
         policy=policy or SwitchPolicy(),
@@ -116,6 +124,8 @@ async def world(
     regions: Sequence[Region] = (Region.KR,),
     limits: RiskLimits = LIMITS,
     policy: SwitchPolicy | None = None,
+    days: DaySource | None = None,
+    calendars: Calendars | None = None,
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running."""
     clock = VirtualClock(start)
@@ -133,6 +143,8 @@ async def world(
         regions=regions,
         limits=limits,
         policy=policy,
+        days=days,
+        calendars=calendars,
     )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:

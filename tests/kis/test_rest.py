@@ -528,3 +528,24 @@ def test_profits_that_are_not_offered_are_not_asked_for(region: Region, profile:
 
     run(door, main, profile=profile)
     assert door.requests == []
+
+
+def test_a_trading_day_is_asked_for_where_the_broker_tells() -> None:
+    door = door_of(reply("chk_holiday"))
+
+    async def main(client: KisRest) -> None:
+        assert await client.trades_on(Region.KR, date(2024, 6, 11)) is True
+        assert await client.trades_on(Region.US, date(2024, 6, 11)) is None
+
+    run(door, main)
+    assert door.paths() == ["chk-holiday"]
+
+
+def test_a_trading_day_is_not_asked_for_in_the_virtual_world() -> None:
+    door = door_of()
+
+    async def main(client: KisRest) -> None:
+        assert await client.trades_on(Region.KR, date(2024, 6, 11)) is None
+
+    run(door, main, profile=VIRTUAL)
+    assert door.requests == []
