@@ -1,428 +1,423 @@
-"""A plain client for people's own scripts: prices, orders, balance, stream, in broker-free words.
+"""`KISUnifiedClient`: the whole broker for a person's own script, with or without asyncio."""
 
-It works over an open session, whose token and request budget it shares with every other process
-of the key. What it sends is placed by hand as far as a daemon is concerned: told by the broker,
-reported, never touched. Korea and the United States have the same calls; what a market does not
-know, such as US orders at market, is refused with a typed error.
-"""
-
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+import asyncio
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-import orjson
+import structlog
 
-from daemon.core.calendar import KST
-from daemon.core.errors import OutcomeUnknown, Refused, TradingError
-from daemon.core.events import OrderCreated, OrderIntent, OrderKind
-from daemon.core.orders import Order, create
-from daemon.core.values import (
-    Bar,
-    BrokerRef,
-    Currency,
-    InstrumentId,
-    OrderBook,
-    OrderId,
-    Region,
-    Side,
-    StrategyId,
-    code_of,
-    currency_of,
-    region_of,
-)
-from daemon.core.witness import BrokerOrder
-from daemon.kis.apiresult import Result
+from daemon import log
+from daemon.config import Mode, Settings, load_settings, missing_credentials, missing_for_real
+from daemon.core.errors import AlreadyRunning, NeedsOperator, Refused
+from daemon.kis.apirequest import ApiRequest
 from daemon.kis.apis import Apis
-from daemon.kis.balances import Balance, american_balance, korean_balance
-from daemon.kis.caller import PAGE_LIMIT, ApiCaller
-from daemon.kis.rest import KisRest
+from daemon.kis.caller import ApiCaller
+from daemon.kis.masterfiles import MasterFolder
+from daemon.kis.scripting import HandLimits, UnifiedClient
 from daemon.kis.ticker import PriceStream
-from daemon.kis.tickers import Tickers, region_named
-from daemon.ports import Clock
+from daemon.kis.tickers import Tickers
+from daemon.store.handlog import BY_HAND, HandLog
+from daemon.store.locks import SingleInstanceLock
+from daemon.wiring import Session, open_session
 
-BY_HAND = StrategyId("by-hand")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """What an instrument costs, in its currency. `change` is against the day before."""
-
-    ticker: str
-    instrument: InstrumentId
-    price: Decimal
-    currency: str
-    base: Decimal | None
-    change: Decimal | None
-    volume: int | None
+MOST_WAITING = 10_000
+"""Events kept for callbacks that are too slow; beyond it the oldest are dropped, and counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedOrder:
-    """An order the broker took. Whether it trades is told by `get_orders` and the stream."""
+class KISUnifiedClient:
+    """The broker by name, from settings and keys as the daemon reads them.
 
-    order_no: str
-    branch: str
-    ticker: str
-    action: str
-    quantity: int
-    price: Decimal | None
-    day: date
+    The session lives in a thread of its own. Called plainly, a method returns its answer;
+    called inside asyncio, it returns what is to be awaited:
 
+        client = KISUnifiedClient(mode="virtual")
+        client.initialize()                      # await client.initialize()
+        client.get_price("005930", market="KR")  # await client.get_price(…)
+        client.close()                           # await client.close()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilledOrder:
-    """What has traded of one order so far, in the currency of its market.
-
-    `price` is the average of its trades, `amount` their sum.
-    """
-
-    order_no: str
-    ticker: str
-    instrument: InstrumentId
-    action: str
-    quantity: int
-    price: Decimal
-    amount: Decimal
-    currency: str
-    ordered_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandLimits:
-    """What one order may be at most: shares, and KRW; `usd_krw` values dollars for the latter."""
-
-    quantity: int | None = None
-    notional: Decimal | None = None
-    usd_krw: Decimal | None = None
-
-
-class Auth:
-    """The access token, for scripts that send requests of their own."""
-
-    def __init__(self, broker: KisRest) -> None:
-        self._broker = broker
-
-    async def get_access_token(self, force_refresh: bool = False) -> str:
-        """The token all processes of the key share. See `KisRest.access_token`."""
-        return await self._broker.access_token(renew=force_refresh)
-
-    async def get_hashkey(self, body: Mapping[str, str]) -> str:
-        """The broker's hash of an order's body, for those who send it as a header."""
-        return await self._broker.hash_key(orjson.dumps(body))
-
-
-class UnifiedClient:
-    """The client over an open session whose `broker.run` is running.
-
-    `on_order` is told what is about to be sent, and what came of it: what it raises before an
-    order leaves keeps it from leaving.
+    It is a context manager of both kinds, too. Methods are those of `kis.scripting.UnifiedClient`,
+    with `auth`, `websocket` and `api` (every call of the catalogue) as attributes. Callbacks are
+    called one after another, in the asyncio loop they were given in or in a thread of their own.
+    On real money orders need `armed: true` and the `risk:` limits of real trading.
     """
 
     def __init__(
         self,
+        mode: str = "sim",
         *,
-        broker: KisRest,
-        caller: ApiCaller,
-        websocket: PriceStream,
-        clock: Clock,
-        tickers: Tickers | None = None,
-        limits: HandLimits | None = None,
-        on_order: Callable[[str, Mapping[str, object]], None] = lambda what, told: None,
+        data_dir: str | Path | None = None,
+        config: str | Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        root: Path | None = None,
+        settings: Mapping[str, object] | None = None,
     ) -> None:
-        self.auth = Auth(broker)
-        self.websocket = websocket
-        self.caller = caller
-        self.api: Apis[Coroutine[Any, Any, Result]] = Apis(self.call)
-        self._broker = broker
-        self._clock = clock
-        self._tickers = tickers or Tickers(caller)
-        self._limits = limits or HandLimits()
-        self._on_order = on_order
-        self._minted = 0
-        self._homes: dict[str, set[Region]] = {}
-
-    async def call(
-        self,
-        name: str,
-        parameters: Mapping[str, object] | None = None,
-        /,
-        *,
-        tr_id: str | None = None,
-        unchecked: Iterable[str] = (),
-        all_pages: bool = False,
-        limit: int = PAGE_LIMIT,
-    ) -> Result:
-        """Any call of the catalogue; also as `client.api.domestic_stock.inquire_price(…)`."""
-        if all_pages:
-            return await self.caller.call_all(
-                name, parameters, tr_id=tr_id, unchecked=unchecked, limit=limit
-            )
-        return await self.caller.call(name, parameters, tr_id=tr_id, unchecked=unchecked)
-
-    async def instrument(self, ticker: str, market: str = "KR") -> InstrumentId:
-        """The instrument of a ticker. See `Tickers.find`."""
-        return await self._tickers.find(ticker, market)
-
-    async def get_price(self, ticker: str, market: str = "KR") -> Price:
-        """The last price. Raises `TradingError`."""
-        instrument = await self.instrument(ticker, market)
-        info = await self._broker.info(instrument)
-        return Price(
-            ticker=code_of(instrument),
-            instrument=instrument,
-            price=info.last,
-            currency=currency_of(instrument).value,
-            base=info.base,
-            change=info.last - info.base,
-            volume=info.day_volume,
+        # A script may ask about either country, whichever of them a daemon trades.
+        overrides: dict[str, object] = {"markets": ["KR", "US"], **(settings or {})}
+        overrides |= {"data_dir": str(data_dir)} if data_dir is not None else {}
+        overrides |= {"config": str(config)} if config is not None else {}
+        self._settings = load_settings(
+            mode,
+            overrides,
+            environ=os.environ if environ is None else environ,
+            root=root or Path.cwd(),
         )
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ready: Future[UnifiedClient] = Future()
+        self._stop: asyncio.Event | None = None
+        self._pushes = _Pushes()
+        self.auth = _Face(self, "auth", {"get_access_token", "get_hashkey"})
+        self.websocket = _Stream(self)
 
-    async def get_order_book(self, ticker: str, market: str = "KR") -> OrderBook:
-        """Ten levels a side. Of US stocks the virtual world has none: `Refused`."""
-        return await self._broker.order_book(await self.instrument(ticker, market))
+    @property
+    def mode(self) -> str:
+        """`"sim"`, `"virtual"` or `"real"`."""
+        return self._settings.mode.value
 
-    async def get_daily_bars(
-        self, ticker: str, market: str = "KR", count: int = 100
-    ) -> Sequence[Bar]:
-        """Up to 100 daily bars, oldest first."""
-        return await self._broker.daily_bars(await self.instrument(ticker, market), count)
+    def initialize(self) -> Any:
+        """Open the session; returns the client. Raises `NeedsOperator` for what is missing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="kis client", daemon=True)
+            self._thread.start()
+        return self._told(_then(self._ready, lambda _: self))
 
-    async def get_minute_bars(
-        self, ticker: str, market: str = "KR", count: int = 30
-    ) -> Sequence[Bar]:
-        """Up to `count` one-minute bars ending now, oldest first; see `KisRest.minute_bars`."""
-        return await self._broker.minute_bars(await self.instrument(ticker, market), count)
+    def close(self) -> Any:
+        """End the session and wait for its end; harmless when there is none."""
+        loop, stop = self._loop, self._stop
+        ended: Future[None] = Future()
+        if self._thread is None or loop is None or stop is None:
+            ended.set_result(None)
+            return self._told(ended)
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
+        thread = self._thread
 
-    async def get_balance(self, market: str = "KR") -> Balance:
-        """Holdings and sums of the account in one country's market, all pages."""
-        region = region_named(market)
-        if region is Region.KR:
-            return await korean_balance(self.caller)
-        told = await self._broker.account(regions=(region,))
-        cash = told.cash[region.currency]
-        return await american_balance(self.caller, self._broker.environment, cash=cash)
+        def wait() -> None:
+            thread.join()
+            self._pushes.close()
+            ended.set_result(None)
 
-    async def get_orderable_cash(
-        self, ticker: str, price: Decimal | int | float | str | None = None, market: str = "KR"
-    ) -> Decimal:
-        """What may be spent on a buy at `price`, or at market, without borrowing.
+        threading.Thread(target=wait, name="kis client end", daemon=True).start()
+        return self._told(ended)
 
-        In the instrument's currency. Raises `Refused` for a US ticker without a price.
-        """
-        limit = _limit(price)
-        kind = OrderKind.MARKET if limit is None else OrderKind.LIMIT
-        instrument = await self.instrument(ticker, market)
-        return await self._broker.orderable_cash(instrument, kind, limit)
+    def __enter__(self) -> "KISUnifiedClient":
+        self.initialize()
+        return self
 
-    async def place_order(
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> "KISUnifiedClient":
+        await self.initialize()
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self.close()
+
+    def get_price(self, ticker: str, market: str = "KR") -> Any:
+        """`kis.scripting.Price`."""
+        return self.ask(lambda client: client.get_price(ticker, market))
+
+    def get_order_book(self, ticker: str, market: str = "KR") -> Any:
+        """`core.values.OrderBook`."""
+        return self.ask(lambda client: client.get_order_book(ticker, market))
+
+    def get_daily_bars(self, ticker: str, market: str = "KR", count: int = 100) -> Any:
+        """A list of `core.values.Bar`, oldest first."""
+        return self.ask(lambda client: client.get_daily_bars(ticker, market, count))
+
+    def get_minute_bars(self, ticker: str, market: str = "KR", count: int = 30) -> Any:
+        """A list of `core.values.Bar`, oldest first."""
+        return self.ask(lambda client: client.get_minute_bars(ticker, market, count))
+
+    def get_balance(self, market: str = "KR") -> Any:
+        """`(holdings, summary)`: `kis.scripting.HoldingLine`s and a `BalanceSummary`."""
+        return self.ask(lambda client: client.get_balance(market))
+
+    def get_orderable_cash(self, ticker: str, price: Any = None, market: str = "KR") -> Any:
+        """What a buy at `price` may cost, in the currency of the market; `Decimal`."""
+        return self.ask(lambda client: client.get_orderable_cash(ticker, price, market))
+
+    def get_orders(self, market: str | None = None) -> Any:
+        """Today's orders as the broker lists them, of all markets: `core.witness.BrokerOrder`s."""
+        return self.ask(lambda client: client.get_orders(market=market))
+
+    def get_open_orders(self, market: str | None = None) -> Any:
+        """Those of `get_orders` that can still trade."""
+        return self.ask(lambda client: client.get_open_orders(market))
+
+    def get_fills(self, market: str | None = None) -> Any:
+        """What has traded today: a `kis.scripting.FilledOrder` for each order."""
+        return self.ask(lambda client: client.get_fills(market))
+
+    def place_order(
         self,
         ticker: str,
         action: str,
         quantity: int,
-        price: Decimal | int | float | str | None = None,
+        price: Any = None,
         market: str = "KR",
-    ) -> PlacedOrder:
-        """Send one order: at `price`, or at market where it is `None` or 0.
+    ) -> Any:
+        """`kis.scripting.PlacedOrder`. See `UnifiedClient.place_order` for what it may raise."""
+        return self.ask(lambda client: client.place_order(ticker, action, quantity, price, market))
 
-        It is written down before it leaves and never sent again. Raises `Refused` where it
-        certainly has no effect; `OutcomeUnknown` where it may have: then look for it with
-        `get_orders`, and do not place it again before you know.
-        """
-        side = {"BUY": Side.BUY, "SELL": Side.SELL}.get(action.upper())
-        if side is None:
-            raise Refused("BAD_ACTION", f"action {action!r} is neither BUY nor SELL")
-        limit = _limit(price)
-        instrument = await self.instrument(ticker, market)
-        await self._check(instrument, quantity, limit)
-        order = self._order(instrument, side, quantity, limit)
-        told = {
-            "instrument": instrument,
-            "action": side.value,
-            "quantity": quantity,
-            "price": None if limit is None else str(limit),
-        }
-        ref = await self._sent(
-            "order", told, lambda leaving: self._broker.place(order, leaving=leaving)
-        )
-        return self._placed(ref, instrument, side, quantity, limit)
+    def cancel_order(self, order_no: str, market: str | None = None) -> Any:
+        """Ask for what is open of an order to be cancelled."""
+        return self.ask(lambda client: client.cancel_order(order_no, market))
 
-    async def _check(self, instrument: InstrumentId, quantity: int, limit: Decimal | None) -> None:
-        if type(quantity) is not int or quantity < 1:
-            raise Refused("BAD_QUANTITY", f"quantity {quantity!r} is not a number of shares")
-        most = self._limits.quantity
-        if most is not None and quantity > most:
-            raise Refused(
-                "LIMIT", f"{quantity} shares are more than risk.max_order_quantity {most}"
-            )
-        if region_of(instrument) is not Region.KR and limit is None:
-            raise Refused("ORDER_TYPE", f"{instrument} takes limit orders only: give a price")
-        if self._limits.notional is None:
-            return
-        worth = quantity * await self._valued(instrument, limit)
-        if worth > self._limits.notional:
-            most_money = self._limits.notional
-            raise Refused(
-                "LIMIT", f"{worth} KRW are more than risk.max_order_notional {most_money}"
-            )
+    def modify_order(self, order_no: str, price: Any, market: str | None = None) -> Any:
+        """Move what is open of an order to another price; a `kis.scripting.PlacedOrder`."""
+        return self.ask(lambda client: client.modify_order(order_no, price, market))
 
-    async def _valued(self, instrument: InstrumentId, limit: Decimal | None) -> Decimal:
-        """KRW that one share may cost: at market up to the day's upper limit."""
-        if limit is None:
-            upper = (await self._broker.info(instrument)).upper_limit
-            if upper is None:
-                raise Refused("NO_PRICE", f"{instrument} has no upper limit to count with")
-            return upper
-        if currency_of(instrument) is Currency.KRW:
-            return limit
-        if self._limits.usd_krw is None:
-            raise Refused("LIMIT", "risk.max_order_notional needs risk.usd_krw to value dollars")
-        return limit * self._limits.usd_krw
+    def call(
+        self, name: str, parameters: Mapping[str, object] | None = None, **options: Any
+    ) -> Any:
+        """`kis.apiresult.Result` of any call of the catalogue."""
+        return self.ask(lambda client: client.call(name, parameters, **options))
 
-    def _order(
-        self, instrument: InstrumentId, side: Side, quantity: int, limit: Decimal | None
-    ) -> Order:
-        self._minted += 1
-        now = self._clock.now()
-        intent = OrderIntent(
-            account=self._broker.account_id,
-            strategy=BY_HAND,
-            instrument=instrument,
-            side=side,
-            quantity=quantity,
-            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
-            limit=limit,
-        )
-        order = OrderId(f"{now.astimezone(KST):%Y%m%d}-hand-{self._minted}")
-        return create(OrderCreated(order=order, intent=intent, at=now))
+    @property
+    def api(self) -> Apis[Any]:
+        """All calls as attributes: `client.api.domestic_stock.inquire_price(…)`."""
+        return Apis(self.call)
 
-    async def _sent(self, what: str, told: Mapping[str, object], send: Any) -> Any:
-        """Write down, send once, write down what came of it."""
-        written = False
+    def ask(self, make: Callable[[UnifiedClient], Any]) -> Any:
+        """Have the session do something: `make` gives the coroutine for the open client."""
+        client = self._opened()
+        assert self._loop is not None, "an open session has a loop"
+        return self._told(asyncio.run_coroutine_threadsafe(make(client), self._loop))
 
-        def leaving() -> None:
-            nonlocal written
-            self._on_order(f"{what} sending", told)
-            written = True
+    def push(self, callback: Callable[[Any], Any]) -> Callable[[Any], None]:
+        """`callback`, made to be called from the session: in the caller's loop, or a thread."""
+        if not _inside():
+            return lambda event: self._pushes.put(callback, event)
+        home = asyncio.get_running_loop()
 
+        def hand_over(event: Any) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and nobody listens any more
+                home.call_soon_threadsafe(_call, home, callback, event)
+
+        return hand_over
+
+    def _opened(self) -> UnifiedClient:
+        if self._thread is None:
+            raise Refused("NOT_INITIALIZED", "call client.initialize() first")
+        if self._ready.done():
+            if not self._thread.is_alive():
+                raise Refused("CLOSED", "the session has ended")
+            return self._ready.result()
+        raise Refused("NOT_INITIALIZED", "wait for client.initialize() first")
+
+    @staticmethod
+    def _told(future: Future[Any]) -> Any:
+        """An awaitable inside asyncio, the answer elsewhere."""
+        return asyncio.wrap_future(future) if _inside() else future.result()
+
+    # The session's thread
+
+    def _serve(self) -> None:
         try:
-            answer = await send(leaving)
-        except TradingError as error:
-            if written:
-                outcome = "unknown" if isinstance(error, OutcomeUnknown) else "refused"
-                self._on_order(f"{what} {outcome}", {**told, "cause": str(error)})
-            raise
-        number = answer.number if isinstance(answer, BrokerRef) else ""
-        self._on_order(f"{what} accepted", {**told, "number": number})
-        return answer
+            asyncio.run(self._session())
+        except BaseExceptionGroup as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+                error = error.exceptions[0]
+            self._failed(error)
+        except BaseException as error:  # noqa: BLE001  it belongs to whoever waits
+            self._failed(error)
 
-    async def get_orders(
-        self, since: date | None = None, market: str | None = None
-    ) -> Sequence[BrokerOrder]:
-        """The broker's list of orders from the day `since`, today unless told.
+    def _failed(self, error: BaseException) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(error)
+        else:
+            structlog.get_logger("client").error("session_ended", cause=str(error))
 
-        Of every market of the session, or of one country.
-        """
-        regions = None if market is None else (region_named(market),)
-        return await self._broker.orders(since or self._today(), regions=regions)
-
-    async def get_open_orders(self, market: str | None = None) -> Sequence[BrokerOrder]:
-        """Those of today that can still trade."""
-        return [each for each in await self.get_orders(market=market) if each.remaining > 0]
-
-    async def get_fills(self, market: str | None = None) -> Sequence[FilledOrder]:
-        """What has traded today, one line an order."""
-        return [
-            FilledOrder(
-                order_no=each.refs[-1].number,
-                ticker=code_of(each.instrument),
-                instrument=each.instrument,
-                action=each.side.value.upper(),
-                quantity=each.filled,
-                price=each.notional / each.filled,
-                amount=each.notional,
-                currency=currency_of(each.instrument).value,
-                ordered_at=each.ordered_at,
-            )
-            for each in await self.get_orders(market=market)
-            if each.filled
-        ]
-
-    async def cancel_order(self, order_no: str, market: str | None = None) -> None:
-        """Ask for all that is open of an order of today to be cancelled.
-
-        `market` tells which country's order it is where that is not known.
-        """
-        order = await self._known(order_no, market)
-        told = {"number": order_no, "instrument": order.intent.instrument}
-        await self._sent(
-            "cancel", told, lambda leaving: self._broker.cancel(order, leaving=leaving)
+    async def _session(self) -> None:
+        settings = self._settings
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        missing = missing_credentials(settings, hts_id=False)
+        if missing:
+            raise NeedsOperator("\n".join(missing))
+        if not structlog.is_configured():
+            log.configure(level="warning", stream=sys.stderr, secrets=settings.secrets())
+        lock = SingleInstanceLock(
+            settings.shared_dir / "daemon.lock", description=f"a client's stream ({settings.mode})"
         )
-
-    async def modify_order(
-        self, order_no: str, price: Decimal | int | float | str, market: str | None = None
-    ) -> PlacedOrder:
-        """Move all that is open of an order of today to another price; it gets a new number."""
-        limit = _limit(price)
-        if limit is None:
-            raise Refused("BAD_PRICE", "an order is moved to a price above zero")
-        order = await self._known(order_no, market)
-        told = {"number": order_no, "instrument": order.intent.instrument, "price": str(limit)}
-        ref = await self._sent(
-            "modify", told, lambda leaving: self._broker.modify(order, limit, leaving=leaving)
-        )
-        intent = order.intent
-        return self._placed(ref, intent.instrument, intent.side, order.remaining, limit)
-
-    def _placed(
-        self,
-        ref: BrokerRef,
-        instrument: InstrumentId,
-        side: Side,
-        quantity: int,
-        limit: Decimal | None,
-    ) -> PlacedOrder:
-        self._homes.setdefault(ref.number, set()).add(region_of(instrument))
-        return PlacedOrder(
-            order_no=ref.number,
-            branch=ref.branch,
-            ticker=code_of(instrument),
-            action=side.value.upper(),
-            quantity=quantity,
-            price=limit,
-            day=ref.day,
-        )
-
-    async def _known(self, order_no: str, market: str | None) -> Order:
-        """The order of a number, which another country's order may have as well."""
-        wanted = order_no.strip().lstrip("0")
-        regions: Sequence[Region] | None = [region_named(market)] if market else None
-        if regions is None and wanted in self._homes:
-            regions = sorted(self._homes[wanted])
-        listed = await self._broker.orders(self._today(), regions=regions)
-        found = [each for each in listed if any(ref.number == wanted for ref in each.refs)]
-        if not found:
-            raise Refused("NO_ORDER", f"order {order_no} is not in today's list")
-        if len({each.region for each in found}) > 1:
-            raise Refused("AMBIGUOUS", f"order {order_no} is of two countries: give market=")
-        (each, *_) = found
-        order = self._order(each.instrument, each.side, each.quantity, each.limit)
-        return replace(order, refs=each.refs, filled=each.filled)
-
-    def _today(self) -> date:
-        now: datetime = self._clock.now()
-        return now.astimezone(KST).date()
+        try:
+            async with open_session(settings, trading=False) as session:
+                client = _assembled(settings, session, lock)
+                async with asyncio.TaskGroup() as tasks:
+                    serving = [
+                        tasks.create_task(session.broker.run(), name="requests"),
+                        tasks.create_task(client.websocket.run(), name="stream"),
+                        tasks.create_task(session.watch(), name="simulator"),
+                    ]
+                    self._ready.set_result(client)
+                    await self._stop.wait()
+                    for task in serving:
+                        task.cancel()
+        finally:
+            lock.release()
 
 
-def _limit(price: Decimal | int | float | str | None) -> Decimal | None:
-    if price is None:
-        return None
+def _assembled(settings: Settings, session: Session, lock: SingleInstanceLock) -> UnifiedClient:
+    by_hand = HandLog(settings.data_dir / settings.mode.value / BY_HAND)
+
+    def on_order(what: str, told: Mapping[str, object]) -> None:
+        if settings.mode is Mode.REAL and what.endswith("sending"):
+            missing = missing_for_real(settings)
+            if missing:
+                raise NeedsOperator("\n".join(missing))
+        by_hand.write(what, session.clock.now(), told)
+
+    def on_call(request: ApiRequest) -> None:
+        told = {"api": request.spec.id, "tr_id": request.api.chosen, **request.parameters}
+        on_order("call sending", told)
+
+    def claim() -> None:
+        try:
+            lock.acquire()
+        except NeedsOperator as error:
+            raise AlreadyRunning(str(error)) from error
+
+    risk = settings.risk
+    caller = ApiCaller(
+        session.broker, hts_id=settings.hts_id, older=settings.api.older_ids, on_order=on_call
+    )
+    masters = MasterFolder(settings.masters_dir).load()
+    tickers = Tickers(caller, masters if len(masters) else None)
+    return UnifiedClient(
+        broker=session.broker,
+        caller=caller,
+        websocket=PriceStream(session.feed, claim=claim, find=tickers.find_all),
+        clock=session.clock,
+        tickers=tickers,
+        limits=HandLimits(
+            quantity=risk.max_order_quantity if risk else None,
+            notional=risk.max_order_notional if risk else None,
+            usd_krw=risk.usd_krw if risk else None,
+        ),
+        on_order=on_order,
+    )
+
+
+def _inside() -> bool:
+    """Whether the caller runs inside asyncio."""
     try:
-        # A float is what its shortest text says: 71000.0 is 71000.
-        limit = price if isinstance(price, Decimal) else Decimal(str(price).replace(",", ""))
-    except InvalidOperation:
-        raise Refused("BAD_PRICE", f"price {price!r} is not a number") from None
-    if not limit.is_finite() or limit < 0:
-        raise Refused("BAD_PRICE", f"price {price!r} is not a price")
-    return limit if limit > 0 else None
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _then(future: Future[Any], change: Callable[[Any], Any]) -> Future[Any]:
+    """A future of what `change` makes of another's result."""
+    changed: Future[Any] = Future()
+
+    def settle(done: Future[Any]) -> None:
+        error = done.exception()
+        if error is not None:
+            changed.set_exception(error)
+        else:
+            changed.set_result(change(done.result()))
+
+    future.add_done_callback(settle)
+    return changed
+
+
+def _call(home: asyncio.AbstractEventLoop, callback: Callable[[Any], Any], event: Any) -> None:
+    told = callback(event)
+    if asyncio.iscoroutine(told):
+        # Kept by the loop's own caller: a script's loop has no block of ours around it.
+        asyncio.run_coroutine_threadsafe(told, home)
+
+
+class _Face:
+    """Methods of a part of the client, answered or awaited like its own."""
+
+    def __init__(self, client: KISUnifiedClient, part: str, names: Iterable[str]) -> None:
+        self._client, self._part, self._names = client, part, frozenset(names)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in self._names:
+            raise AttributeError(name)
+
+        def bound(*given: Any, **more: Any) -> Any:
+            return self._client.ask(
+                lambda client: getattr(getattr(client, self._part), name)(*given, **more)
+            )
+
+        return bound
+
+
+class _Stream(_Face):
+    """`websocket`: callbacks are called where the script is, never in the session."""
+
+    def __init__(self, client: KISUnifiedClient) -> None:
+        super().__init__(client, "websocket", {"unsubscribe_price", "unsubscribe_order_book"})
+
+    def subscribe_price(
+        self, tickers: str | Iterable[str], callback: Callable[[Any], Any], market: str = "KR"
+    ) -> Any:
+        """Call `callback` with every trade (`core.values.Tick`) of the tickers."""
+        push = self._client.push(callback)
+        return self._client.ask(
+            lambda client: client.websocket.subscribe_price(tickers, push, market)
+        )
+
+    def subscribe_order_book(
+        self, tickers: str | Iterable[str], callback: Callable[[Any], Any], market: str = "KR"
+    ) -> Any:
+        """Call `callback` with every order book (`core.values.OrderBook`) of the tickers."""
+        push = self._client.push(callback)
+        return self._client.ask(
+            lambda client: client.websocket.subscribe_order_book(tickers, push, market)
+        )
+
+
+class _Pushes:
+    """A thread that calls plain callbacks, so that a slow one holds up no request."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Callable[[Any], Any], Any]] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self.dropped = 0
+
+    def put(self, callback: Callable[[Any], Any], event: Any) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            if len(self._waiting) >= MOST_WAITING:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append((callback, event))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="kis callbacks", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    if self._closed:
+                        return
+                    self._changed.wait()
+                callback, event = self._waiting.popleft()
+            try:
+                callback(event)
+            except Exception as error:  # noqa: BLE001  a script's callback may raise anything
+                structlog.get_logger("client").error("callback_failed", cause=str(error))

@@ -11,7 +11,7 @@ from daemon.kis.caller import ApiCaller
 from daemon.kis.link import HttpRequest, HttpResponse
 from daemon.kis.spec import SIM, VIRTUAL, Environment
 from tests.kis.fakes import MemoryDoor, make_client, running
-from tests.kis.test_client import reply as answered
+from tests.kis.test_scripting import reply as answered
 from tests.support import run_virtual
 
 

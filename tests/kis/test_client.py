@@ -1,246 +1,278 @@
-"""The plain client over a door in memory: what leaves, what is written down, what is told."""
+"""The guide's script, run against the simulator: plainly, and awaited inside asyncio."""
 
-from collections.abc import Callable, Coroutine, Mapping
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
-from daemon.core.errors import OutcomeUnknown, Refused
-from daemon.core.values import InstrumentId, Region
-from daemon.kis.caller import ApiCaller
-from daemon.kis.client import HandLimits, UnifiedClient
-from daemon.kis.link import HttpRequest, HttpResponse, NotSent
-from daemon.kis.masters import BY_NAME, Masters, read
-from daemon.kis.ticker import PriceStream
-from daemon.kis.tickers import Tickers
-from tests.kis.fakes import MemoryDoor, make_client, running
-from tests.kis.masterdata import american, lines
-from tests.kis.test_ticker import Feed
-from tests.support import VirtualClock, run_virtual
+from daemon.core.errors import AlreadyRunning, NeedsOperator, Refused
+from daemon.core.values import OrderBook, Tick
+from daemon.kis.apirequest import BadCall
+from daemon.kis.client import KISUnifiedClient
+from daemon.store.handlog import BY_HAND
+from daemon.store.locks import SingleInstanceLock
+from tests.sim.rig import QUIET, live
+from tests.test_log import restored
 
-Told = list[tuple[str, Mapping[str, object]]]
-NYSE = BY_NAME["nysmst.cod"]
-BOTH = (Region.KR, Region.US)
+ROOT = Path(__file__).parents[2]
 
 
-def reply(more: str = "", **body: object) -> HttpResponse:
-    said = {"rt_cd": "0", "msg_cd": "MCA00000", "msg1": "ok", **body}
-    return HttpResponse(status=200, headers={"tr_cont": more}, body=orjson.dumps(said))
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    with restored():
+        yield
 
 
-def placed(request: HttpRequest) -> HttpResponse:
-    return reply(output={"KRX_FWDG_ORD_ORGNO": "00950", "ODNO": "0000000123", "ORD_TMD": "090001"})
+def client_in(folder: Path, mode: str = "sim", **settings: Any) -> KISUnifiedClient:
+    return KISUnifiedClient(mode, data_dir=folder, environ={}, root=ROOT, settings=settings)
 
 
-def play(
-    answer: Callable[[HttpRequest], HttpResponse | BaseException],
-    scenario: Callable[[UnifiedClient], Coroutine[Any, Any, Any]],
-    *,
-    on_order: Callable[[str, Mapping[str, object]], None] = lambda what, told: None,
-    masters: Masters | None = None,
-    limits: HandLimits | None = None,
-) -> tuple[Any, MemoryDoor]:
-    door = MemoryDoor(answer)
+def test_the_guides_script_runs_plainly(tmp_path: Path) -> None:
+    client = client_in(tmp_path)
+    assert client.initialize() is client
+    try:
+        price = client.get_price("005930", market="KR")
+        assert (price.ticker, price.currency) == ("005930", "KRW")
+        assert price.price > 0
+        token = client.auth.get_access_token()
+        assert len(token) > 20
+        assert len(client.auth.get_hashkey({"PDNO": "005930"})) == 64
+        renewed = client.auth.get_access_token(force_refresh=True)
+        assert len(renewed) > 20
 
-    async def main() -> Any:
-        async with running(make_client(door, regions=BOTH)) as broker:
-            caller = ApiCaller(broker)
-            client = UnifiedClient(
-                broker=broker,
-                caller=caller,
-                websocket=PriceStream(Feed()),
-                clock=VirtualClock(),
-                tickers=Tickers(caller, masters),
-                limits=limits,
-                on_order=on_order,
+        heard: list[Tick] = []
+        enough = threading.Event()
+
+        def on_price(tick: Tick) -> None:
+            assert threading.current_thread().name == "kis callbacks"
+            heard.append(tick)
+            if len({each.instrument for each in heard}) == 2:
+                enough.set()
+
+        client.websocket.subscribe_price(["005930", "000660"], on_price)
+        assert enough.wait(15)
+
+        order = client.place_order(ticker="005930", action="BUY", quantity=3, price=0, market="KR")
+        assert (order.action, order.quantity, order.price) == ("BUY", 3, None)
+        limit = client.place_order("000660", "buy", 1, price=140_000.0)
+        moved = client.modify_order(limit.order_no, "141,000")
+        assert moved.order_no != limit.order_no
+        client.cancel_order(moved.order_no)
+        listed = {each.refs[0].number: each for each in client.get_orders()}
+        assert listed[order.order_no].filled == 3
+        assert listed[limit.order_no].cancelled == 1
+
+        holdings, summary = client.get_balance(market="KR")
+        (held,) = holdings
+        assert (held.ticker, held.name, held.quantity) == ("005930", "삼성전자", 3)
+        assert held.cost == held.average_price * 3
+        assert summary.cash < Decimal(100_000_000)
+        assert len(client.get_daily_bars("005930", count=5)) == 5
+        assert isinstance(client.get_order_book("005930"), OrderBook)
+    finally:
+        client.close()
+    lines = [json.loads(line) for line in (tmp_path / "sim" / BY_HAND).read_text().splitlines()]
+    assert [line["what"] for line in lines] == [
+        *("order sending", "order accepted", "order sending", "order accepted"),
+        *("modify sending", "modify accepted", "cancel sending", "cancel accepted"),
+    ]
+    with pytest.raises(Refused, match="CLOSED"):
+        client.get_price("005930")
+    client.close()
+
+
+def test_the_same_calls_are_awaited_inside_asyncio(tmp_path: Path) -> None:
+    async def script() -> None:
+        async with client_in(tmp_path) as client:
+            prices = await asyncio.gather(
+                *(client.get_price(code) for code in ("005930", "000660"))
             )
-            return await scenario(client)
+            assert {price.ticker for price in prices} == {"005930", "000660"}
+            heard: asyncio.Queue[Tick] = asyncio.Queue()
+            here = asyncio.get_running_loop()
 
-    return run_virtual(main()), door
+            async def on_price(tick: Tick) -> None:
+                assert asyncio.get_running_loop() is here
+                await heard.put(tick)
 
+            await client.websocket.subscribe_price("005930", on_price)
+            assert (await heard.get()).instrument == "krx:005930"
+            books: asyncio.Queue[OrderBook] = asyncio.Queue()
+            await client.websocket.subscribe_order_book("005930", books.put_nowait)
+            assert (await books.get()).instrument == "krx:005930"
+            await client.websocket.unsubscribe_price("005930")
+            placed = await client.place_order("005930", "BUY", 1)
+            orders = await client.get_orders()
+            assert placed.order_no in {each.refs[0].number for each in orders}
+            holdings, _ = await client.get_balance()
+            assert [each.ticker for each in holdings] == ["005930"]
+            assert await client.auth.get_access_token()
 
-def test_an_order_is_written_down_before_it_leaves() -> None:
-    told: Told = []
-    seen: list[int] = []
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await script()
 
-    def answer(request: HttpRequest) -> HttpResponse:
-        seen.append(len(told))
-        return placed(request)
-
-    got, door = play(
-        answer,
-        lambda client: client.place_order("005930", "BUY", 2, 71_000),
-        on_order=lambda what, facts: told.append((what, facts)),
-    )
-    assert seen == [1]
-    assert (got.order_no, got.branch, got.price) == ("123", "00950", Decimal(71_000))
-    assert [what for what, _ in told] == ["order sending", "order accepted"]
-    assert told[1][1]["number"] == "123"
-    assert orjson.loads(door.requests[0].body)["ORD_UNPR"] == "71000"
-
-
-def test_an_order_that_cannot_be_written_down_does_not_leave() -> None:
-    def full(what: str, told: Mapping[str, object]) -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        play(placed, lambda client: client.place_order("005930", "BUY", 1, 1000), on_order=full)
+    asyncio.run(bounded())
 
 
-@pytest.mark.parametrize(
-    ("answer", "error", "outcome"),
-    [
-        (OutcomeUnknown("lost"), OutcomeUnknown, ["order sending", "order unknown"]),
-        (NotSent("no route"), Refused, ["order sending", "order refused"]),
-    ],
-)
-def test_what_became_of_it_is_written_down_and_it_is_not_sent_again(
-    answer: BaseException, error: type[Exception], outcome: list[str]
+def test_every_call_of_the_catalogue_is_an_attribute(tmp_path: Path) -> None:
+    with client_in(tmp_path) as client:
+        price = client.api.domestic_stock.inquire_price(
+            FID_COND_MRKT_DIV_CODE="J", FID_INPUT_ISCD="005930"
+        )
+        assert price.output.stck_prpr > 0
+        bonds = client.call(
+            "domestic_bond.avg_unit",
+            {
+                "INQR_STRT_DT": "20260101",
+                "INQR_END_DT": "20260102",
+                "PRDT_TYPE_CD": "302",
+                "VRFC_KIND_CD": "00",
+            },
+            all_pages=True,
+        )
+        assert len(bonds.output1) == 15
+        with pytest.raises(BadCall):
+            client.call("domestic_stock.inquire_price", {"FID_INPUT_ISCD": "005930"})
+
+
+def test_orders_keep_the_limits_and_say_what_is_wrong(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"risk.max_order_quantity": 5, "risk.max_order_notional": 300_000}
+    with client_in(tmp_path, **limits) as client:
+        for given, code in (
+            (("005930", "HOLD", 1), "BAD_ACTION"),
+            (("005930", "BUY", 0), "BAD_QUANTITY"),
+            (("005930", "BUY", 1.5), "BAD_QUANTITY"),
+            (("005930", "BUY", 6, 1000), "LIMIT"),
+            (("005930", "BUY", 5, 72_000), "LIMIT"),
+            (("005930", "BUY", 5), "LIMIT"),
+            (("005930", "BUY", 1, "cheap"), "BAD_PRICE"),
+            (("005930", "BUY", 1, -1), "BAD_PRICE"),
+            (("0059 30", "BUY", 1), "BAD_TICKER"),
+            (("005930", "BUY", 1, 72_000, "MARS"), "BAD_MARKET"),
+        ):
+            with pytest.raises(Refused) as caught:
+                client.place_order(*given)
+            assert caught.value.code == code, given
+        with pytest.raises(Refused, match="NO_ORDER"):
+            client.cancel_order("12345")
+        with pytest.raises(Refused, match="BAD_MARKET"):
+            client.get_balance(market="JP")
+    assert not (tmp_path / "sim" / BY_HAND).exists()
+
+
+def test_what_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
+    client = client_in(tmp_path)
+    with pytest.raises(Refused, match="NOT_INITIALIZED"):
+        client.get_price("005930")
+    assert client.mode == "sim"
+    client.close()
+    with pytest.raises(NeedsOperator, match="KIS_APP_KEY"):
+        client_in(tmp_path, "virtual").initialize()
+
+
+def test_a_daemons_stream_is_left_to_it_and_the_rest_is_shared(tmp_path: Path) -> None:
+    async def script() -> None:
+        async with live(listings=QUIET) as simulator:
+            named = {"rest_url": simulator.server.rest_url, "ws_url": simulator.server.ws_url}
+            client = client_in(tmp_path, shared_root=str(tmp_path / "shared"), **named)
+            async with client:
+                lock = SingleInstanceLock(client._settings.shared_dir / "daemon.lock")
+                with lock, pytest.raises(AlreadyRunning):
+                    await client.websocket.subscribe_price("005930", print)
+                assert (await client.get_price("005930")).price > 0
+                await client.websocket.subscribe_price("005930", print)
+            assert simulator.server.broker.keys.tokens_issued == 1
+            async with client_in(tmp_path, shared_root=str(tmp_path / "shared"), **named) as other:
+                await other.get_price("005930")
+            assert simulator.server.broker.keys.tokens_issued == 1
+
+    asyncio.run(script())
+
+
+NEW_YORK_OPEN: dict[str, Any] = {"sim.start": "2026-11-02T23:30:00+09:00"}
+"""Half past nine in New York, on its first day of winter time."""
+
+
+def test_us_stocks_have_the_same_calls(tmp_path: Path) -> None:
+    with client_in(tmp_path, **NEW_YORK_OPEN) as client:
+        price = client.get_price("AAPL", market="US")
+        assert (price.currency, price.ticker, price.instrument) == ("USD", "AAPL", "nasdaq:AAPL")
+        assert client.get_price("brk/b", market="US").instrument == "nyse:BRK/B"
+        assert client.get_order_book("SPY", market="US").instrument == "amex:SPY"
+        assert len(client.get_daily_bars("AAPL", market="US", count=5)) == 5
+        minutes = client.get_minute_bars("AAPL", market="US", count=20)
+        assert [each.start for each in minutes] == sorted({each.start for each in minutes})
+        assert len(minutes) == 20
+
+        ticks, books = threading.Event(), threading.Event()
+        client.websocket.subscribe_price(["AAPL", "TSLA"], lambda tick: ticks.set(), market="US")
+        client.websocket.subscribe_order_book("AAPL", lambda book: books.set(), market="US")
+
+        limit = round(price.price * Decimal("1.03"), 2)
+        assert client.get_orderable_cash("AAPL", limit, market="US") == Decimal(100_000)
+        bought = client.place_order("AAPL", "BUY", 10, price=limit, market="US")
+        assert (bought.ticker, bought.action, bought.quantity) == ("AAPL", "BUY", 10)
+        low = round(price.price * Decimal("0.9"), 2)
+        waiting = client.place_order("AAPL", "BUY", 2, price=low, market="US")
+        moved = client.modify_order(waiting.order_no, low - 1)
+        assert moved.quantity == 2
+        (open_,) = client.get_open_orders(market="US")
+        assert (open_.refs[-1].number, open_.remaining) == (moved.order_no, 2)
+        client.cancel_order(moved.order_no)
+        assert list(client.get_open_orders(market="US")) == []
+
+        (fill,) = client.get_fills(market="US")
+        assert (fill.ticker, fill.quantity, fill.currency) == ("AAPL", 10, "USD")
+        assert fill.amount == fill.price * 10 <= limit * 10
+        holdings, summary = client.get_balance(market="US")
+        assert [(each.ticker, each.quantity) for each in holdings] == [("AAPL", 10)]
+        assert summary.cash == Decimal(100_000) - fill.amount
+        client.place_order("AAPL", "SELL", 10, price=low, market="US")
+        assert ticks.wait(15)
+        assert books.wait(15)
+        assert list(client.get_orders(market="KR")) == []
+
+
+def test_us_calls_are_awaited_as_well(tmp_path: Path) -> None:
+    async def script() -> None:
+        async with client_in(tmp_path, **NEW_YORK_OPEN) as client:
+            prices = await asyncio.gather(
+                client.get_price("MSFT", market="US"), client.get_price("005930", market="KR")
+            )
+            assert [each.currency for each in prices] == ["USD", "KRW"]
+            heard: asyncio.Queue[Tick] = asyncio.Queue()
+            await client.websocket.subscribe_price("MSFT", heard.put_nowait, market="US")
+            assert (await heard.get()).instrument == "nasdaq:MSFT"
+            limit = round(prices[0].price * Decimal("1.03"), 2)
+            placed = await client.place_order("MSFT", "BUY", 1, limit, "US")
+            (fill,) = await client.get_fills("US")
+            assert (fill.order_no, fill.ticker) == (placed.order_no, "MSFT")
+
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await script()
+
+    asyncio.run(bounded())
+
+
+def test_what_us_exchanges_do_not_know_is_refused_before_it_is_written_down(
+    tmp_path: Path,
 ) -> None:
-    told: Told = []
-    doors: list[HttpRequest] = []
-
-    def once(request: HttpRequest) -> BaseException:
-        doors.append(request)
-        return answer
-
-    with pytest.raises(error):
-        play(
-            once,
-            lambda client: client.place_order("005930", "SELL", 1),
-            on_order=lambda what, facts: told.append((what, facts)),
-        )
-    assert [what for what, _ in told] == outcome
-    assert len(doors) == 1
-
-
-def test_a_market_order_counts_at_the_upper_limit() -> None:
-    def answer(request: HttpRequest) -> HttpResponse:
-        output = {"stck_prpr": "71000", "stck_sdpr": "70000", "stck_mxpr": "91000"}
-        output |= {"stck_llam": "49000", "aspr_unit": "100", "acml_vol": "5"}
-        return placed(request) if request.method == "POST" else reply(output=output)
-
-    limits = HandLimits(notional=Decimal(90_000))
-    with pytest.raises(Refused, match="91000"):
-        play(answer, lambda client: client.place_order("005930", "BUY", 1), limits=limits)
-    got, _ = play(
-        answer, lambda client: client.place_order("005930", "BUY", 1, "71,000"), limits=limits
-    )
-    assert got.order_no == "123"
-
-
-def test_american_prices_are_looked_for_at_each_exchange_and_remembered() -> None:
-    def answer(request: HttpRequest) -> HttpResponse:
-        place = dict(request.query)["EXCD"]
-        row = {"rsym": "DNYSKO", "last": "71.2500", "base": "70.0000", "tvol": "12"}
-        return reply(output=row if place == "NYS" else {"rsym": "", "last": "", "base": ""})
-
-    async def twice(client: UnifiedClient) -> Any:
-        await client.get_price("ko", market="US")
-        return await client.get_price("KO", market="US")
-
-    got, door = play(answer, twice)
-    assert got.instrument == "nyse:KO"
-    assert (got.price, got.change, got.volume) == (Decimal("71.25"), Decimal("1.25"), 12)
-    assert [dict(each.query)["EXCD"] for each in door.requests] == ["NAS", "NYS", "NYS", "NYS"]
-    with pytest.raises(Refused, match="BAD_TICKER"):
-        play(
-            lambda request: reply(output={"last": ""}),
-            lambda client: client.get_price("NOPE", market="US"),
-        )
-
-
-def test_masters_know_the_exchange_of_a_symbol() -> None:
-    masters = Masters.of({NYSE: read(NYSE, lines(american("KO", "코카콜라", "COCA-COLA")))})
-
-    async def find(client: UnifiedClient) -> list[InstrumentId]:
-        return [
-            await client.instrument("KO", "US"),
-            await client.instrument("nasdaq:AAPL"),
-            await client.instrument("AAPL", "NASD"),
-            await client.instrument("005930"),
-        ]
-
-    found, door = play(lambda request: reply(), find, masters=masters)
-    assert found == ["nyse:KO", "nasdaq:AAPL", "nasdaq:AAPL", "krx:005930"]
-    assert door.requests == []
-
-
-def test_the_american_balance_has_its_cash_and_is_summed_up() -> None:
-    row = {
-        "ovrs_pdno": "KO", "ovrs_item_name": "코카콜라", "ovrs_cblc_qty": "2",
-        "ord_psbl_qty": "1", "pchs_avg_pric": "70.5", "now_pric2": "71", "frcr_pchs_amt1": "141",
-        "ovrs_stck_evlu_amt": "142", "frcr_evlu_pfls_amt": "1",
-    }  # fmt: skip
-    gone = {**row, "ovrs_pdno": "F", "ovrs_cblc_qty": "0"}
-    purse = {
-        "crcy_cd": "USD", "frcr_dncl_amt_2": "100.5", "frcr_sll_amt_smtl": "0",
-        "frcr_buy_amt_smtl": "40", "frst_bltn_exrt": "1385.5",
-    }  # fmt: skip
-
-    def answer(request: HttpRequest) -> HttpResponse:
-        if request.path.endswith("inquire-present-balance"):
-            return reply(output1=[], output2=[purse], output3={})
-        return reply(output1=[row, gone, row], output2={"tot_pftrt": "1"})
-
-    (lines_, sums), _ = play(answer, lambda client: client.get_balance(market="US"))
-    assert [(line.ticker, line.quantity, line.orderable) for line in lines_] == [("KO", 2, 1)]
-    assert (sums.currency, sums.cost, sums.value) == ("USD", 141, 142)
-    assert sums.cash == Decimal("60.5")
-
-
-def test_dollars_keep_the_limits_at_the_rate_of_the_settings() -> None:
-    limits = HandLimits(notional=Decimal(300_000), usd_krw=Decimal(1_500))
-
-    def buy(price: str | None, **given: Any) -> Any:
-        return play(
-            placed,
-            lambda client: client.place_order("nasdaq:AAPL", "BUY", 1, price),
-            limits=HandLimits(**given) if given else limits,
-        )
-
-    got, door = buy("200.00")
-    assert got.order_no == "123"
-    assert [each.method for each in door.requests] == ["POST"]
-    for price, given, code in (
-        ("200.01", {}, "LIMIT"),
-        ("1.00", {"notional": Decimal(1)}, "LIMIT"),
-        (None, {}, "ORDER_TYPE"),
-    ):
-        with pytest.raises(Refused) as caught:
-            buy(price, **given)
-        assert caught.value.code == code, price
-
-
-def test_a_part_of_a_portfolio_is_no_balance() -> None:
-    count = 0
-
-    def endless(request: HttpRequest) -> HttpResponse:
-        nonlocal count
-        count += 1
-        cursor = f"{count}".ljust(100)
-        return reply("M", output1=[{"pdno": f"{count:06}"}], output2=[], ctx_area_nk100=cursor)
-
-    with pytest.raises(Refused, match="TOO_MANY_PAGES"):
-        play(endless, lambda client: client.get_balance())
-
-
-def test_a_token_can_be_asked_for_again() -> None:
-    issued = 0
-
-    def answer(request: HttpRequest) -> HttpResponse:
-        nonlocal issued
-        issued += 1
-        told = {"access_token": f"token-{issued + 1}", "token_type": "Bearer", "expires_in": 86400}
-        told["access_token_token_expired"] = "2027-01-01 00:00:00"
-        return HttpResponse(status=200, headers={}, body=orjson.dumps(told))
-
-    async def both(client: UnifiedClient) -> tuple[str, str]:
-        held = await client.auth.get_access_token()
-        return held, await client.auth.get_access_token(force_refresh=True)
-
-    (held, renewed), door = play(answer, both)
-    assert (held, renewed) == ("token-1", "token-2")
-    assert door.paths() == ["tokenP"]
+    limits: dict[str, Any] = {"risk.usd_krw": 1_500, "risk.max_order_notional": 1_500_000}
+    with client_in(tmp_path, **limits) as us:
+        for given, code in (
+            (("AAPL", "BUY", 1, None, "US"), "ORDER_TYPE"),
+            (("AAPL", "BUY", 1, "200.001", "US"), "BAD_PRICE"),
+            (("AAPL", "BUY", 5, "200.01", "US"), "LIMIT"),
+            (("NOSUCH", "BUY", 1, "1.00", "US"), "BAD_TICKER"),
+        ):
+            with pytest.raises(Refused) as caught:
+                us.place_order(*given)
+            assert caught.value.code == code, given
+    assert not (tmp_path / "sim" / BY_HAND).exists()

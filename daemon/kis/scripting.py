@@ -1,0 +1,428 @@
+"""A plain client for people's own scripts: prices, orders, balance, stream, in broker-free words.
+
+It works over an open session, whose token and request budget it shares with every other process
+of the key. What it sends is placed by hand as far as a daemon is concerned: told by the broker,
+reported, never touched. Korea and the United States have the same calls; what a market does not
+know, such as US orders at market, is refused with a typed error.
+"""
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+
+from daemon.core.calendar import KST
+from daemon.core.errors import OutcomeUnknown, Refused, TradingError
+from daemon.core.events import OrderCreated, OrderIntent, OrderKind
+from daemon.core.orders import Order, create
+from daemon.core.values import (
+    Bar,
+    BrokerRef,
+    Currency,
+    InstrumentId,
+    OrderBook,
+    OrderId,
+    Region,
+    Side,
+    StrategyId,
+    code_of,
+    currency_of,
+    region_of,
+)
+from daemon.core.witness import BrokerOrder
+from daemon.kis.apiresult import Result
+from daemon.kis.apis import Apis
+from daemon.kis.balances import Balance, american_balance, korean_balance
+from daemon.kis.caller import PAGE_LIMIT, ApiCaller
+from daemon.kis.rest import KisRest
+from daemon.kis.ticker import PriceStream
+from daemon.kis.tickers import Tickers, region_named
+from daemon.ports import Clock
+
+BY_HAND = StrategyId("by-hand")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What an instrument costs, in its currency. `change` is against the day before."""
+
+    ticker: str
+    instrument: InstrumentId
+    price: Decimal
+    currency: str
+    base: Decimal | None
+    change: Decimal | None
+    volume: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedOrder:
+    """An order the broker took. Whether it trades is told by `get_orders` and the stream."""
+
+    order_no: str
+    branch: str
+    ticker: str
+    action: str
+    quantity: int
+    price: Decimal | None
+    day: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledOrder:
+    """What has traded of one order so far, in the currency of its market.
+
+    `price` is the average of its trades, `amount` their sum.
+    """
+
+    order_no: str
+    ticker: str
+    instrument: InstrumentId
+    action: str
+    quantity: int
+    price: Decimal
+    amount: Decimal
+    currency: str
+    ordered_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandLimits:
+    """What one order may be at most: shares, and KRW; `usd_krw` values dollars for the latter."""
+
+    quantity: int | None = None
+    notional: Decimal | None = None
+    usd_krw: Decimal | None = None
+
+
+class Auth:
+    """The access token, for scripts that send requests of their own."""
+
+    def __init__(self, broker: KisRest) -> None:
+        self._broker = broker
+
+    async def get_access_token(self, force_refresh: bool = False) -> str:
+        """The token all processes of the key share. See `KisRest.access_token`."""
+        return await self._broker.access_token(renew=force_refresh)
+
+    async def get_hashkey(self, body: Mapping[str, str]) -> str:
+        """The broker's hash of an order's body, for those who send it as a header."""
+        return await self._broker.hash_key(orjson.dumps(body))
+
+
+class UnifiedClient:
+    """The client over an open session whose `broker.run` is running.
+
+    `on_order` is told what is about to be sent, and what came of it: what it raises before an
+    order leaves keeps it from leaving.
+    """
+
+    def __init__(
+        self,
+        *,
+        broker: KisRest,
+        caller: ApiCaller,
+        websocket: PriceStream,
+        clock: Clock,
+        tickers: Tickers | None = None,
+        limits: HandLimits | None = None,
+        on_order: Callable[[str, Mapping[str, object]], None] = lambda what, told: None,
+    ) -> None:
+        self.auth = Auth(broker)
+        self.websocket = websocket
+        self.caller = caller
+        self.api: Apis[Coroutine[Any, Any, Result]] = Apis(self.call)
+        self._broker = broker
+        self._clock = clock
+        self._tickers = tickers or Tickers(caller)
+        self._limits = limits or HandLimits()
+        self._on_order = on_order
+        self._minted = 0
+        self._homes: dict[str, set[Region]] = {}
+
+    async def call(
+        self,
+        name: str,
+        parameters: Mapping[str, object] | None = None,
+        /,
+        *,
+        tr_id: str | None = None,
+        unchecked: Iterable[str] = (),
+        all_pages: bool = False,
+        limit: int = PAGE_LIMIT,
+    ) -> Result:
+        """Any call of the catalogue; also as `client.api.domestic_stock.inquire_price(…)`."""
+        if all_pages:
+            return await self.caller.call_all(
+                name, parameters, tr_id=tr_id, unchecked=unchecked, limit=limit
+            )
+        return await self.caller.call(name, parameters, tr_id=tr_id, unchecked=unchecked)
+
+    async def instrument(self, ticker: str, market: str = "KR") -> InstrumentId:
+        """The instrument of a ticker. See `Tickers.find`."""
+        return await self._tickers.find(ticker, market)
+
+    async def get_price(self, ticker: str, market: str = "KR") -> Price:
+        """The last price. Raises `TradingError`."""
+        instrument = await self.instrument(ticker, market)
+        info = await self._broker.info(instrument)
+        return Price(
+            ticker=code_of(instrument),
+            instrument=instrument,
+            price=info.last,
+            currency=currency_of(instrument).value,
+            base=info.base,
+            change=info.last - info.base,
+            volume=info.day_volume,
+        )
+
+    async def get_order_book(self, ticker: str, market: str = "KR") -> OrderBook:
+        """Ten levels a side. Of US stocks the virtual world has none: `Refused`."""
+        return await self._broker.order_book(await self.instrument(ticker, market))
+
+    async def get_daily_bars(
+        self, ticker: str, market: str = "KR", count: int = 100
+    ) -> Sequence[Bar]:
+        """Up to 100 daily bars, oldest first."""
+        return await self._broker.daily_bars(await self.instrument(ticker, market), count)
+
+    async def get_minute_bars(
+        self, ticker: str, market: str = "KR", count: int = 30
+    ) -> Sequence[Bar]:
+        """Up to `count` one-minute bars ending now, oldest first; see `KisRest.minute_bars`."""
+        return await self._broker.minute_bars(await self.instrument(ticker, market), count)
+
+    async def get_balance(self, market: str = "KR") -> Balance:
+        """Holdings and sums of the account in one country's market, all pages."""
+        region = region_named(market)
+        if region is Region.KR:
+            return await korean_balance(self.caller)
+        told = await self._broker.account(regions=(region,))
+        cash = told.cash[region.currency]
+        return await american_balance(self.caller, self._broker.environment, cash=cash)
+
+    async def get_orderable_cash(
+        self, ticker: str, price: Decimal | int | float | str | None = None, market: str = "KR"
+    ) -> Decimal:
+        """What may be spent on a buy at `price`, or at market, without borrowing.
+
+        In the instrument's currency. Raises `Refused` for a US ticker without a price.
+        """
+        limit = _limit(price)
+        kind = OrderKind.MARKET if limit is None else OrderKind.LIMIT
+        instrument = await self.instrument(ticker, market)
+        return await self._broker.orderable_cash(instrument, kind, limit)
+
+    async def place_order(
+        self,
+        ticker: str,
+        action: str,
+        quantity: int,
+        price: Decimal | int | float | str | None = None,
+        market: str = "KR",
+    ) -> PlacedOrder:
+        """Send one order: at `price`, or at market where it is `None` or 0.
+
+        It is written down before it leaves and never sent again. Raises `Refused` where it
+        certainly has no effect; `OutcomeUnknown` where it may have: then look for it with
+        `get_orders`, and do not place it again before you know.
+        """
+        side = {"BUY": Side.BUY, "SELL": Side.SELL}.get(action.upper())
+        if side is None:
+            raise Refused("BAD_ACTION", f"action {action!r} is neither BUY nor SELL")
+        limit = _limit(price)
+        instrument = await self.instrument(ticker, market)
+        await self._check(instrument, quantity, limit)
+        order = self._order(instrument, side, quantity, limit)
+        told = {
+            "instrument": instrument,
+            "action": side.value,
+            "quantity": quantity,
+            "price": None if limit is None else str(limit),
+        }
+        ref = await self._sent(
+            "order", told, lambda leaving: self._broker.place(order, leaving=leaving)
+        )
+        return self._placed(ref, instrument, side, quantity, limit)
+
+    async def _check(self, instrument: InstrumentId, quantity: int, limit: Decimal | None) -> None:
+        if type(quantity) is not int or quantity < 1:
+            raise Refused("BAD_QUANTITY", f"quantity {quantity!r} is not a number of shares")
+        most = self._limits.quantity
+        if most is not None and quantity > most:
+            raise Refused(
+                "LIMIT", f"{quantity} shares are more than risk.max_order_quantity {most}"
+            )
+        if region_of(instrument) is not Region.KR and limit is None:
+            raise Refused("ORDER_TYPE", f"{instrument} takes limit orders only: give a price")
+        if self._limits.notional is None:
+            return
+        worth = quantity * await self._valued(instrument, limit)
+        if worth > self._limits.notional:
+            most_money = self._limits.notional
+            raise Refused(
+                "LIMIT", f"{worth} KRW are more than risk.max_order_notional {most_money}"
+            )
+
+    async def _valued(self, instrument: InstrumentId, limit: Decimal | None) -> Decimal:
+        """KRW that one share may cost: at market up to the day's upper limit."""
+        if limit is None:
+            upper = (await self._broker.info(instrument)).upper_limit
+            if upper is None:
+                raise Refused("NO_PRICE", f"{instrument} has no upper limit to count with")
+            return upper
+        if currency_of(instrument) is Currency.KRW:
+            return limit
+        if self._limits.usd_krw is None:
+            raise Refused("LIMIT", "risk.max_order_notional needs risk.usd_krw to value dollars")
+        return limit * self._limits.usd_krw
+
+    def _order(
+        self, instrument: InstrumentId, side: Side, quantity: int, limit: Decimal | None
+    ) -> Order:
+        self._minted += 1
+        now = self._clock.now()
+        intent = OrderIntent(
+            account=self._broker.account_id,
+            strategy=BY_HAND,
+            instrument=instrument,
+            side=side,
+            quantity=quantity,
+            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
+            limit=limit,
+        )
+        order = OrderId(f"{now.astimezone(KST):%Y%m%d}-hand-{self._minted}")
+        return create(OrderCreated(order=order, intent=intent, at=now))
+
+    async def _sent(self, what: str, told: Mapping[str, object], send: Any) -> Any:
+        """Write down, send once, write down what came of it."""
+        written = False
+
+        def leaving() -> None:
+            nonlocal written
+            self._on_order(f"{what} sending", told)
+            written = True
+
+        try:
+            answer = await send(leaving)
+        except TradingError as error:
+            if written:
+                outcome = "unknown" if isinstance(error, OutcomeUnknown) else "refused"
+                self._on_order(f"{what} {outcome}", {**told, "cause": str(error)})
+            raise
+        number = answer.number if isinstance(answer, BrokerRef) else ""
+        self._on_order(f"{what} accepted", {**told, "number": number})
+        return answer
+
+    async def get_orders(
+        self, since: date | None = None, market: str | None = None
+    ) -> Sequence[BrokerOrder]:
+        """The broker's list of orders from the day `since`, today unless told.
+
+        Of every market of the session, or of one country.
+        """
+        regions = None if market is None else (region_named(market),)
+        return await self._broker.orders(since or self._today(), regions=regions)
+
+    async def get_open_orders(self, market: str | None = None) -> Sequence[BrokerOrder]:
+        """Those of today that can still trade."""
+        return [each for each in await self.get_orders(market=market) if each.remaining > 0]
+
+    async def get_fills(self, market: str | None = None) -> Sequence[FilledOrder]:
+        """What has traded today, one line an order."""
+        return [
+            FilledOrder(
+                order_no=each.refs[-1].number,
+                ticker=code_of(each.instrument),
+                instrument=each.instrument,
+                action=each.side.value.upper(),
+                quantity=each.filled,
+                price=each.notional / each.filled,
+                amount=each.notional,
+                currency=currency_of(each.instrument).value,
+                ordered_at=each.ordered_at,
+            )
+            for each in await self.get_orders(market=market)
+            if each.filled
+        ]
+
+    async def cancel_order(self, order_no: str, market: str | None = None) -> None:
+        """Ask for all that is open of an order of today to be cancelled.
+
+        `market` tells which country's order it is where that is not known.
+        """
+        order = await self._known(order_no, market)
+        told = {"number": order_no, "instrument": order.intent.instrument}
+        await self._sent(
+            "cancel", told, lambda leaving: self._broker.cancel(order, leaving=leaving)
+        )
+
+    async def modify_order(
+        self, order_no: str, price: Decimal | int | float | str, market: str | None = None
+    ) -> PlacedOrder:
+        """Move all that is open of an order of today to another price; it gets a new number."""
+        limit = _limit(price)
+        if limit is None:
+            raise Refused("BAD_PRICE", "an order is moved to a price above zero")
+        order = await self._known(order_no, market)
+        told = {"number": order_no, "instrument": order.intent.instrument, "price": str(limit)}
+        ref = await self._sent(
+            "modify", told, lambda leaving: self._broker.modify(order, limit, leaving=leaving)
+        )
+        intent = order.intent
+        return self._placed(ref, intent.instrument, intent.side, order.remaining, limit)
+
+    def _placed(
+        self,
+        ref: BrokerRef,
+        instrument: InstrumentId,
+        side: Side,
+        quantity: int,
+        limit: Decimal | None,
+    ) -> PlacedOrder:
+        self._homes.setdefault(ref.number, set()).add(region_of(instrument))
+        return PlacedOrder(
+            order_no=ref.number,
+            branch=ref.branch,
+            ticker=code_of(instrument),
+            action=side.value.upper(),
+            quantity=quantity,
+            price=limit,
+            day=ref.day,
+        )
+
+    async def _known(self, order_no: str, market: str | None) -> Order:
+        """The order of a number, which another country's order may have as well."""
+        wanted = order_no.strip().lstrip("0")
+        regions: Sequence[Region] | None = [region_named(market)] if market else None
+        if regions is None and wanted in self._homes:
+            regions = sorted(self._homes[wanted])
+        listed = await self._broker.orders(self._today(), regions=regions)
+        found = [each for each in listed if any(ref.number == wanted for ref in each.refs)]
+        if not found:
+            raise Refused("NO_ORDER", f"order {order_no} is not in today's list")
+        if len({each.region for each in found}) > 1:
+            raise Refused("AMBIGUOUS", f"order {order_no} is of two countries: give market=")
+        (each, *_) = found
+        order = self._order(each.instrument, each.side, each.quantity, each.limit)
+        return replace(order, refs=each.refs, filled=each.filled)
+
+    def _today(self) -> date:
+        now: datetime = self._clock.now()
+        return now.astimezone(KST).date()
+
+
+def _limit(price: Decimal | int | float | str | None) -> Decimal | None:
+    if price is None:
+        return None
+    try:
+        # A float is what its shortest text says: 71000.0 is 71000.
+        limit = price if isinstance(price, Decimal) else Decimal(str(price).replace(",", ""))
+    except InvalidOperation:
+        raise Refused("BAD_PRICE", f"price {price!r} is not a number") from None
+    if not limit.is_finite() or limit < 0:
+        raise Refused("BAD_PRICE", f"price {price!r} is not a price")
+    return limit if limit > 0 else None
