@@ -28,7 +28,7 @@ from tests.support import T
 
 ROOT = Path(__file__).parents[1]
 CODE = "005930"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Watched(Strategy):

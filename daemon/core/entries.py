@@ -3,7 +3,7 @@
 What is held may always be sold, and whatever is open cancelled.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -67,14 +67,12 @@ class EntriesFreed:
     at: datetime
 
 
+@dataclass(slots=True)
 class Entries:
     """The fold of these facts: the latest bar of each kind and the latest word of the broker."""
 
-    __slots__ = ("_bars", "_told")
-
-    def __init__(self) -> None:
-        self._bars: dict[tuple[Region, EntryBar], EntriesBarred] = {}
-        self._told: dict[Region, BrokerDayTold] = {}
+    _bars: dict[tuple[Region, EntryBar], EntriesBarred] = field(default_factory=dict)
+    _told: dict[Region, BrokerDayTold] = field(default_factory=dict)
 
     def apply(self, event: BrokerDayTold | EntriesBarred | EntriesFreed) -> None:
         """Take one fact in."""

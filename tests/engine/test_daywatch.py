@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.entries import BrokerDayTold, EntriesBarred, EntriesFreed, EntryBar
 from daemon.core.errors import BadData, NeedsOperator, TradingError, TryLater
+from daemon.core.events import OrderIntent
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
@@ -71,8 +72,10 @@ def test_where_both_agree_it_trades_and_the_broker_is_asked_once_a_day() -> None
     async def scenario() -> None:
         async with world(days=told, journal=journal) as w:
             assert rules(await w.submit(wish())) == [None]
-        # The same morning once more, and over the next one.
-        await day(MONDAY_NINE + timedelta(minutes=5), MONDAY_NINE + timedelta(hours=25))
+        # The same morning once more, and the next one from before eight until the open.
+        await day(MONDAY_NINE + timedelta(minutes=5), MONDAY_NINE + timedelta(minutes=15))
+        before_eight = MONDAY_NINE + timedelta(hours=22, minutes=50)
+        await day(before_eight, before_eight + timedelta(minutes=70))
 
     run(scenario())
     assert told.asked == [(Region.KR, MONDAY), (Region.KR, MONDAY + timedelta(days=1))]
@@ -83,7 +86,7 @@ def test_where_both_agree_it_trades_and_the_broker_is_asked_once_a_day() -> None
     ]
     assert not [each for each in journal.events if isinstance(each, EntriesBarred)]
     at = facts[1].at - datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
-    assert timedelta(0) <= at < timedelta(seconds=1), "at eight, an hour ahead of the open"
+    assert timedelta(minutes=-10) <= at < timedelta(minutes=-9), "at the start"
 
 
 def test_a_day_the_broker_calls_closed_lets_out_and_not_in() -> None:
@@ -207,9 +210,9 @@ def test_a_weekend_is_nobodys_question() -> None:
     told = Told()
 
     async def scenario() -> None:
-        async with world(days=told, start=MONDAY_NINE - timedelta(days=2)) as w:
+        async with world(days=told, start=MONDAY_NINE - timedelta(days=2, minutes=70)) as w:
             keeping = keep_time(w)
-            await asyncio.sleep(30 * 3600)
+            await asyncio.sleep(3600)
             assert not w.facts(EntriesBarred)
             keeping.cancel()
 
@@ -220,22 +223,38 @@ def test_a_weekend_is_nobodys_question() -> None:
 def test_the_bar_ends_with_the_day_and_holds_in_its_region_alone() -> None:
     both = (Region.KR, Region.US)
     broker = PaperBroker(VirtualClock(), dollars=Decimal("5000.00"))
+    told, journal = Told(MONDAY), MemoryJournal()
 
-    async def scenario() -> None:
-        async with world(broker=broker, regions=both, days=Told(MONDAY)) as w:
-            keeping = keep_time(w, all_weekdays(*both))
-            assert rules(await w.submit(wish())) == [Rule.TRADING_DAY]
-            ten_in_new_york = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
-            await w.until(lambda: w.clock.now() >= ten_in_new_york, limit=80_000)
+    async def answers(start: datetime, wanted: OrderIntent) -> list[Rule | None]:
+        async with world(broker=broker, journal=journal, regions=both, days=told, start=start) as w:
             now = w.clock.now()
             w.desk.on_feed(Tick(APPLE, Decimal("145.00"), 1, None, 1, now, now))
-            american = wish(1, instrument=APPLE, limit=Decimal("145.00"))
-            assert rules(await w.submit(american)) == [None]
-            tuesday = MONDAY_NINE + timedelta(days=1, minutes=1)
-            await w.until(lambda: w.clock.now() >= tuesday, limit=80_000)
-            now = w.clock.now()
-            w.feed.trade(wish().instrument)
-            assert rules(await w.submit(wish())) == [None]
+            return rules(await w.submit(wanted))
+
+    async def scenario() -> None:
+        american = wish(1, instrument=APPLE, limit=Decimal("145.00"))
+        ten_in_new_york = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+        assert await answers(MONDAY_NINE, wish()) == [Rule.TRADING_DAY]
+        before_midnight = ten_in_new_york - timedelta(minutes=10)
+        assert await answers(before_midnight, american) == [None]
+        assert await answers(MONDAY_NINE + timedelta(days=1), wish()) == [None]
+
+    run(scenario())
+    assert len([each for each in journal.events if isinstance(each, EntriesBarred)]) == 1
+
+
+def test_the_broker_is_asked_at_eight_of_a_day_it_was_not_asked_of_yet() -> None:
+    told = Told()
+
+    async def scenario() -> None:
+        async with world(days=told, start=MONDAY_NINE - timedelta(hours=9, minutes=5)) as w:
+            # Before midnight in Seoul it is Sunday: nothing to ask.
+            assert told.asked == []
+            keeping = keep_time(w)
+            await w.until(lambda: bool(told.asked), limit=10 * 3600)
+            late = w.clock.now() - (MONDAY_NINE - timedelta(hours=1))
+            assert timedelta(0) <= late < timedelta(seconds=1)
             keeping.cancel()
 
     run(scenario())
+    assert told.asked == [(Region.KR, MONDAY)]
