@@ -21,15 +21,7 @@ from daemon.core.events import AccountReported, Holding, OrderKind
 from daemon.core.orders import Order
 from daemon.core.ratelimit import Priority
 from daemon.core.tieout import BrokerProfit
-from daemon.core.values import (
-    Bar,
-    BrokerRef,
-    Currency,
-    InstrumentId,
-    OrderBook,
-    Region,
-    region_of,
-)
+from daemon.core.values import Bar, BrokerRef, Currency, InstrumentId, OrderBook, Region, region_of
 from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date
 from daemon.kis import codec, holidays, overseas_calls, profits, replies
