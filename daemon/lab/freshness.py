@@ -109,6 +109,6 @@ class Freshness:
                 continue
             if volumes[instrument] > self._told[instrument]:
                 self._witness.violate(
-                    f"of {volumes[instrument]} shares of {code_of(instrument)} traded by {at:.0f} s, "
+                    f"of {volumes[instrument]} shares of {instrument} traded by {at:.0f} s, "
                     f"strategies know {self._told[instrument]} and nobody marked it"
                 )

@@ -148,7 +148,7 @@ def _hours_of_both(random: Random) -> Hours:
     if luck < 0.5:
         # Korea closes, America opens.
         start = random.uniform(KOREAN_CLOSE - 2 * HOUR, KOREAN_CLOSE - 0.3 * HOUR)
-        faults_end = AMERICAN_OPEN + random.uniform(0.5, 2.0) * HOUR
+        faults_end = AMERICAN_OPEN + random.uniform(1.0, 3.0) * HOUR
         return _between(start, faults_end, 0.0, trading_at_end=True)
     # America closes, Korea begins its next day before America's orders are known to have ended.
     start = 0.0
@@ -219,6 +219,9 @@ def _strategies(
     fails = int(mix.reach(Fault.STRATEGY_CRASH, random)) if Fault.STRATEGY_CRASH in mix else 0
     size = random.choice((1, 5, 20, 60))
     pause = Range(90.0, 1800.0).draw(random)
+    if len(cast) > 1:
+        # Of two days' trading they see parts only.
+        pause /= 2
     common = {"seed": seed, "pause": 4 * pause, "size": size}
     everything = [each for market in cast for each in market]
     roles: list[tuple[str, str, list[InstrumentId], dict[str, Any]]] = [

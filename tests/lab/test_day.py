@@ -11,6 +11,7 @@ from daemon.kis.rest import KisRest
 from daemon.kis.stream import KisFeed
 from daemon.lab.day import Day
 from daemon.lab.mix import Fault
+from daemon.lab.outset import KOREA, Markets
 from daemon.lab.world import run_days
 
 CALM = 2
@@ -37,9 +38,12 @@ WEATHER = (
 
 
 def day_of(
-    seed: int, faults: Sequence[Fault] = (), prepare: Callable[[], None] | None = None
+    seed: int,
+    faults: Sequence[Fault] = (),
+    prepare: Callable[[], None] | None = None,
+    markets: Markets = KOREA,
 ) -> Day:
-    [day] = run_days([seed], faults, processes=1, prepare=prepare)
+    [day] = run_days([seed], faults, markets=markets, processes=1, prepare=prepare)
     return day
 
 

@@ -97,7 +97,7 @@ def test_a_trade_that_nobody_tells_is_missed_after_its_time(bench: Bench) -> Non
     bench.wait(BOUND - LOOK)
     assert not bench.missed
     bench.wait(4 * LOOK)
-    assert "of 11 shares of 005930" in bench.witness.violations[0]
+    assert "of 11 shares of krx:005930" in bench.witness.violations[0]
 
 
 @pytest.mark.parametrize(

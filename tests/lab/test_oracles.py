@@ -150,10 +150,10 @@ def test_cash_and_shares_must_be_the_exchanges(books: Books) -> None:
     assert cash.startswith("cash")
     account.cash -= 1
     account.holdings["005930"].quantity += 1
-    assert found() == ["position 005930: ours 5, the exchange's 6"]
+    assert found() == ["position krx:005930: ours 5, the exchange's 6"]
     account.holdings["005930"].quantity -= 1
     account.holding("000660").quantity = 3
-    assert found() == ["position 000660: ours 0, the exchange's 3"]
+    assert found() == ["position krx:000660: ours 0, the exchange's 3"]
     del account.holdings["000660"]
     assert found() == []
 
