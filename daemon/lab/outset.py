@@ -154,7 +154,7 @@ def _hours_of_both(random: Random) -> Hours:
     start = 0.0
     if luck < 0.9:
         start = random.uniform(AMERICAN_CLOSE - 2.5 * HOUR, AMERICAN_CLOSE - 0.3 * HOUR)
-    faults_end = random.uniform(AMERICAN_CLOSE, 25.5 * HOUR)
+    faults_end = random.uniform(AMERICAN_CLOSE + 2.5 * HOUR, AMERICAN_CLOSE + 4.8 * HOUR)
     return _between(start, faults_end, AMERICAN_END + SETTLED, trading_at_end=True)
 
 
