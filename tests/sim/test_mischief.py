@@ -250,6 +250,11 @@ def abroad(rig: Rig, call: str, tr_id: str, **query: str) -> WireReply:
     return rig.broker.handle(request, rig.now, rig.monotonic)[0]
 
 
+def test_a_request_about_an_account_is_of_one_country() -> None:
+    assert mischief.region_of(WireRequest(method="GET", path=Api.DAY_ORDERS.path)) is Region.KR
+    assert mischief.region_of(WireRequest(method="GET", path=f"{ABROAD}inquire-ccnl")) is Region.US
+
+
 def test_requests_about_us_markets_are_of_the_same_kinds() -> None:
     def kinds(call: str) -> tuple[bool, ...]:
         request = WireRequest(method="GET", path=ABROAD + call)
