@@ -132,10 +132,11 @@ def _hours(markets: Markets, random: Random, abroad: Random) -> Hours:
 
 def _american_hours(random: Random, *, full: bool) -> Hours:
     """A night: a part of New York's session, and of the full ones its end and what comes after."""
-    start = random.uniform(AMERICAN_OPEN, AMERICAN_CLOSE - 3.5 * HOUR)
     if not full:
-        faults_end = random.uniform(start + 2 * HOUR, AMERICAN_CLOSE - 0.5 * HOUR)
+        start = random.uniform(AMERICAN_OPEN, AMERICAN_CLOSE - 4.5 * HOUR)
+        faults_end = start + random.uniform(2.0, 4.0) * HOUR
         return _between(start, faults_end, 0.0, trading_at_end=True)
+    start = random.uniform(AMERICAN_CLOSE - 4.0 * HOUR, AMERICAN_CLOSE - 1.5 * HOUR)
     late = random.random() < 0.3
     last = AMERICAN_END + SETTLED / 2 if late else AMERICAN_CLOSE
     faults_end = random.uniform(AMERICAN_CLOSE - HOUR, last)
