@@ -184,6 +184,9 @@ def _settings(
     feed = Random(f"{seed}:feed")  # noqa: S311  a play, not a secret
     registrations = feed.choice((None, None, 2, 3, 4, 6))
     share = feed.choice((0.03, 0.03, 0.1))
+    if registrations is not None and len(cast) > 1:
+        # Traders need trades of both countries, whose notices take two places already.
+        registrations *= 3
     return Settings.model_validate(
         {
             "mode": "sim",

@@ -235,6 +235,9 @@ async def _accepted(world: World) -> None:
     async with asyncio.timeout(600.0):
         while not machine.discrepancy():  # noqa: ASYNC110  virtual time
             await asyncio.sleep(1.0)
+        # What goes on filling moves the books that were taken over.
+        while exchange.orders[number].remaining:  # noqa: ASYNC110
+            await asyncio.sleep(1.0)
     assert machine.lives == 1
     machine.accept()
     await asyncio.sleep(900.0)

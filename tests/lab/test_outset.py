@@ -96,3 +96,12 @@ def test_broker_tells_holdings_twice_in_some_american_worlds() -> None:
     count = Counter(drawn(seed, AMERICA).options.told_twice for seed in SEEDS)
     assert min(count[True], count[False]) > len(SEEDS) // 4
     assert not any(drawn(seed, KOREA).options.told_twice for seed in SEEDS)
+
+
+def test_traders_of_both_countries_are_told_trades() -> None:
+    for seed in SEEDS:
+        settings = drawn(seed, BOTH).settings
+        korean, abroad = (settings.strategy_slots[each].instruments for each in (0, 1))
+        notices = 2
+        assert settings.profile.registrations >= notices + len(korean) + 1
+        assert {region_of(each) for each in abroad} == {Region.US}

@@ -173,7 +173,7 @@ def test_a_broken_promise_is_told_with_its_seed_and_what_led_to_it(
 ) -> None:
     assert main(["--seeds", "12..13", "--faults", "none", "--processes", "1"]) == EXIT_VIOLATED
     told = capsys.readouterr().out
-    assert "seed 13 breaks 1 promises" in told
+    assert "seed 13 (KR) breaks 1 promises" in told
     assert "9.0 s: a promise" in told
     assert "line 89" in told
     assert "line 91" not in told
