@@ -4,21 +4,19 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from daemon.config import Settings
 from daemon.core.books import cash_subject, position_subject
-from daemon.core.calendar import KST
 from daemon.core.errors import Fatal, InvariantBroken, TradingError
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import Currency, Market, OrderId, Side, instrument_id
+from daemon.core.values import OrderId, Region, Side, currency_of
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState
@@ -26,21 +24,14 @@ from daemon.lab import oracles, traders
 from daemon.lab.freshness import Freshness
 from daemon.lab.loop import Killed, current_process, run_virtual
 from daemon.lab.machine import Machine
-from daemon.lab.mix import Fault, FaultMix, Range
+from daemon.lab.mix import Fault, FaultMix
+from daemon.lab.outset import KOREA, LIVENESS, OPEN, Markets, draw, markets_of
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Witness
-from daemon.sections import FeedSettings, RiskSettings, SimSettings, StrategySettings
+from daemon.sim.american import PLACES
 from daemon.sim.facts import OrderRequest, Refusal
-from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
-from daemon.sim.universe import LISTINGS
+from daemon.sim.options import ACCOUNT
 from daemon.store.journal import SqliteJournal
-
-OPEN = datetime(2026, 11, 2, 9, 0, tzinfo=KST)
-DAY_END = 6.5 * 3600 + 240.0
-"""Seconds after the open at which a full day is over, the end of its orders being known."""
-
-LIVENESS = 300.0
-"""Seconds after the last fault within which everything must be well again."""
 
 RAM_DISK = Path("/dev/shm")  # noqa: S108  only a faster place for temporary folders
 
@@ -54,6 +45,9 @@ class Day:
     struck: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     mix: dict[str, str] = field(default_factory=dict)
+    markets: Markets = KOREA
+    seconds: float = 0.0
+    """Of processor time, wherever it was measured."""
     digest: str = ""
     trace: list[str] = field(default_factory=list)
 
@@ -61,7 +55,9 @@ class Day:
 class World:
     """One seed: its broker, its machine, its weather."""
 
-    def __init__(self, seed: int, faults: Iterable[Fault], folder: Path) -> None:
+    def __init__(
+        self, seed: int, faults: Iterable[Fault], folder: Path, markets: Markets | None = None
+    ) -> None:
         self._random = random = Random(f"{seed}:world")  # noqa: S311  a play, not a secret
         self.seed = seed
         self.mix = FaultMix(seed, faults)
@@ -71,25 +67,12 @@ class World:
             clock=asyncio.get_running_loop().time,
             market_time=lambda: OPEN if jumps else self.venue.clock.now(),
         )
-        codes = LISTINGS[: random.randint(1, 3)]
-        pace = random.uniform(0.01, 0.05)
-        # Thin ones fill orders in many parts.
-        crowd = Range(0.003, 0.5).draw(random)
-        self.settings = _settings(self.mix, random, [each.code for each in codes], seed, folder)
-        full = random.random() < 0.75
-        # Of the full days some have their faults over the close, until every order has ended.
-        self._faults_end = random.uniform(4.0, 6.52 if full else 6.0) * 3600
-        ends = self._faults_end + LIVENESS + 120
-        self._end = max(DAY_END, ends) if full else ends
-        options = SimulatorOptions(
-            seed=seed,
-            start=OPEN,
-            listings=tuple(replace(each, pace=pace, crowd=crowd) for each in codes),
-            early_notices=self.mix.level(Fault.NOTICE_EARLY),
-            refused_later=self.mix.level(Fault.REFUSED_LATER),
-        )
-        self.venue = Venue(options, self.mix, seed, step=random.uniform(0.5, 3.0))
-        self._totals = self.venue.broker.market.exchange.totals()
+        outset = draw(seed, self.mix, random, markets or markets_of(seed), folder)
+        self.settings, hours = outset.settings, outset.hours
+        self._faults_end, self._end = hours.faults_end, hours.end
+        self._trading_at_end = hours.trading_at_end
+        self.venue = Venue(outset.options, self.mix, seed, step=random.uniform(0.5, 3.0))
+        self._totals = [each.totals() for each in self.venue.broker.exchanges]
         limits = self.settings.risk_limits
         watch = oracles.RiskWatch(self.venue, self.witness, limits)
         self.witness.on_accepted = watch.on_accepted
@@ -105,7 +88,9 @@ class World:
         loop.set_exception_handler(self._unhandled)
         self.venue.start()
         traders.cancel_wanted.set(self._cancel_wanted)
-        freshness = Freshness(self.venue, self.machine, self.witness)
+        freshness = Freshness(
+            self.venue, self.machine, self.witness, rate=self.settings.inquiry_rate
+        )
         traders.market_told.set(freshness.on_told)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(self.machine.run(), name="machine")
@@ -216,9 +201,9 @@ class World:
         """Registrations are lost, and everything else goes on."""
         stream, part = self.machine.stream, self._reach(Fault.QUOTES_SILENT)
         if stream is not None and stream.connection is not None:
-            for code in sorted(self.venue.broker.market.listings):
+            for key in self.venue.stream_keys:
                 if self._random.random() < part:
-                    stream.connection.lose_registrations(code)
+                    stream.connection.lose_registrations(key)
 
     async def _clock_jumps(self) -> None:
         clock = self.machine.clock
@@ -251,17 +236,23 @@ class World:
     async def _hand_order(self) -> None:
         """The account holder trades in the broker's app: sizes of nobody else's."""
         random, venue = self._random, self.venue
-        code = random.choice(sorted(venue.broker.market.listings))
-        last = venue.broker.market.exchange.stocks[code].last
+        market = random.choice(venue.lively_markets) if len(venue.markets) > 1 else venue.markets[0]
+        code = random.choice(sorted(market.listings))
+        last = market.exchange.stocks[code].last
         near = random.random() < 0.3
+        abroad = market.rules.region is not Region.KR
+        price = market.rules.near(float(last) * (1.02 if near else 0.75)) if abroad else None
+        if not abroad and not near:
+            price = Decimal(int(last * Decimal("0.75")) // 1000 * 1000)
         request = OrderRequest(
             account=ACCOUNT,
             code=code,
             side=Side.BUY,
             quantity=random.randint(501, 520),
-            price=None if near else Decimal(int(last * Decimal("0.75")) // 1000 * 1000),
-            division="01" if near else "00",
+            price=price,
+            division="01" if price is None else "00",
             branch="06010",
+            venue=PLACES[market.listings[code].market].order if abroad else "KRX",
             origin="HTS",
         )
         with suppress(Refusal):
@@ -274,11 +265,13 @@ class World:
     @property
     def _traded_by_hand(self) -> set[str]:
         """What of the books trading by hand has moved."""
-        orders = self.venue.broker.market.exchange.orders
-        filled = [orders[number] for number in self.venue.by_hand if orders[number].filled]
-        codes = {order.request.code for order in filled}
-        moved = {position_subject(instrument_id(Market.KRX, code)) for code in codes}
-        return moved | {cash_subject(Currency.KRW)} if moved else moved
+        orders = self.venue.orders
+        codes = {
+            orders[number].request.code for number in self.venue.by_hand if orders[number].filled
+        }
+        instruments = [self.venue.instrument_of(code) for code in codes]
+        moved = {position_subject(each) for each in instruments}
+        return moved | {cash_subject(currency_of(each)) for each in instruments}
 
     @property
     def _excused(self) -> set[str]:
@@ -346,7 +339,7 @@ class World:
                 self.witness.violate(f"strategy {slot} is {status.state}: {status.cause}")
         fallen = [slot for slot, each in desk.host.status.items() if each.state is RunState.FAULTED]
         left = oracles.nothing_of_the_fallen(
-            desk.ledger.portfolio, fallen, self.venue.clock.now(), LIVENESS / 2
+            desk.ledger.portfolio, fallen, self.venue.clock.now(), LIVENESS / 2, self.venue.is_open
         )
         for each in left:
             self.witness.violate(each)
@@ -381,7 +374,10 @@ class World:
             *oracles.strangers_told(facts, self.venue),
             *oracles.gate_kept(facts),
             *oracles.cap_kept(self.venue, self.settings.profile.requests_per_second),
-            *oracles.conserved(self.venue.broker.market.exchange, self._totals),
+            *chain.from_iterable(
+                oracles.conserved(exchange, before)
+                for exchange, before in zip(self.venue.broker.exchanges, self._totals, strict=True)
+            ),
         ]
         excused = self._excused
         found += oracles.same_books(replayed, self.venue, self.settings.account, excused)
@@ -390,75 +386,19 @@ class World:
         desk = self.machine.desk
         if desk is not None:
             found += oracles.replays(desk.ledger.portfolio, replayed)
-        if self.settings.on_stop == "cancel" and self._end < DAY_END and replayed.open_orders():
+        if self.settings.on_stop == "cancel" and self._trading_at_end and replayed.open_orders():
             found.append(f"open orders after a stop that cancels: {replayed.open_orders()}")
         for each in found:
             self.witness.violate(each)
 
 
-def _settings(mix: FaultMix, random: Random, codes: list[str], seed: int, folder: Path) -> Settings:
-    """Settings as files would give them, with what the seed chose."""
-    slow = mix.reach(Fault.STRATEGY_SLOW, random) if Fault.STRATEGY_SLOW in mix else 0.0
-    fails = int(mix.reach(Fault.STRATEGY_CRASH, random)) if Fault.STRATEGY_CRASH in mix else 0
-    size = random.choice((1, 5, 20, 60))
-    pause = Range(90.0, 1800.0).draw(random)
-    common = {"seed": seed, "pause": 4 * pause, "size": size}
-    cast: list[tuple[str, dict[str, Any]]] = [
-        ("Busy", {"seed": seed, "pause": pause, "size": size}),
-        ("Spectator", {}),
-    ]
-    if slow:
-        cast.append(("Slow", {**common, "slowness": slow}))
-    if fails:
-        cast.append(("Broken", {**common, "breaks_after": fails}))
-    # Drawn by itself: what else a seed chose stays as it was.
-    feed = Random(f"{seed}:feed")  # noqa: S311  a play, not a secret
-    registrations = feed.choice((None, None, 2, 3, 4, 6))
-    share = feed.choice((0.03, 0.03, 0.1))
-    strategies = [
-        StrategySettings.model_validate(
-            {
-                "id": name.lower(),
-                "class": f"daemon.lab.traders:{name}",
-                "instruments": codes,
-                "parameters": parameters,
-            }
-        )
-        for name, parameters in cast
-    ]
-    return Settings.model_validate(
-        {
-            "mode": "sim",
-            "app_key": APP_KEY,
-            "app_secret": APP_SECRET,
-            "account": ACCOUNT,
-            "hts_id": HTS_ID,
-            "data_dir": folder,
-            "shared_root": folder / "shared",
-            "requests_per_second": random.choice((2, 5, 10)),
-            "strategies": strategies,
-            "feed": FeedSettings(registrations=registrations, inquiry_share=share),
-            "on_stop": random.choice(("cancel", "leave")),
-            "sim": SimSettings(seed=seed),
-            "risk": RiskSettings(
-                max_order_quantity=500,
-                max_order_notional=Decimal(20_000_000),
-                max_position_notional=Decimal(random.choice((6_000_000, 30_000_000))),
-                price_collar=Decimal("0.05"),
-                max_orders_per_minute=random.choice((10, 120)),
-                **traders.UNLIMITED,
-            ),
-        }
-    )
-
-
-def live(seed: int, faults: Iterable[Fault] = tuple(Fault)) -> Day:
-    """Run one seed's day in this process."""
+def live(seed: int, faults: Iterable[Fault] = tuple(Fault), markets: Markets | None = None) -> Day:
+    """Run one seed's day in this process, in `markets` or in those that the seed draws."""
     place = str(RAM_DISK) if RAM_DISK.is_dir() else None
     with TemporaryDirectory(prefix="kis-world-", dir=place) as folder:
 
         async def day() -> World:
-            world = World(seed, faults, Path(folder))
+            world = World(seed, faults, Path(folder), markets)
             await world.run()
             return world
 
@@ -471,6 +411,7 @@ def live(seed: int, faults: Iterable[Fault] = tuple(Fault)) -> Day:
         struck=Counter({fault.value: count for fault, count in world.mix.struck.items()}),
         counts=witness.counts,
         mix=world.mix.describe(),
+        markets=world.settings.markets,
         digest=witness.digest,
         trace=list(witness.lines),
     )

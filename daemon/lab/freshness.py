@@ -3,9 +3,9 @@
 import asyncio
 from collections import Counter, deque
 
-from daemon.core.calendar import MarketCalendar, Phase
-from daemon.core.values import InstrumentId, Market, Quote, Tick, code_of, instrument_id
-from daemon.engine.watch import PATIENCE, QUIET
+from daemon.core.calendar import Phase
+from daemon.core.values import InstrumentId, Quote, Tick, code_of
+from daemon.engine.watch import EASY, PATIENCE, QUIET
 from daemon.lab.loop import current_process
 from daemon.lab.machine import Machine
 from daemon.lab.venue import Venue
@@ -24,16 +24,21 @@ class Freshness:
     """No strategy is fed stale prices unmarked.
 
     Whatever has traded is told by a tick or a quote within `BOUND` seconds, unless the strategies
-    were told that something is missing.
+    were told that something is missing. `rate` is how many inquiries a second the daemon may make:
+    where it has too few for all instruments, it takes its time, and so does the judge.
     """
 
-    def __init__(self, venue: Venue, machine: Machine, witness: Witness) -> None:
+    def __init__(
+        self, venue: Venue, machine: Machine, witness: Witness, *, rate: float = 1.0
+    ) -> None:
         self._venue = venue
         self._machine = machine
         self._witness = witness
-        self._calendar = MarketCalendar()
-        self._codes = sorted(venue.broker.market.listings)
-        self._past: deque[tuple[float, dict[str, int]]] = deque()
+        listed = [(each, code) for each in venue.markets for code in sorted(each.listings)]
+        self._listed = {venue.instrument_of(code): market for market, code in listed}
+        self._days = {each.rules.region: each.day for each in venue.markets}
+        self._bound = BOUND * max(1.0, len(listed) / (rate * EASY))
+        self._past: deque[tuple[float, dict[InstrumentId, int]]] = deque()
         self._told: Counter[InstrumentId] = Counter()
         self._dark: set[InstrumentId | None] = set()
         self._calm_since: dict[InstrumentId | None, float] = {}
@@ -72,29 +77,38 @@ class Freshness:
             self._look()
 
     def _look(self) -> None:
-        now, tapes = self._venue.clock.monotonic(), self._venue.broker.market.tapes
-        self._past.append((now, {code: tapes[code].volume for code in self._codes}))
-        while self._past and self._past[0][0] < now - BOUND:
+        now = self._venue.clock.monotonic()
+        self._forget_other_days()
+        traded = {each: market.tapes[code_of(each)].volume for each, market in self._listed.items()}
+        self._past.append((now, traded))
+        while self._past and self._past[0][0] < now - self._bound:
             at, volumes = self._past.popleft()
-            if self._past and self._past[0][0] >= now - BOUND:
+            if self._past and self._past[0][0] >= now - self._bound:
                 self._judge(now, at, volumes)
 
-    def _judge(self, now: float, at: float, volumes: dict[str, int]) -> None:
+    def _forget_other_days(self) -> None:
+        """What was told of a day that is over is no news of the new one."""
+        for instrument, market in self._listed.items():
+            if market.day != self._days[market.rules.region]:
+                self._told.pop(instrument, None)
+        self._days = {each.rules.region: each.day for each in self._venue.markets}
+
+    def _judge(self, now: float, at: float, volumes: dict[InstrumentId, int]) -> None:
         process = self._machine.process
         if process is not self._listener or not process.alive or process.slept_since(at):
             return
-        if self._calendar.phase(self._venue.clock.now()) is not Phase.CONTINUOUS:
-            # The closing auction: nothing is to come before it ends.
+        if None in self._dark or now - self._calm_since[None] < self._bound:
             return
-        if None in self._dark or now - self._calm_since[None] < BOUND:
-            return
-        for code in self._codes:
-            instrument = instrument_id(Market.KRX, code)
-            calm = now - self._calm_since.get(instrument, float("-inf"))
-            if instrument in self._dark or calm < BOUND:
+        market_time = self._venue.clock.now()
+        for instrument, market in self._listed.items():
+            if market.calendar.phase(market_time) is not Phase.CONTINUOUS:
+                # The closing auction: nothing is to come before it ends.
                 continue
-            if volumes[code] > self._told[instrument]:
+            calm = now - self._calm_since.get(instrument, float("-inf"))
+            if instrument in self._dark or calm < self._bound:
+                continue
+            if volumes[instrument] > self._told[instrument]:
                 self._witness.violate(
-                    f"of {volumes[code]} shares of {code_of(instrument)} traded by {at:.0f} s, "
+                    f"of {volumes[instrument]} shares of {instrument} traded by {at:.0f} s, "
                     f"strategies know {self._told[instrument]} and nobody marked it"
                 )

@@ -4,7 +4,7 @@ Each judges one promise and says in words how it was broken.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -26,15 +26,15 @@ from daemon.core.portfolio import Portfolio
 from daemon.core.values import (
     Currency,
     InstrumentId,
-    Market,
     OrderId,
     Side,
     StrategyId,
     code_of,
-    instrument_id,
+    currency_of,
 )
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Leaving, Witness
+from daemon.sim.american import USD_IN_KRW
 from daemon.sim.exchange import Exchange
 from daemon.sim.facts import Action, Order
 
@@ -45,6 +45,9 @@ PENDING = (
     OrderState.CANCELLING,
     OrderState.MODIFYING,
 )
+
+KRW_IN = {Currency.KRW: Decimal(1), Currency.USD: USD_IN_KRW}
+"""What the broker's own rate makes of each currency: limits are in KRW."""
 
 
 class RiskWatch:
@@ -59,17 +62,17 @@ class RiskWatch:
         """The exchange has taken a new order or a new price."""
         if leaving.side is not Side.BUY or leaving.limit is None:
             return
-        exchange = self._venue.broker.market.exchange
+        orders = self._venue.orders
         code = code_of(leaving.instrument)
-        if any(exchange.orders[each].request.code == code for each in self._venue.by_hand):
+        if any(orders[each].request.code == code for each in self._venue.by_hand):
             return
         shares = 0
-        for each in exchange.orders.values():
+        for each in orders.values():
             if each.request.code == code and each.action is not Action.CANCEL:
                 shares += each.request.side.sign * each.filled
                 if each.is_open and each.request.side is Side.BUY:
                     shares += each.remaining
-        value = shares * leaving.limit
+        value = shares * leaving.limit * KRW_IN[currency_of(leaving.instrument)]
         if value > self._limits.max_position_notional:
             self._witness.violate(
                 f"{leaving.order}: {shares} shares of {code} worth {value} if all fill, "
@@ -99,11 +102,11 @@ class FillWatch:
                     pass
 
     def _compare(self, order: OrderId) -> None:
-        exchange, number = self._venue.broker.market.exchange, self._numbers.get(order)
+        orders, number = self._venue.orders, self._numbers.get(order)
         made = sum(
             each.filled
-            for each in exchange.orders.values()
-            if each.filled and _root(exchange, each).number == number
+            for each in orders.values()
+            if each.filled and _root(orders, each).number == number
         )
         if self._filled[order] > made:
             self._witness.violate(
@@ -129,7 +132,7 @@ def nothing_doubled(witness: Witness) -> Iterator[str]:
 
 
 def conserved(exchange: Exchange, before: tuple[Decimal, dict[str, int]]) -> Iterator[str]:
-    """Never a share or a won created."""
+    """Never a share, a won or a cent created."""
     cash, shares = exchange.totals()
     if (cash, dict(shares)) != before:
         yield f"the exchange's sums moved from {before} to {(cash, dict(shares))}"
@@ -139,22 +142,25 @@ def same_books(
     portfolio: Portfolio, venue: Venue, account: str, excused: Collection[str] = ()
 ) -> Iterator[str]:
     """The exchange's cash, holdings and open orders are ours, but for `excused` subjects."""
-    exchange = venue.broker.market.exchange
-    theirs = exchange.accounts[account]
-    cash = portfolio.cash_of(Currency.KRW)
-    if theirs.cash != cash and cash_subject(Currency.KRW) not in excused:
-        yield f"cash: ours {cash}, the exchange's {theirs.cash}"
-    codes = {code_of(each) for each in portfolio.positions} | set(theirs.holdings)
-    for code in sorted(codes):
-        ours = portfolio.position(_instrument(code)).quantity
-        held = theirs.holdings[code].quantity if code in theirs.holdings else 0
-        if ours != held and position_subject(_instrument(code)) not in excused:
-            yield f"position {code}: ours {ours}, the exchange's {held}"
-    by_hand = set(venue.by_hand)
+    theirs: dict[Currency, Decimal] = {}
+    held: dict[InstrumentId, int] = {}
+    for market in venue.markets:
+        books = market.exchange.accounts[account]
+        theirs[market.rules.region.currency] = books.cash
+        held |= {venue.instrument_of(code): each.quantity for code, each in books.holdings.items()}
+    for currency in sorted(theirs | portfolio.cash):
+        ours, there = portfolio.cash.get(currency), theirs.get(currency)
+        if ours != there and cash_subject(currency) not in excused:
+            yield f"cash: ours {ours} {currency}, the exchange's {there}"
+    for instrument in sorted(portfolio.positions.keys() | held.keys()):
+        shares, there_held = portfolio.position(instrument).quantity, held.get(instrument, 0)
+        if shares != there_held and position_subject(instrument) not in excused:
+            yield f"position {instrument}: ours {shares}, the exchange's {there_held}"
+    by_hand, orders = set(venue.by_hand), venue.orders
     open_there = {
         each.number: each.remaining
-        for each in exchange.orders.values()
-        if each.is_open and each.remaining and _root(exchange, each).number not in by_hand
+        for each in orders.values()
+        if each.is_open and each.remaining and _root(orders, each).number not in by_hand
     }
     open_here = {
         int(each.ref.number) if each.ref else 0: each.remaining for each in portfolio.open_orders()
@@ -168,11 +174,11 @@ def same_orders(portfolio: Portfolio, venue: Venue, witness: Witness) -> Iterato
 
     Orders of one shape are interchangeable while nobody knows their numbers.
     """
-    exchange = venue.broker.market.exchange
+    orders = venue.orders
     chains: dict[int, list[Order]] = {}
-    for each in exchange.orders.values():
+    for each in orders.values():
         if each.action is not Action.CANCEL:
-            chains.setdefault(_root(exchange, each).number, []).append(each)
+            chains.setdefault(_root(orders, each).number, []).append(each)
     claimed: dict[int, PortfolioOrder] = {}
     for ours in portfolio.orders.values():
         if not ours.refs:
@@ -210,12 +216,20 @@ def nothing_pending(portfolio: Portfolio) -> Iterator[str]:
 
 
 def nothing_of_the_fallen(
-    portfolio: Portfolio, fallen: Collection[StrategyId], now: datetime, patience: float
+    portfolio: Portfolio,
+    fallen: Collection[StrategyId],
+    now: datetime,
+    patience: float,
+    is_open: Callable[[InstrumentId], bool] = lambda instrument: True,
 ) -> Iterator[str]:
-    """What a faulted strategy left open is cancelled, once nothing prevents it any more."""
+    """What a faulted strategy left open is cancelled, once nothing prevents it any more.
+
+    At a closed exchange nothing can be cancelled.
+    """
     for order in portfolio.open_orders():
         age = (now - order.updated_at).total_seconds()
-        if order.intent.strategy in fallen and age > patience:
+        waits = not is_open(order.intent.instrument)
+        if order.intent.strategy in fallen and age > patience and not waits:
             yield f"order {order.id} of the faulted {order.intent.strategy} is still {order.state}"
 
 
@@ -228,18 +242,18 @@ def nothing_differs(portfolio: Portfolio, excused: Collection[str]) -> Iterator[
 
 def strangers_told(facts: Iterable[Event], venue: Venue) -> Iterator[str]:
     """Orders placed by hand are recognised as such, no other is, and none is touched."""
-    exchange = venue.broker.market.exchange
+    orders = venue.orders
     seen = {int(each.number) for each in facts if isinstance(each, ExternalOrderSeen)}
     by_hand = set(venue.by_hand)
     for number in sorted(seen - by_hand):
         yield f"number {number} is ours and was taken for a stranger's"
     for number in sorted(by_hand - seen):
         yield f"number {number} was placed by hand and nobody noticed"
-    changes = [each for each in exchange.orders.values() if each.action is not Action.NEW]
+    changes = [each for each in orders.values() if each.action is not Action.NEW]
     for each in changes:
         ours = each.number not in venue.taken_back
-        if ours and _root(exchange, each).number in by_hand:
-            yield f"number {each.number} touches {_root(exchange, each).number}, placed by hand"
+        if ours and _root(orders, each).number in by_hand:
+            yield f"number {each.number} touches {_root(orders, each).number}, placed by hand"
 
 
 def gate_kept(facts: Iterable[Event]) -> Iterator[str]:
@@ -280,11 +294,7 @@ def _shape(order: PortfolioOrder) -> tuple[object, ...]:
     return intent.instrument, intent.side, intent.quantity, intent.limit
 
 
-def _instrument(code: str) -> InstrumentId:
-    return instrument_id(Market.KRX, code)
-
-
-def _root(exchange: Exchange, order: Order) -> Order:
+def _root(orders: Mapping[int, Order], order: Order) -> Order:
     while order.original is not None:
-        order = exchange.orders[order.original]
+        order = orders[order.original]
     return order

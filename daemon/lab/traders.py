@@ -8,10 +8,11 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from daemon.core.calendar import RoundingWay, round_to_step, shift_steps
+from daemon.core.calendar import RoundingWay, shift_steps
 from daemon.core.events import OrderIntent, TimeInForce
 from daemon.core.orders import Order, OrderState
-from daemon.core.values import InstrumentId, OrderId, Side, Tick
+from daemon.core.steps import accepted_price, step_at
+from daemon.core.values import InstrumentId, OrderId, Region, Side, Tick, region_of
 from daemon.strategy import Parameters, Strategy, StrategyContext, StrategyEvent
 
 cancel_wanted: ContextVar[Callable[[OrderId], None]] = ContextVar(
@@ -38,6 +39,19 @@ UNLIMITED: dict[str, Any] = {
     "reentry_cooldown_seconds": 0,
 }
 """What would end a trader's day early: worlds are about what goes wrong, not about restraint."""
+
+
+STRIDE = Decimal("0.0005")
+"""The part of a price that a trader's step abroad is, about as wide as one in Korea: cents are
+too fine for a crowd that stands further apart."""
+
+
+def shifted(instrument: InstrumentId, price: Decimal, steps: int) -> Decimal:
+    """The accepted price some steps above (below, if negative) an accepted one."""
+    if region_of(instrument) is Region.KR:
+        return shift_steps(price, steps)
+    stride = max(step_at(instrument, price), price * STRIDE)
+    return accepted_price(instrument, price + steps * stride, RoundingWay.DOWN)
 
 
 class TraderParameters(Parameters):
@@ -92,7 +106,8 @@ class Busy(Strategy):
 
     async def _bother(self, context: StrategyContext, order: Order, random: Random) -> None:
         luck = random.random()
-        moved = order.limit and shift_steps(order.limit, random.choice((-2, -1, 1, 2, 5)))
+        instrument, steps = order.intent.instrument, random.choice((-2, -1, 1, 2, 5))
+        moved = order.limit and shifted(instrument, order.limit, steps)
         if luck < 0.35:
             cancel_wanted.get()(order.id)
             await context.cancel(order.id)
@@ -114,7 +129,10 @@ class Busy(Strategy):
         for _ in range(random.choice((1, 1, 1, 2, 3))):
             quantity = random.randint(1, max(most, 1))
             lasts = random.choice((TimeInForce.DAY,) * 6 + (TimeInForce.IOC, TimeInForce.FOK))
-            limit = None if random.random() < 0.1 else self._limit(side, tick.price, random)
+            if region_of(tick.instrument) is not Region.KR:
+                # Nothing else is offered abroad.
+                lasts = TimeInForce.DAY
+            limit = None if random.random() < 0.1 else self._limit(side, tick, random)
             intents.append(
                 word(tick.instrument, quantity, limit=limit, time_in_force=lasts, reason="lab")
             )
@@ -122,10 +140,11 @@ class Busy(Strategy):
                 intents.append(intents[-1])
         return tuple(intents)
 
-    def _limit(self, side: Side, price: Decimal, random: Random) -> Decimal:
+    def _limit(self, side: Side, tick: Tick, random: Random) -> Decimal:
         way = RoundingWay.UP if side is Side.BUY else RoundingWay.DOWN
-        fair = round_to_step(price, way)
-        return shift_steps(fair, side.sign * random.choice((-9, -4, -2, -1, 0, 1, 3, 6)))
+        fair = accepted_price(tick.instrument, tick.price, way)
+        steps = side.sign * random.choice((-9, -4, -2, -1, 0, 1, 3, 6))
+        return shifted(tick.instrument, fair, steps)
 
 
 class Slow(Busy):

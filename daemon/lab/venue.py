@@ -13,19 +13,26 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import NamedTuple
 
+from daemon.core.calendar import Phase
+from daemon.core.values import InstrumentId, Region, code_of, instrument_id
 from daemon.lab.loop import VirtualClock
 from daemon.lab.mix import Fault, FaultMix
 from daemon.sim import mischief
+from daemon.sim.american import stream_key
 from daemon.sim.broker import Broker
 from daemon.sim.exchange import Exchange
 from daemon.sim.facts import Order, Refusal
 from daemon.sim.ledgers import Account
+from daemon.sim.market import Market
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.replies import WireReply, WireRequest
 from daemon.sim.stream_wire import StreamSession
 
 MEMORY = 90.0
 """Seconds of the past kept for lists and balances that lag."""
+
+NIGHT = 10.0
+"""Seconds between two looks while no market is open."""
 
 
 class _Past(NamedTuple):
@@ -66,6 +73,44 @@ class Venue:
         self._past_at: list[float] = []
         self._past: list[tuple[_Past, ...]] = []
         self._remembered = -1
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """The markets that live."""
+        return tuple(each for each in self.broker.markets if each.listings)
+
+    @property
+    def lively_markets(self) -> tuple[Market, ...]:
+        """Those that are not closed; all of them in the dead of the night."""
+        lively = tuple(each for each in self.markets if each.phase is not Phase.CLOSED)
+        return lively or self.markets
+
+    @property
+    def orders(self) -> dict[int, Order]:
+        """The orders of all markets, which share no number."""
+        return {
+            number: order
+            for exchange in self.broker.exchanges
+            for number, order in exchange.orders.items()
+        }
+
+    @property
+    def stream_keys(self) -> list[str]:
+        """What the trades of everything listed are registered under."""
+        return [
+            code if market.rules.region is Region.KR else stream_key(market.listings[code])
+            for market in self.markets
+            for code in sorted(market.listings)
+        ]
+
+    def instrument_of(self, code: str) -> InstrumentId:
+        """What is listed under a code, as the daemon calls it."""
+        market = self.broker.market_of(code)
+        return instrument_id(market.listings[code].market, code)
+
+    def is_open(self, instrument: InstrumentId) -> bool:
+        """Whether the market of an instrument is not closed."""
+        return self.broker.market_of(code_of(instrument)).phase is not Phase.CLOSED
 
     def later(self, delay: float, what: Callable[..., None], *args: object) -> asyncio.TimerHandle:
         """Have something happen in the world, whoever asked for it being dead or not."""
@@ -129,11 +174,13 @@ class Venue:
 
     def take_back_by_hand(self) -> None:
         """The account holder cancels in the app whatever is open of the orders placed there."""
-        exchange, now = self.broker.market.exchange, self.clock.now()
+        now = self.clock.now()
         self.broker.advance(now, self.clock.monotonic())
+        orders = self.orders
         for number in self.by_hand:
-            order = exchange.orders[number]
+            order = orders[number]
             if order.is_open:
+                exchange = self.broker.market_of(order.request.code).exchange
                 with suppress(Refusal):
                     cancel = exchange.cancel(number, order.request, now, everything=True)
                     self.taken_back.append(cancel.number)
@@ -159,7 +206,9 @@ class Venue:
                 if line.session is holder:
                     line.to_client(frame)
         due = self.broker.schedule.next_due
-        wait = self._step if due is None else min(self._step, due - monotonic)
+        night = all(each.phase is Phase.CLOSED for each in self.markets)
+        step = max(self._step, NIGHT) if night else self._step
+        wait = step if due is None else min(step, due - monotonic)
         self._timer = self.later(max(wait, 0.0005), self._tick)
 
     def _ping(self) -> None:

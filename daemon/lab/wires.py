@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from daemon.core.errors import OutcomeUnknown
+from daemon.core.values import Region
 from daemon.kis.link import (
     ConnectionLost,
     HttpRequest,
@@ -163,7 +164,7 @@ class LabHttp:
             response = before
         good = response.status == 200 and mischief.is_success(response.body)
         if good and mischief.is_order_list(request) and mischief.is_last_page(response.headers):
-            self._witness.list_told(self._process, asked)
+            self._witness.list_told(self._process, asked, mischief.region_of(request))
         # A refusal told again for another order could be known for what it is by nobody, and an
         # old token told again is waited out on purpose, longer than a world has patience.
         if reply.order is not None or not (
@@ -209,6 +210,7 @@ class LabStream:
         self._witness = witness
         self._random = random
         self._latency = latency
+        self._confirmed: set[Region] = set()
         process.on_death.append(self._vanish)
 
     @asynccontextmanager
@@ -221,6 +223,7 @@ class LabStream:
             raise ConnectionLost("no connection: ConnectionRefusedError")
         connection = LabConnection(self._venue, self._mix, self._random, self._latency, self._told)
         self.connection = connection
+        self._confirmed.clear()
         try:
             yield connection
         finally:
@@ -231,7 +234,11 @@ class LabStream:
 
     def _told(self, frame: str) -> None:
         """A text has been handed to the daemon."""
-        if mischief.confirms_notices(frame):
+        confirmed = mischief.confirmed_notices(frame)
+        if confirmed is None:
+            return
+        self._confirmed.add(confirmed)
+        if self._confirmed >= self._venue.options.regions:
             self._witness.stream_up(self._process, self._venue.clock.monotonic())
 
     def _vanish(self) -> None:
@@ -311,9 +318,9 @@ class LabConnection:
         """From now on nothing arrives, in either direction, and nobody is told."""
         self._silent = True
 
-    def lose_registrations(self, code: str) -> None:
-        """Nothing comes about an instrument any more until it is registered anew."""
-        self._dead.add(code)
+    def lose_registrations(self, key: str) -> None:
+        """Nothing comes about a stream key any more until it is registered anew."""
+        self._dead.add(key)
 
     def speak_again(self) -> None:
         """The way is open again; what was sent meanwhile is lost."""

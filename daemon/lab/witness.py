@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from daemon.core.errors import TradingError
 from daemon.core.events import Event
 from daemon.core.orders import Order
-from daemon.core.values import BrokerRef, InstrumentId, OrderId, Side
+from daemon.core.values import BrokerRef, InstrumentId, OrderId, Region, Side, region_of
 from daemon.kis.rest import KisRest
 from daemon.lab.loop import Process
 from daemon.sim.replies import WireRequest
@@ -48,7 +48,7 @@ class Leaving(NamedTuple):
 @dataclass
 class _Stream:
     up_at: float | None = None
-    checked_at: float = -1.0
+    checked_at: dict[Region, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -107,12 +107,13 @@ class Witness:
         waited = (self.market_time() - leaving.decided_at).total_seconds()
         if leaving.kind == "place" and waited > STALE:
             self.violate(f"place {leaving.order} left {waited:.0f} s after it was decided")
+        checked_at = stream.checked_at.get(region_of(leaving.instrument), -1.0)
         if stream.up_at is None:
             self.violate(f"{leaving.kind} {leaving.order} left while the order stream was down")
-        elif stream.checked_at < stream.up_at:
+        elif checked_at < stream.up_at:
             self.violate(f"{leaving.kind} {leaving.order} left before the stream's gap was checked")
-        elif now - stream.checked_at > BLIND:
-            blind = now - stream.checked_at
+        elif now - checked_at > BLIND:
+            blind = now - checked_at
             self.violate(f"{leaving.kind} {leaving.order} left {blind:.0f} s after the last list")
 
     def not_sent(self, leaving: Leaving | None) -> None:
@@ -132,10 +133,10 @@ class Witness:
         self._streams[process] = _Stream()
         self.note(f"stream of {process.name} is lost")
 
-    def list_told(self, process: Process, asked: float) -> None:
-        """The last page of a list of orders asked for at `asked` has reached the daemon."""
-        stream = self._streams.setdefault(process, _Stream())
-        stream.checked_at = max(stream.checked_at, asked)
+    def list_told(self, process: Process, asked: float, region: Region = Region.KR) -> None:
+        """The last page of a region's list of orders asked for at `asked` reached the daemon."""
+        known = self._streams.setdefault(process, _Stream()).checked_at
+        known[region] = max(known.get(region, -1.0), asked)
         self.look_for_cancels()
 
     def cancel_asked(self, process: Process, order: OrderId) -> None:

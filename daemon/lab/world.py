@@ -9,18 +9,20 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from multiprocessing.pool import AsyncResult
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import orjson
 import structlog
 
+from daemon.core.values import Region
 from daemon.lab.day import Day, live
 from daemon.lab.mix import Fault
+from daemon.lab.outset import BOTH, Markets
 
 DAYS_A_PROCESS = 8
 """The dead of a day are never collected: after so many days a process is replaced."""
@@ -41,14 +43,16 @@ def run_days(
     seeds: Iterable[int],
     faults: Sequence[Fault] = tuple(Fault),
     *,
+    markets: Markets | None = None,
     processes: int | None = None,
     prepare: Callable[[], None] | None = None,
 ) -> Generator[Day, None, None]:
     """Live through the day of each seed, in the order of the seeds, on all processors.
 
-    `prepare` is called first in each worker process.
+    They trade in `markets`; `None` leaves that to each seed as well. `prepare` is called first in
+    each worker process.
     """
-    work = [(seed, tuple(faults)) for seed in seeds]
+    work = [(seed, tuple(faults), markets) for seed in seeds]
     context = multiprocessing.get_context("fork")
     count = min(processes or os.cpu_count() or 1, max(len(work), 1))
     # Alone, a worker begins no day that may not be asked for any more.
@@ -82,8 +86,11 @@ def _drop(logger: object, name: str, event: Any) -> Any:
     raise structlog.DropEvent
 
 
-def _live(work: tuple[int, tuple[Fault, ...]]) -> Day:
-    return live(*work)
+def _live(work: tuple[int, tuple[Fault, ...], Markets | None]) -> Day:
+    began = process_time()
+    day = live(*work)
+    day.seconds = process_time() - began
+    return day
 
 
 class Figures:
@@ -93,12 +100,17 @@ class Figures:
         self.days = 0
         self.counts: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
+        self.markets: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self.failed: list[Day] = []
 
     def add(self, day: Day) -> None:
         """One more day."""
         self.days += 1
         self.counts.update(day.counts)
+        name = ",".join(day.markets)
+        self.markets[name] += 1
+        self.seconds[name] += day.seconds
         self.struck.update(day.struck)
         if day.violations:
             self.failed.append(day)
@@ -108,6 +120,10 @@ class Figures:
         counts = self.counts
         return {
             "days": self.days,
+            "markets": dict(self.markets),
+            "seconds_a_day": {
+                name: round(self.seconds[name] / days, 1) for name, days in self.markets.items()
+            },
             "orders": counts["OrderSent"],
             "fills": counts["OrderFilled"],
             "doubts": counts["OrderDoubted"],
@@ -130,7 +146,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures, began = Figures(), perf_counter()
     # Whoever ends a long run early is told what it came to.
     with suppress(KeyboardInterrupt):
-        for day in run_days(seeds, arguments.faults, processes=arguments.processes):
+        for day in run_days(
+            seeds, arguments.faults, markets=arguments.markets, processes=arguments.processes
+        ):
             figures.add(day)
             _tell(day, trace=arguments.trace, json=arguments.json)
             if figures.days % REPORT_DAYS == 0:
@@ -145,7 +163,9 @@ def _tell(day: Day, *, trace: bool, json: bool) -> None:
     if trace:
         out.write("\n".join([*day.trace, f"mix {day.mix}", f"hash {day.digest}"]) + "\n")
     if day.violations:
-        out.write(f"seed {day.seed} breaks {len(day.violations)} promises; its mix: {day.mix}\n")
+        where = ",".join(day.markets)
+        out.write(f"seed {day.seed} ({where}) breaks {len(day.violations)} promises; ")
+        out.write(f"its mix: {day.mix}\n")
         out.writelines(f"  {each[:LINE]}\n" for each in day.violations[:20])
         if not trace:
             out.writelines(f"    {each[:LINE]}\n" for each in _around_first(day))
@@ -174,6 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--seeds", type=_seeds, help="a range such as 1..100")
     which.add_argument("--seed", type=int, help="one seed")
     parser.add_argument("--faults", type=_faults, default=tuple(Fault), help="all, none or names")
+    parser.add_argument(
+        "--markets", type=_markets, help="KR, US or KR,US for every seed, which else draws its own"
+    )
     parser.add_argument("--trace", action="store_true", help="show everything that happened")
     parser.add_argument("--json", action="store_true", help="one line of figures as JSON")
     parser.add_argument("--processes", type=int, help="as many as there are processors")
@@ -183,6 +206,13 @@ def _parser() -> argparse.ArgumentParser:
 def _seeds(text: str) -> range:
     first, dots, last = text.partition("..")
     return range(int(first), int(last if dots else first) + 1)
+
+
+def _markets(text: str) -> Markets:
+    chosen = {Region(each) for each in text.upper().split(",")}
+    if not chosen <= {*BOTH}:
+        raise ValueError(f"no world trades in {text}")
+    return tuple(each for each in BOTH if each in chosen)
 
 
 def _faults(text: str) -> tuple[Fault, ...]:

@@ -10,7 +10,8 @@ import orjson
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from daemon.kis.spec import NOTICE_CHANNELS, Api
+from daemon.core.values import Region
+from daemon.kis.spec import NOTICE_CHANNELS, OVERSEAS_NOTICE_CHANNELS, Api
 from daemon.sim.replies import RATE_EXCEEDED, WireReply, WireRequest, encode
 
 _TIMEOUTS = (
@@ -31,6 +32,15 @@ _ORDER_LISTS = frozenset(
 _BALANCES = frozenset(
     (Api.BALANCE.path, f"{_ABROAD}/inquire-balance", f"{_ABROAD}/inquire-present-balance")
 )
+_NOTICES = (
+    (Region.KR, tuple(NOTICE_CHANNELS.values())),
+    (Region.US, tuple(OVERSEAS_NOTICE_CHANNELS.values())),
+)
+
+
+def region_of(request: WireRequest) -> Region:
+    """Whose orders, money or holdings a request about an account concerns."""
+    return Region.US if request.path.startswith(_ABROAD) else Region.KR
 
 
 def is_order(request: WireRequest) -> bool:
@@ -153,10 +163,14 @@ def is_subscription_answer(frame: str) -> bool:
     return frame.startswith("{") and "PINGPONG" not in frame[:60]
 
 
-def confirms_notices(frame: str) -> bool:
-    """Whether a text confirms that order notices will come."""
-    confirmed = is_subscription_answer(frame) and '"rt_cd":"0"' in frame
-    return confirmed and any(channel in frame for channel in NOTICE_CHANNELS.values())
+def confirmed_notices(frame: str) -> Region | None:
+    """Whose order notices a text confirms to come, if it does."""
+    if not is_subscription_answer(frame) or '"rt_cd":"0"' not in frame:
+        return None
+    for region, channels in _NOTICES:
+        if any(channel in frame for channel in channels):
+            return region
+    return None
 
 
 def market_code(frame: str) -> str:

@@ -5,6 +5,7 @@ day that has yet to end in New York.
 """
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import Decimal
 
 from daemon.core.calendar import KST
@@ -184,8 +185,8 @@ def orderable(call: Call, market: Market) -> Answer:
     return Answer(body=succeeded(code, text, {"output": output}))
 
 
-def _key(order: Order) -> tuple[str, int]:
-    return f"{order.day:%Y%m%d}", order.number
+def _key(order: Order) -> tuple[date, int]:
+    return order.day, order.number
 
 
 def _on(order: Order, exchange: str) -> bool:
@@ -230,7 +231,10 @@ def _page(
         number = number.rstrip("!^")
         if not (number.isascii() and number.isdigit() and len(number) <= 15):
             raise bad_field("CTX_AREA_NK200")
-        start = (day, int(number))
+        try:
+            start = datetime.strptime(day, "%Y%m%d").date(), int(number)  # noqa: DTZ007  a date
+        except ValueError:
+            raise bad_field("CTX_AREA_NK200") from None
         orders = [o for o in orders if (_key(o) < start if newest_first else _key(o) > start)]
     return orders[:size], len(orders) > size
 
@@ -241,7 +245,7 @@ def _condition(call: Call) -> str:
 
 
 def _told(call: Call, body: JsonBody, page: Sequence[Order], more: bool) -> Answer:
-    following = "{}!^{:010}!^".format(*_key(page[-1])) if more else ""
+    following = "{:%Y%m%d}!^{:010}!^".format(*_key(page[-1])) if more else ""
     code, text = query_text(call, more=more, empty=not page)
     whole = {**cursors(_condition(call) if page else "", following, _WIDTH), **body}
     going_on = "M" if _cursor(call) else "F"

@@ -66,8 +66,9 @@ from daemon.kis.spec import CODE_MEANINGS, TOKEN_TOO_SOON, CodeMeaning, WsCode
 from daemon.kis.stream import KisFeed
 from daemon.kis.tokens import KeyRing
 from daemon.lab import machine as machine_module
-from daemon.lab.day import LIVENESS, World
+from daemon.lab.day import World
 from daemon.lab.mix import Fault
+from daemon.lab.outset import KOREA, LIVENESS
 from daemon.lab.world import run_days
 from daemon.store.journal import SqliteJournal
 
@@ -115,7 +116,9 @@ def first_violation(
     mutant: Mutant, prepare: Callable[[], None], *, processes: int = 1
 ) -> Found | None:
     """The first violation of days with the mutant's seeds and faults, however they are prepared."""
-    days = run_days(mutant.seeds, mutant.faults, processes=processes, prepare=prepare)
+    days = run_days(
+        mutant.seeds, mutant.faults, markets=KOREA, processes=processes, prepare=prepare
+    )
     for number, day in enumerate(days, 1):
         if day.violations:
             return Found(day.seed, number, day.violations[0].splitlines()[0])

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from daemon.core.orders import Order
-from daemon.core.values import BrokerRef
+from daemon.core.values import BrokerRef, Region
 from daemon.kis.rest import KisRest
 from daemon.kis.stream import KisFeed
 from daemon.lab.day import Day
 from daemon.lab.mix import Fault
+from daemon.lab.outset import AMERICA, BOTH, KOREA, Markets
 from daemon.lab.world import run_days
 
 CALM = 2
@@ -18,7 +19,10 @@ PEACEFUL = 5
 FOUL = 1195
 """Suffers every kind of weather often enough to meet each within the day."""
 
-HAND_TRADED = 12
+NIGHTLY, EVENING = 42, 105
+"""A part of New York's session, and a day that Korea closes and America opens, both with faults."""
+
+HAND_TRADED = 20
 """Orders by hand fill, and the gate is shut while others of ours rest."""
 
 WEATHER = (
@@ -37,9 +41,12 @@ WEATHER = (
 
 
 def day_of(
-    seed: int, faults: Sequence[Fault] = (), prepare: Callable[[], None] | None = None
+    seed: int,
+    faults: Sequence[Fault] = (),
+    prepare: Callable[[], None] | None = None,
+    markets: Markets = KOREA,
 ) -> Day:
-    [day] = run_days([seed], faults, processes=1, prepare=prepare)
+    [day] = run_days([seed], faults, markets=markets, processes=1, prepare=prepare)
     return day
 
 
@@ -64,6 +71,18 @@ def test_in_every_weather_all_promises_are_kept() -> None:
     assert day.counts["kills"] > 0
     assert day.counts["lives"] > day.counts["kills"]
     assert day.counts["OrderFilled"] > 0
+
+
+@pytest.mark.parametrize(("markets", "seed"), [(AMERICA, NIGHTLY), (BOTH, EVENING)])
+def test_american_orders_keep_every_promise_too(markets: Markets, seed: int) -> None:
+    day = day_of(seed, tuple(Fault), markets=markets)
+    assert day.violations == []
+    assert day.markets == markets
+    assert day.struck.total() > 100
+    assert day.counts["OrderSent"] > 1
+    told = [line for line in day.trace if "OrderFilled(" in line]
+    assert any(f"{each}:" in line for each in ("nasdaq", "nyse", "amex") for line in told)
+    assert any("krx:" in line for line in told) == (Region.KR in markets)
 
 
 def test_every_day_ends_in_peace() -> None:

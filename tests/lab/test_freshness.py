@@ -1,7 +1,7 @@
 """The judge of market data misses what was neither told nor marked, and nothing else."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,11 +12,14 @@ from daemon.lab import freshness as module
 from daemon.lab.freshness import BOUND, LOOK, Freshness
 from daemon.lab.loop import Process
 from daemon.lab.mix import FaultMix
+from daemon.lab.outset import BOTH
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Witness
+from daemon.sim.options import SimulatorOptions
 from daemon.strategy import MarketGap, StrategyEvent
 from tests.builders import HYNIX, NINE, SAMSUNG
 from tests.lab.scene import OPTIONS
+from tests.sim.rig import AMERICAN_OPTIONS, NIGHT
 
 
 @dataclass
@@ -41,18 +44,24 @@ class FakeMachine:
 class Bench:
     """A judge, an exchange whose volumes are set by hand, and a strategy's ear."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.venue = Venue(OPTIONS, FaultMix(1, ()), 1, step=1.0)
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        options: SimulatorOptions = OPTIONS,
+        rate: float = 1.0,
+    ) -> None:
+        self.venue = Venue(options, FaultMix(1, ()), 1, step=1.0)
         self.hands = Hands()
         self.process = Process("daemon-1")
         monkeypatch.setattr(self.venue, "clock", self.hands)
         monkeypatch.setattr(module, "current_process", lambda: self.process)
         self.witness = Witness(clock=self.hands.monotonic, market_time=lambda: NINE)
         machine = FakeMachine(self.process)
-        self.judge = Freshness(self.venue, machine, self.witness)  # type: ignore[arg-type]
+        self.judge = Freshness(self.venue, machine, self.witness, rate=rate)  # type: ignore[arg-type]
         self.judge.on_told(None)
-        for tape in self.venue.broker.market.tapes.values():
-            tape.volume = 0
+        for market in self.venue.markets:
+            for tape in market.tapes.values():
+                tape.volume = 0
 
     def traded(self, volume: int) -> None:
         self.venue.broker.market.tapes["005930"].volume = volume
@@ -97,7 +106,7 @@ def test_a_trade_that_nobody_tells_is_missed_after_its_time(bench: Bench) -> Non
     bench.wait(BOUND - LOOK)
     assert not bench.missed
     bench.wait(4 * LOOK)
-    assert "of 11 shares of 005930" in bench.witness.violations[0]
+    assert "of 11 shares of krx:005930" in bench.witness.violations[0]
 
 
 @pytest.mark.parametrize(
@@ -166,3 +175,35 @@ def test_who_begins_to_listen_begins_anew(bench: Bench) -> None:
     bench.traded(5)
     bench.wait(2 * BOUND)
     assert bench.missed
+
+
+def test_each_market_is_judged_in_its_own_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, replace(AMERICAN_OPTIONS, regions=frozenset(BOTH)))
+    bench.hands.market = NIGHT + timedelta(hours=1)
+    korea, america = bench.venue.markets
+    korea.tapes["005930"].volume = 5
+    bench.wait(3 * BOUND)
+    assert not bench.missed, "Korea sleeps"
+    america.tapes["AAPL"].volume = 7
+    bench.wait(3 * BOUND)
+    assert "of 7 shares of nasdaq:AAPL" in bench.witness.violations[0]
+
+
+def test_who_may_ask_too_seldom_is_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Three instruments, and an inquiry every twenty seconds: three times as long.
+    bench = Bench(monkeypatch, rate=0.05)
+    bench.traded(10)
+    bench.wait(3 * BOUND - LOOK)
+    assert not bench.missed
+    bench.wait(4 * LOOK)
+    assert bench.missed
+
+
+def test_what_was_told_yesterday_is_no_news_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    bench.told(tick(1_000))
+    [korea] = bench.venue.markets
+    korea.exchange.day += timedelta(days=1)
+    bench.traded(10)
+    bench.wait(3 * BOUND)
+    assert "of 10 shares" in bench.witness.violations[0]

@@ -19,6 +19,7 @@ from daemon.lab.day import World
 from daemon.lab.loop import run_virtual
 from daemon.lab.machine import HOLD_OUT, Machine, SharedToken
 from daemon.lab.mix import Fault
+from daemon.lab.outset import KOREA
 from daemon.ports import AccessToken
 from daemon.sim.facts import OrderRequest
 from daemon.sim.options import ACCOUNT
@@ -47,7 +48,7 @@ def _live(script: Script, faults: tuple[Fault, ...]) -> list[str]:
     with TemporaryDirectory() as folder:
 
         async def main() -> list[str]:
-            world = World(1, faults, Path(folder))
+            world = World(1, faults, Path(folder), KOREA)
             world.venue.start()
             await script(world)
             world.machine.bury()
@@ -233,6 +234,9 @@ async def _accepted(world: World) -> None:
     venue.wake()
     async with asyncio.timeout(600.0):
         while not machine.discrepancy():  # noqa: ASYNC110  virtual time
+            await asyncio.sleep(1.0)
+        # What goes on filling moves the books that were taken over.
+        while exchange.orders[number].remaining:  # noqa: ASYNC110
             await asyncio.sleep(1.0)
     assert machine.lives == 1
     machine.accept()

@@ -21,6 +21,7 @@ from daemon.core.portfolio import Portfolio
 from daemon.core.values import Currency, InstrumentId, OrderId, Side, StrategyId
 from daemon.lab import oracles
 from daemon.lab.mix import FaultMix
+from daemon.lab.outset import BOTH
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Witness
 from daemon.sim.facts import OrderRequest
@@ -40,7 +41,7 @@ from tests.builders import (
     sent,
 )
 from tests.lab.scene import OPTIONS, leaving
-from tests.sim.rig import OPEN
+from tests.sim.rig import AMERICAN_OPTIONS, OPEN
 
 CASH = 100_000_000
 
@@ -150,10 +151,10 @@ def test_cash_and_shares_must_be_the_exchanges(books: Books) -> None:
     assert cash.startswith("cash")
     account.cash -= 1
     account.holdings["005930"].quantity += 1
-    assert found() == ["position 005930: ours 5, the exchange's 6"]
+    assert found() == ["position krx:005930: ours 5, the exchange's 6"]
     account.holdings["005930"].quantity -= 1
     account.holding("000660").quantity = 3
-    assert found() == ["position 000660: ours 0, the exchange's 3"]
+    assert found() == ["position krx:000660: ours 0, the exchange's 3"]
     del account.holdings["000660"]
     assert found() == []
 
@@ -414,3 +415,81 @@ def test_what_a_faulted_strategy_left_open_must_go(books: Books) -> None:
     assert found(150.1, STRATEGY) == [
         f"order {name} of the faulted {STRATEGY} is still working" for name in ("a", "c")
     ]
+
+
+class BooksAbroad(Books):
+    """A night in New York: the same, in dollars."""
+
+    def __init__(self) -> None:
+        options = replace(AMERICAN_OPTIONS, regions=frozenset(BOTH))
+        self.venue = Venue(options, FaultMix(1, ()), 1, step=1.0)
+        self.venue.broker.advance(options.start or OPEN, 1.0)
+        self.exchange = self.venue.broker.overseas.exchange
+        self.witness = Witness(clock=lambda: 0.0, market_time=lambda: OPEN)
+        self.portfolio = Portfolio()
+        self.facts = []
+        cash = {Currency.KRW: options.cash, Currency.USD: options.cash_usd}
+        self.record(replace(reported(0), cash=cash))
+
+    def request(self, quantity: int, price: int | None, side: Side = Side.BUY) -> OrderRequest:
+        return OrderRequest(
+            account=ACCOUNT,
+            code="BRK/B",
+            side=side,
+            quantity=quantity,
+            price=None if price is None else Decimal(price),
+        )
+
+
+def test_american_books_are_judged_like_korean_ones() -> None:
+    abroad = BooksAbroad()
+    account = abroad.exchange.accounts[ACCOUNT]
+
+    def found() -> list[str]:
+        return list(oracles.same_books(abroad.portfolio, abroad.venue, ACCOUNT))
+
+    assert found() == []
+    account.cash += Decimal("0.01")
+    assert [each.partition(":")[0] for each in found()] == ["cash"]
+    assert list(oracles.same_books(abroad.portfolio, abroad.venue, ACCOUNT, {"cash USD"})) == []
+    account.cash -= Decimal("0.01")
+    account.holding("BRK/B").quantity = 2
+    assert found() == ["position nyse:BRK/B: ours 0, the exchange's 2"]
+    del account.holdings["BRK/B"]
+    abroad.portfolio.cash[Currency.USD] -= 1
+    assert len(found()) == 1, "won do not make up for dollars"
+    del abroad.portfolio.cash[Currency.USD]
+    assert len(found()) == 1, "nobody asked what there is in dollars"
+
+
+def test_american_orders_are_looked_for_among_those_of_all_markets() -> None:
+    abroad = BooksAbroad()
+    number = abroad.exchange.place(abroad.request(3, 480), OPEN).number
+    abroad.witness.reached(leaving(name="a", limit=None), number, True)
+    told = same_orders(abroad)
+    assert told == [f"order a is number {number} at the exchange and nobody knows it"]
+    assert any("open orders" in each for each in abroad.judged())
+    abroad.venue.by_hand.append(number)
+    assert strangers(abroad) == [f"number {number} was placed by hand and nobody noticed"]
+
+
+def test_a_position_abroad_is_limited_by_what_it_is_worth_in_won() -> None:
+    abroad = BooksAbroad()
+    watch = oracles.RiskWatch(abroad.venue, abroad.witness, LIMITS)
+    wish = leaving(limit=480)._replace(instrument=InstrumentId("nyse:BRK/B"))
+    # 20,000,000 KRW are 30 shares of 480 USD, at 1,385.50 KRW each.
+    number = abroad.exchange.place(abroad.request(30, 480), OPEN).number
+    watch.on_accepted(wish, number)
+    assert abroad.witness.violations == []
+    number = abroad.exchange.place(abroad.request(1, 480), OPEN).number
+    watch.on_accepted(wish, number)
+    assert "31 shares of BRK/B" in abroad.witness.violations[0]
+
+
+def test_what_a_fallen_strategy_left_at_a_closed_exchange_waits() -> None:
+    abroad = BooksAbroad()
+    abroad.record(created("a"), sent("a"), accepted("a", "1"))
+    late = NINE + timedelta(hours=1)
+    fallen = (abroad.portfolio, [STRATEGY], late, 1.0)
+    assert len(list(oracles.nothing_of_the_fallen(*fallen, lambda instrument: True))) == 1
+    assert list(oracles.nothing_of_the_fallen(*fallen, lambda instrument: False)) == []

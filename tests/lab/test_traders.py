@@ -11,9 +11,18 @@ from daemon.core.calendar import is_valid_price
 from daemon.core.events import OrderIntent, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
-from daemon.core.values import OrderId, Side
+from daemon.core.steps import is_accepted_price
+from daemon.core.values import InstrumentId, OrderId, Side
 from daemon.lab.loop import run_virtual
-from daemon.lab.traders import Broken, Busy, Slow, Spectator, TraderParameters, market_told
+from daemon.lab.traders import (
+    Broken,
+    Busy,
+    Slow,
+    Spectator,
+    TraderParameters,
+    market_told,
+    shifted,
+)
 from daemon.strategy import Strategy
 from tests.strategies.desk import HYNIX, OPEN, SAMSUNG, Answer, FakeDesk, trade
 
@@ -48,6 +57,24 @@ def play(desk: Desk, kind: type[Strategy] = Busy, **given: float) -> Desk:
     strategy = kind(TraderParameters.model_validate({"seed": 3, "pause": 30.0, **given}))
     run_virtual(strategy.run(desk))
     return desk
+
+
+@pytest.mark.parametrize(
+    ("instrument", "price", "steps", "moved"),
+    [
+        ("krx:005930", "70000", 2, "70200"),
+        ("nasdaq:AAPL", "262.52", 1, "262.65"),
+        ("nasdaq:AAPL", "262.52", -2, "262.25"),
+        ("nyse:F", "13.08", 1, "13.09"),
+        ("nasdaq:ZVZZT", "0.8500", -1, "0.8495"),
+    ],
+)
+def test_a_step_of_a_trader_is_about_as_wide_everywhere(
+    instrument: str, price: str, steps: int, moved: str
+) -> None:
+    found = shifted(InstrumentId(instrument), Decimal(price), steps)
+    assert found == Decimal(moved)
+    assert is_accepted_price(InstrumentId(instrument), found)
 
 
 def test_a_seed_makes_the_same_day_each_time() -> None:

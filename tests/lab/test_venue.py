@@ -3,23 +3,32 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from daemon.core.values import Side
 from daemon.kis.spec import Api
 from daemon.lab.loop import Process, run_virtual
 from daemon.lab.mix import Fault, FaultMix
+from daemon.lab.outset import BOTH
 from daemon.lab.venue import MEMORY, Line, Venue
+from daemon.lab.venue import NIGHT as NIGHT_STEP
+from daemon.sim.facts import OrderRequest
 from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID
 from daemon.sim.replies import WireRequest
 from tests.lab.scene import NOTICES, OPTIONS, Scene, harsh, play, signed
 from tests.sim.rig import (
     ABROAD,
     AMERICAN_OPTIONS,
+    AMERICANS,
     BALANCE,
     BODY,
     DAY_ORDERS,
+    NIGHT,
+    QUIET,
     order_abroad,
     registration,
 )
@@ -255,3 +264,68 @@ def test_a_token_can_end_or_never_have_been(forget: bool, code: str) -> None:
         assert ask(scene, Api.BALANCE, BALANCE)["rt_cd"] == "0"
 
     play(script)
+
+
+def both() -> Venue:
+    """Korea after its close, and New York just before its open."""
+    options = replace(
+        AMERICAN_OPTIONS,
+        start=NIGHT - timedelta(minutes=1),
+        regions=frozenset(BOTH),
+        american_listings=AMERICANS[5:8],
+        ping_interval=1e6,
+    )
+    return Venue(options, FaultMix(1, ()), 7, step=1.0)
+
+
+def test_the_markets_of_a_world_are_reached_by_what_is_listed_there() -> None:
+    async def main() -> None:
+        venue = both()
+        korea, america = venue.markets
+        assert venue.lively_markets == venue.markets, "in the dead of the night"
+        assert venue.instrument_of("005930") == "krx:005930"
+        assert venue.instrument_of("BRK/B") == "nyse:BRK/B"
+        codes = sorted(each.code for each in QUIET)
+        assert venue.stream_keys == [*codes, "DNYSBRK/B", "DNYSJPM", "DNASZVZZT"]
+        venue.start()
+        await asyncio.sleep(120.0)
+        assert venue.lively_markets == (america,)
+        assert [venue.is_open(venue.instrument_of(each)) for each in ("JPM", "005930")] == [
+            True,
+            False,
+        ]
+        request = OrderRequest(
+            account=ACCOUNT, code="JPM", side=Side.BUY, quantity=400, price=Decimal(200)
+        )
+        clock = venue.clock
+        number = venue.broker.place_by_hand(request, clock.now(), clock.monotonic())
+        venue.by_hand.append(number)
+        assert venue.orders.keys() == {number}
+        venue.take_back_by_hand()
+        assert not venue.orders[number].is_open
+        assert [venue.orders[each].original for each in venue.taken_back] == [number]
+        assert korea.exchange.orders == {}
+
+    run_virtual(main())
+
+
+def test_at_night_the_venue_looks_seldom_and_misses_no_opening() -> None:
+    async def main() -> None:
+        venue, looks = both(), 0
+        advance = venue.broker.advance
+
+        def counted(now: datetime, monotonic: float) -> None:
+            nonlocal looks
+            looks += 1
+            advance(now, monotonic)
+
+        venue.broker.advance = counted  # type: ignore[method-assign]
+        venue.start()
+        await asyncio.sleep(50.0)
+        assert looks <= 50.0 / NIGHT_STEP + 1
+        await asyncio.sleep(20.0 + NIGHT_STEP)
+        before = looks
+        await asyncio.sleep(30.0)
+        assert looks - before >= 30, "a market is open"
+
+    run_virtual(main())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -9,13 +10,15 @@ import pytest
 
 from daemon.core.errors import OutcomeUnknown, TradingError
 from daemon.kis.link import ConnectionLost, HttpResponse, NotSent
-from daemon.lab.loop import Killed
+from daemon.lab.loop import Killed, run_virtual
 from daemon.lab.mix import Fault
+from daemon.lab.outset import BOTH
 from daemon.lab.wires import LabConnection
 from daemon.sim.options import HTS_ID
-from tests.lab.scene import LATENCY, NOTICES, Scene, leaving, play
+from tests.lab.scene import LATENCY, NOTICES, OPTIONS, Scene, harsh, leaving, play
 from tests.sim.rig import QUIET, registration, unsealed
 
+NOTICES_ABROAD = "H0GSCNI0"
 ONE_WAY = 1.5 * LATENCY
 """The longest way without a fault."""
 
@@ -42,6 +45,23 @@ def test_without_faults_every_answer_comes_after_a_way_there_and_back() -> None:
         assert scene.mix.struck.total() == 0
 
     play(script)
+
+
+def test_a_stream_is_up_once_the_notices_of_every_market_are_confirmed() -> None:
+    async def main() -> None:
+        scene = Scene(harsh(), options=replace(OPTIONS, regions=frozenset(BOTH)))
+
+        def told() -> int:
+            return sum("is up" in line for line in scene.witness.lines)
+
+        for again in (1, 2):
+            async with scene.listening() as ear:
+                assert told() == again - 1, "those of Korea alone"
+                await scene.register(ear.connection, NOTICES_ABROAD, HTS_ID)
+                await asyncio.sleep(4 * LATENCY)
+                assert told() == again
+
+    run_virtual(main())
 
 
 def is_unknown(answer: object) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.core.errors import BadData, Refused, TradingError, TryLater
 from daemon.core.ratelimit import TokenBucket
-from daemon.core.values import OrderId, Side
+from daemon.core.values import InstrumentId, OrderId, Region, Side
 from daemon.kis.link import HttpRequest, HttpResponse
 from daemon.kis.spec import SIM
 from daemon.lab.loop import Process
@@ -92,6 +92,19 @@ def test_no_order_may_leave_while_the_stream_is_down_or_its_gap_unchecked(kind: 
     seen.stream_up(Process("daemon-2"), 0.0)
     assert broken() == 6, "another life's stream is not this one's"
     assert seen.counts[kind] == seen.counts["requests"] == 7
+
+
+def test_a_list_of_one_country_says_nothing_of_orders_in_another() -> None:
+    seen = witness()
+    abroad = leaving()._replace(instrument=InstrumentId("nasdaq:AAPL"))
+    seen.stream_up(DAEMON, 0.0)
+    seen.list_told(DAEMON, 1.0, Region.KR)
+    seen.left(DAEMON, abroad, PLACE, 2.0)
+    assert len(seen.violations) == 1
+    seen.list_told(DAEMON, 3.0, Region.US)
+    seen.left(DAEMON, abroad, PLACE, 4.0)
+    seen.left(DAEMON, leaving(), PLACE, 4.0)
+    assert len(seen.violations) == 1
 
 
 @pytest.mark.parametrize(("kind", "told"), [("place", 1), ("modify", 0), ("cancel", 0)])

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from daemon.lab import world
 from daemon.lab.day import Day
 from daemon.lab.mix import Fault
+from daemon.lab.outset import KOREA, Markets
 from daemon.lab.world import EXIT_VIOLATED, Figures, main, run_days
 from tests.lab.seeds import REMEMBERED
 
@@ -36,10 +38,12 @@ def fresh_seeds() -> list[int]:
 def test_days_of_new_seeds_and_of_those_that_once_failed_keep_every_promise() -> None:
     broken = []
     struck: Counter[str] = Counter()
-    for day in run_days(sorted({*fresh_seeds(), *REMEMBERED})):
+    days = chain(run_days(fresh_seeds()), run_days(REMEMBERED, markets=KOREA))
+    for day in days:
         struck.update(day.struck)
         broken += [
-            f"seed {day.seed}: {each}\n  python -m daemon.lab.world --seed {day.seed} --trace"
+            f"seed {day.seed}: {each}\n  python -m daemon.lab.world --seed {day.seed} "
+            f"--markets {','.join(day.markets)} --trace"
             for each in day.violations
         ]
     assert broken == [], "\n".join(broken)
@@ -66,9 +70,11 @@ def test_a_seed_is_the_same_day_in_every_process() -> None:
     assert "fault" in told[0]
 
 
-def lived(seed: int, faults: tuple[Fault, ...]) -> Day:
+def lived(seed: int, faults: tuple[Fault, ...], markets: Markets | None = None) -> Day:
     """Stands in for a day: what becomes of it is not the matter here."""
-    day = Day(seed=seed, digest="cafe", counts=Counter(OrderSent=2, kills=seed))
+    day = Day(
+        seed=seed, markets=markets or KOREA, digest="cafe", counts=Counter(OrderSent=2, kills=seed)
+    )
     day.struck.update({fault.value: 1 for fault in faults[:1]})
     day.trace = [f"1.0 line {number}" for number in range(100)]
     if seed == 13:
@@ -89,7 +95,7 @@ def test_days_come_in_the_order_of_their_seeds() -> None:
     assert list(run_days([])) == []
 
 
-def lived_long(seed: int, faults: tuple[Fault, ...]) -> Day:
+def lived_long(seed: int, faults: tuple[Fault, ...], markets: Markets | None) -> Day:
     """A day whose trace is larger than any pipe between processes holds."""
     return Day(seed=seed, trace=["x" * 1000] * 1000)
 
@@ -110,7 +116,7 @@ import sys, time
 from daemon.lab import world
 from daemon.lab.day import Day
 
-def live(seed, faults):
+def live(seed, faults, markets):
     sys.stderr.write("begun\\n")
     sys.stderr.flush()
     time.sleep(0.2)
@@ -167,7 +173,7 @@ def test_a_broken_promise_is_told_with_its_seed_and_what_led_to_it(
 ) -> None:
     assert main(["--seeds", "12..13", "--faults", "none", "--processes", "1"]) == EXIT_VIOLATED
     told = capsys.readouterr().out
-    assert "seed 13 breaks 1 promises" in told
+    assert "seed 13 (KR) breaks 1 promises" in told
     assert "9.0 s: a promise" in told
     assert "line 89" in told
     assert "line 91" not in told

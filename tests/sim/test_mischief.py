@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from daemon.core.values import Region
 from daemon.kis.spec import Api
 from daemon.sim import mischief
 from daemon.sim.options import HTS_ID
@@ -162,6 +163,7 @@ def test_frames_are_told_apart() -> None:
 
     notices = answer("H0STCNI0", HTS_ID)
     trades = answer("H0STCNT0", "005930")
+    abroad = answer("H0GSCNI0", HTS_ID)
     refused = answer("H0STCNI0", HTS_ID)
     beat = rig.broker.stream.pingpong(market.now)
     rig.buy(1)
@@ -174,8 +176,9 @@ def test_frames_are_told_apart() -> None:
     assert [mischief.is_notice(text) for text in texts] == [False] * 4 + [True, False]
     answers = [mischief.is_subscription_answer(text) for text in texts]
     assert answers == [True, True, True, False, False, False]
-    confirms = [mischief.confirms_notices(text) for text in texts]
-    assert confirms == [True, False, False, False, False, False]
+    confirmed = [mischief.confirmed_notices(text) for text in texts]
+    assert confirmed == [Region.KR, None, None, None, None, None]
+    assert mischief.confirmed_notices(abroad) is Region.US
 
     no = json.loads(mischief.refused_subscription(notices))
     assert (no["body"]["rt_cd"], no["body"]["msg_cd"]) == ("1", "OPSP0007")
@@ -245,6 +248,11 @@ def abroad(rig: Rig, call: str, tr_id: str, **query: str) -> WireReply:
         headers=rig.headers(tr_id),
     )
     return rig.broker.handle(request, rig.now, rig.monotonic)[0]
+
+
+def test_a_request_about_an_account_is_of_one_country() -> None:
+    assert mischief.region_of(WireRequest(method="GET", path=Api.DAY_ORDERS.path)) is Region.KR
+    assert mischief.region_of(WireRequest(method="GET", path=f"{ABROAD}inquire-ccnl")) is Region.US
 
 
 def test_requests_about_us_markets_are_of_the_same_kinds() -> None:
