@@ -59,10 +59,10 @@ def _sqlite_journal(path: Path, owner: str) -> SqliteJournal:
 class App:
     """One account's daemon.
 
-    `duration` is in machine seconds, `None` for ever. With `until_close` it also ends by itself once
-    the next close of every market that strategies trade in is reported. `report` is where the run's report goes.
-    `accept_broker_books` adopts the broker's cash and holdings at the start, for an operator who
-    has looked at a discrepancy. `console` adds a short summary line now and then.
+    `duration` is in machine seconds, `None` for ever. With `until_close` it also ends by itself
+    once the next close of every market that strategies trade in is reported. `report` is where the
+    run's report goes. `accept_broker_books` adopts the broker's cash and holdings at the start, for
+    an operator who has looked at a discrepancy. `console` adds a short summary line now and then.
     `open_session` and `open_journal` are where the daemon meets the world, so that a simulated
     one can stand in. `settled` is called once the start is over. `desk` is there while it runs.
     """

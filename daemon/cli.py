@@ -116,8 +116,8 @@ def trading_parser(
     add(
         "--until",
         choices=["close"],
-        help="매매하는 모든 시장의 다음 마감과 그날의 보고 뒤 정상 종료 / stop cleanly once the next "
-        "close of every market traded is reported, 15 minutes after it",
+        help="매매하는 모든 시장이 마감하고 보고된 뒤 (15분) 정상 종료 / "
+        "stop cleanly once the next close of every market traded is reported, 15 minutes after",
     )
     add(
         "--strategies",

@@ -179,7 +179,11 @@ class _Routine:
         self._desk.host.tell_session(SessionClosed(self._region, occasion.day, occasion.begins))
 
     async def _report(self, occasion: Occasion) -> None:
-        """One line with what the day came to, in the region's own currency."""
+        """One line with what the day came to, in the region's own currency.
+
+        The lists are asked first: only they tell of orders that ended with the session.
+        """
+        await self._desk.reconciliation.inquire()
         portfolio = self._desk.ledger.portfolio
         orders = [each for each in portfolio.orders.values() if self._is_of(each, occasion.day)]
         held = [

@@ -16,7 +16,7 @@ APP_KEY = "SIMULATED-APP-KEY-NOT-A-REAL-SECRET-"
 APP_SECRET = ("SIMULATED-APP-SECRET-NOT-A-REAL-SECRET-" * 5)[:180]
 ACCOUNT = "12345678-01"
 HTS_ID = "htsid001"
-SLOWEST, FASTEST = 0.1, 300.0
+SLOWEST, FASTEST = 0.1, 3000.0
 """Simulated seconds a second; faster, the market leaves its loop no time for anything else."""
 
 
