@@ -6,8 +6,9 @@ from daemon.core.steps import shifted_price
 from daemon.core.values import InstrumentId, Side, Tick
 from daemon.strategy import Strategy, StrategyContext
 
-BELOW = Decimal("0.97")
-"""Far enough that nobody sells at it within the minutes of a test, near enough for the collar."""
+ABOVE, BELOW = Decimal("1.02"), Decimal("0.96")
+"""Far enough to trade at once, whatever the market does while the order travels, and far enough that
+nobody sells at it within a test; both near enough for the collar."""
 
 
 class Daily(Strategy):
@@ -23,7 +24,7 @@ class Daily(Strategy):
             if not isinstance(event, Tick) or event.instrument in ordered:
                 continue
             ordered.add(event.instrument)
-            now = shifted_price(event.instrument, event.price, Side.BUY, 10)
+            now = shifted_price(event.instrument, event.price * ABOVE, Side.BUY, 0)
             far = shifted_price(event.instrument, event.price * BELOW, Side.SELL, 0)
             await context.submit(
                 context.buy(event.instrument, 1, limit=now, reason="now"),

@@ -58,7 +58,7 @@ def test_an_american_session_ends_with_its_close(tmp_path: Path) -> None:
         daemon, report = await whole(
             "us_trading_launcher.py",
             tmp_path,
-            *("--sim-start", "2026-11-03T05:50", "--sim-speed", "120", "--until", "close"),
+            *("--sim-start", "2026-11-03T05:20", "--sim-speed", "300", "--until", "close"),
         )
         assert_true(report)
         # A share of each at once; the bids below the market died with the day, not by our cancel.
@@ -79,9 +79,11 @@ def test_one_daemon_closes_in_seoul_and_opens_in_new_york(tmp_path: Path) -> Non
         daemon, report = await whole(
             "auto_trading_launcher.py",
             tmp_path,
-            *("--markets", "KR,US", "--sim-start", "2026-07-06T15:10"),
-            *("--sim-speed", "600"),
-            until=lambda daemon: daemon.counts["order_filled"] == 5,
+            *("--markets", "KR,US", "--sim-start", "2026-07-06T13:00"),
+            *("--sim-speed", "1200"),
+            until=lambda daemon: (
+                (daemon.counts["order_accepted"], daemon.counts["order_filled"]) == (10, 5)
+            ),
         )
         assert_true(report)
         positions = report["books"]["positions"]
