@@ -7,8 +7,7 @@ from daemon.core.values import InstrumentId, Side, Tick
 from daemon.strategy import Strategy, StrategyContext
 
 ABOVE, BELOW = Decimal("1.02"), Decimal("0.96")
-"""Far enough to trade at once, whatever the market does while the order travels, and far enough that
-nobody sells at it within a test; both near enough for the collar."""
+"""One trades at once, however the market runs meanwhile; the other never does. Within the collar."""
 
 
 class Daily(Strategy):
