@@ -7,7 +7,7 @@ from daemon.core.values import InstrumentId, Side, Tick
 from daemon.strategy import Strategy, StrategyContext
 
 ABOVE, BELOW = Decimal("1.02"), Decimal("0.96")
-"""One trades at once, however the market runs meanwhile; the other never does. Within the collar."""
+"""One trades at once wherever the market runs, the other never does; both within the collar."""
 
 
 class Daily(Strategy):
