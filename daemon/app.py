@@ -2,7 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    suppress,
+)
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,7 @@ from daemon.engine.closing import closing_jobs
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
-from daemon.engine.routine import desk_timetable
+from daemon.engine.routine import DaysAhead, LedgerMarks, desk_timetable, regions_of
 from daemon.engine.timetable import Job
 from daemon.ports import Journal
 from daemon.store.journal import SqliteJournal
@@ -37,6 +42,7 @@ STOP_REPORT = 1.0
 STOP_SERVICES = 0.5
 SUMMARY_EVERY = 10.0
 KILL_FILE_EVERY = 1.0
+DAY_LOOK = 0.2
 
 OpenSession = Callable[[Settings], AbstractAsyncContextManager[Session]]
 OpenJournal = Callable[[Path, str], AbstractContextManager[Journal]]
@@ -53,9 +59,10 @@ def _sqlite_journal(path: Path, owner: str) -> SqliteJournal:
 class App:
     """One account's daemon.
 
-    `duration` is in machine seconds, `None` for ever. `report` is where the run's report goes.
-    `accept_broker_books` adopts the broker's cash and holdings at the start, for an operator who
-    has looked at a discrepancy. `console` adds a short summary line now and then.
+    `duration` is in machine seconds, `None` for ever. With `until_close` it also ends by itself
+    once the next close of every market that strategies trade in is reported. `report` is where the
+    run's report goes. `accept_broker_books` adopts the broker's cash and holdings at the start, for
+    an operator who has looked at a discrepancy. `console` adds a short summary line now and then.
     `open_session` and `open_journal` are where the daemon meets the world, so that a simulated
     one can stand in. `settled` is called once the start is over. `desk` is there while it runs.
     """
@@ -66,6 +73,7 @@ class App:
         *,
         report: Path | None = None,
         duration: float | None = None,
+        until_close: bool = False,
         accept_broker_books: bool = False,
         console: bool = False,
         open_session: OpenSession = _trading_session,
@@ -79,6 +87,7 @@ class App:
         self._settings = settings
         self._report = report
         self._duration = duration
+        self._until_close = until_close
         self._accept_broker_books = accept_broker_books
         self._console = console
         self._log = structlog.get_logger("app")
@@ -93,7 +102,7 @@ class App:
             self._stage_timeout.reschedule(asyncio.get_running_loop().time())
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Trade until `stop` is set or `duration` is over; returns the exit code.
+        """Trade until `stop` is set, or `duration` or the day is over; returns the exit code.
 
         Raises `NeedsOperator` when a person must act first.
         """
@@ -162,11 +171,7 @@ class App:
                 routine = services.create_task(timetable.run(), name="timetable")
                 self._log.info("trading", gate=desk.gate.why() or "open")
                 self._settled()
-                try:
-                    async with asyncio.timeout(self._duration):
-                        await stop.wait()
-                except TimeoutError:
-                    self._log.info("duration_over", seconds=self._duration)
+                await self._trade_on(session, desk, stop)
                 # Not marked as told what no strategy is there any more to hear.
                 routine.cancel()
             await self._stop(desk)
@@ -185,6 +190,25 @@ class App:
             clock=session.clock,
         )
         return [*closing, *master_jobs(settings, session.simulator_url)]
+
+    async def _trade_on(self, session: Session, desk: TradingDesk, stop: asyncio.Event) -> None:
+        """Return when it is time to stop."""
+        ahead: DaysAhead | None = None
+        if self._until_close:
+            marks = LedgerMarks(desk.ledger, session.clock)
+            ahead = DaysAhead(regions_of(desk), session.calendars, marks, session.clock.now())
+            self._log.info("until_close", awaited=ahead.days)
+        try:
+            async with asyncio.timeout(self._duration):
+                while not stop.is_set():
+                    if ahead is not None and ahead.over(session.clock.now()):
+                        self._log.info("day_over")
+                        return
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(None if ahead is None else DAY_LOOK):
+                            await stop.wait()
+        except TimeoutError:
+            self._log.info("duration_over", seconds=self._duration)
 
     def execute(self, command: Command) -> Answer | None:
         """Obey an operator; `None` before there is a desk, or after."""

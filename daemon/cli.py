@@ -114,6 +114,12 @@ def trading_parser(
         help="이 시간 뒤 정상 종료 / stop cleanly after this long",
     )
     add(
+        "--until",
+        choices=["close"],
+        help="매매하는 모든 시장이 마감하고 보고된 뒤 (15분) 정상 종료 / "
+        "stop cleanly once the next close of every market traded is reported, 15 minutes after",
+    )
+    add(
         "--strategies",
         type=_names,
         metavar="A,B",
@@ -232,6 +238,7 @@ def _trade(arguments: argparse.Namespace) -> int:
             settings,
             report=arguments.report,
             duration=arguments.duration,
+            until_close=arguments.until == "close",
             accept_broker_books=arguments.accept_broker_books,
             console=form == "console",
             settled=_spare_collections,

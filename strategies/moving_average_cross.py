@@ -23,7 +23,8 @@ MINUTE = 60
 
 
 class MovingAverageCrossParameters(Parameters):
-    """`quantity` (shares, 1 by itself) or `notional` (KRW) sizes an entry; exits sell all."""
+    """`quantity` (shares, 1 by itself) or `notional` (KRW, or USD for
+    American instruments) sizes an entry; exits sell all."""
 
     fast: int = Field(default=5, ge=1)
     slow: int = Field(default=20, ge=2)
@@ -41,7 +42,7 @@ class MovingAverageCrossParameters(Parameters):
         if self.fast >= self.slow:
             raise ValueError(f"fast ({self.fast}) must be less than slow ({self.slow})")
         if self.quantity is not None and self.notional is not None:
-            raise ValueError("give quantity (shares) or notional (KRW), not both")
+            raise ValueError("give quantity (shares) or notional (money), not both")
         BarBuilder(InstrumentId(""), self.bar_seconds)  # refuses what does not divide a day
         return self
 

@@ -105,9 +105,16 @@ def test_the_flags_become_settings(tmp_path: Path) -> None:
     assert app.options == {
         "report": tmp_path / "r.json",
         "duration": 300.0,
+        "until_close": False,
         "accept_broker_books": True,
         "console": False,
     }
+
+
+def test_a_run_may_end_with_the_day() -> None:
+    assert auto_trading_launcher.main(["--until", "close"]) == 0
+    (app,) = StandIn.made
+    assert (app.options["until_close"], app.options["duration"]) == (True, None)
 
 
 def test_what_the_start_made_is_spared_by_later_collections() -> None:

@@ -259,8 +259,8 @@ def test_ports_are_ports(root: Path, port: str) -> None:
 
 
 def test_the_speed_is_one_the_market_can_keep(root: Path) -> None:
-    assert load(root, "sim", sim__speed=300.0).sim.speed == 300
-    for speed in (0.09, 301.0, float("nan")):
+    assert load(root, "sim", sim__speed=1200.0).sim.speed == 1200
+    for speed in (0.09, 1201.0, float("nan")):
         assert "sim.speed [--sim-speed]" in faults(root, "sim", sim__speed=speed)
 
 

@@ -1,6 +1,6 @@
 """What a trading desk does every trading day: its timetable's jobs, and where they are marked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -12,7 +12,15 @@ from daemon.core.orders import Order
 from daemon.core.values import Region, region_of
 from daemon.engine.desk import TradingDesk
 from daemon.engine.ledger import Ledger
-from daemon.engine.timetable import Anchor, Job, Moment, Occasion, SessionWindow, Timetable
+from daemon.engine.timetable import (
+    Anchor,
+    DoneMarks,
+    Job,
+    Moment,
+    Occasion,
+    SessionWindow,
+    Timetable,
+)
 from daemon.ports import Access, Clock
 from daemon.strategy import SessionClosed, SessionOpened
 
@@ -27,6 +35,8 @@ REPORTING = SessionWindow(
     Moment(Anchor.CLOSE, timedelta(minutes=15)), Moment(Anchor.NEXT_OPEN, timedelta(hours=-2))
 )
 """Late enough for the books to be settled: the last auction, and a list that lags."""
+
+REPORT = "day_reported"
 
 CALENDAR_NOTICE = timedelta(days=30)
 """How long before the known holidays end somebody is told."""
@@ -56,6 +66,11 @@ def before_close(span: timedelta, *, settle: timedelta = timedelta()) -> Session
     return SessionWindow(Moment(Anchor.CLOSE, -span), Moment(Anchor.CLOSE, settle))
 
 
+def regions_of(desk: TradingDesk) -> list[Region]:
+    """The regions that a desk's strategies trade in."""
+    return sorted({region for slot in desk.host.slots for region in slot.regions})
+
+
 def desk_timetable(
     desk: TradingDesk,
     *,
@@ -69,16 +84,50 @@ def desk_timetable(
     Without `access`, as where nothing is sent, none is renewed. Raises `ValueError` for a region
     without a calendar.
     """
-    regions = sorted({region for slot in desk.host.slots for region in slot.regions})
     jobs = [
         job
-        for region in regions
+        for region in regions_of(desk)
         for job in _Routine(desk, access, calendars.of(region), region).jobs()
     ]
     marks = LedgerMarks(desk.ledger, clock)
     return Timetable(
         [*desk.days.jobs(), *jobs, *more], calendars=calendars, clock=clock, marks=marks
     )
+
+
+class DaysAhead:
+    """The day of every region's next close after `now`: over once all of them are reported.
+
+    A report that was missed, as by a machine asleep over its whole window, is not waited for.
+    """
+
+    def __init__(
+        self, regions: Iterable[Region], calendars: Calendars, marks: DoneMarks, now: datetime
+    ) -> None:
+        self._marks = marks
+        self._left: dict[str, Occasion] = {}
+        for region in regions:
+            calendar = calendars.of(region)
+            day = calendar.trading_day_on_or_after(calendar.local_date(now))
+            if calendar.close_at(day) <= now:
+                day = calendar.next_trading_day(day)
+            occasion = REPORTING.occasion(calendar, day)
+            assert occasion is not None, "every trading day is reported"
+            self._left[f"{REPORT} {region}"] = occasion
+
+    @property
+    def days(self) -> dict[str, date]:
+        """The reports still awaited, and of which day each is."""
+        return {job: occasion.day for job, occasion in self._left.items()}
+
+    def over(self, now: datetime) -> bool:
+        """Whether nothing is awaited any more."""
+        self._left = {
+            job: occasion
+            for job, occasion in self._left.items()
+            if now < occasion.ends and not self._marks.is_done(job, occasion.day)
+        }
+        return not self._left
 
 
 class _Routine:
@@ -102,7 +151,7 @@ class _Routine:
             Job("calendar_checked", region, BEFORE_OPEN, self._check_calendar),
             Job("session_opened", region, IN_SESSION, self._tell_open),
             Job("session_closed", region, AFTER_CLOSE, self._tell_close),
-            Job("day_reported", region, REPORTING, self._report),
+            Job(REPORT, region, REPORTING, self._report),
         ]
 
     async def _renew_access(self, occasion: Occasion) -> None:
@@ -130,7 +179,11 @@ class _Routine:
         self._desk.host.tell_session(SessionClosed(self._region, occasion.day, occasion.begins))
 
     async def _report(self, occasion: Occasion) -> None:
-        """One line with what the day came to, in the region's own currency."""
+        """One line with what the day came to, in the region's own currency.
+
+        The lists are asked first: only they tell of orders that ended with the session.
+        """
+        await self._desk.reconciliation.inquire()
         portfolio = self._desk.ledger.portfolio
         orders = [each for each in portfolio.orders.values() if self._is_of(each, occasion.day)]
         held = [

@@ -16,8 +16,10 @@ APP_KEY = "SIMULATED-APP-KEY-NOT-A-REAL-SECRET-"
 APP_SECRET = ("SIMULATED-APP-SECRET-NOT-A-REAL-SECRET-" * 5)[:180]
 ACCOUNT = "12345678-01"
 HTS_ID = "htsid001"
-SLOWEST, FASTEST = 0.1, 300.0
-"""Simulated seconds a second; faster, the market leaves its loop no time for anything else."""
+SLOWEST, FASTEST = 0.1, 1200.0
+"""Simulated seconds a second. Every wait of a client is in real seconds, and of a bar of a minute
+little is left beyond 300: strategies decide ever less often. Faster than this, a client starts in
+hours of market time, and the market leaves its loop no time for anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from daemon.core.events import JobDone
 from daemon.core.values import Region
 from daemon.engine.host import RunState
 from daemon.engine.ledger import Ledger
-from daemon.engine.routine import LedgerMarks, before_close, desk_timetable
+from daemon.engine.routine import DaysAhead, LedgerMarks, before_close, desk_timetable
 from daemon.engine.timetable import Job, Occasion
 from daemon.strategy import (
     SessionClosed,
@@ -236,3 +236,45 @@ def test_a_slot_knows_where_it_trades() -> None:
             assert SAMSUNG in slot.instruments
 
     run(scenario())
+
+
+class Done:
+    """Marks that a test sets."""
+
+    def __init__(self, *done: tuple[str, date]) -> None:
+        self.done = set(done)
+
+    def is_done(self, job: str, day: date) -> bool:
+        return (job, day) in self.done
+
+    def mark_done(self, job: str, day: date) -> None:
+        self.done.add((job, day))
+
+
+BOTH = Calendars({region: MarketCalendar(region=region) for region in (Region.KR, Region.US)})
+NEW_YORK_CLOSE = datetime(2026, 11, 23, 21, tzinfo=UTC)
+
+
+def test_a_run_of_both_markets_awaits_the_night_after_the_korean_day() -> None:
+    marks = Done()
+    ahead = DaysAhead(BOTH.by_region, BOTH, marks, MONDAY_NINE - timedelta(minutes=10))
+    assert ahead.days == {"day_reported KR": MONDAY, "day_reported US": MONDAY}
+    marks.mark_done("day_reported KR", MONDAY)
+    assert not ahead.over(CLOSE + timedelta(minutes=15))
+    assert ahead.days == {"day_reported US": MONDAY}
+    assert not ahead.over(NEW_YORK_CLOSE + timedelta(minutes=15))
+    marks.mark_done("day_reported US", MONDAY)
+    assert ahead.over(NEW_YORK_CLOSE + timedelta(minutes=15))
+
+
+def test_a_session_that_is_over_is_not_awaited_again_nor_is_a_day_without_one() -> None:
+    tuesday = MONDAY + timedelta(days=1)
+    assert DaysAhead([Region.KR], BOTH, Done(), CLOSE).days == {"day_reported KR": tuesday}
+    saturday = MONDAY_NINE - timedelta(days=2)
+    assert DaysAhead([Region.KR], BOTH, Done(), saturday).days == {"day_reported KR": MONDAY}
+
+
+def test_a_report_that_was_missed_is_not_awaited_for_ever() -> None:
+    ahead = DaysAhead([Region.KR], BOTH, Done(), MONDAY_NINE)
+    assert not ahead.over(MONDAY_NINE + timedelta(hours=21, minutes=59))
+    assert ahead.over(MONDAY_NINE + timedelta(hours=22))

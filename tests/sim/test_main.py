@@ -44,7 +44,7 @@ def test_the_command_line_becomes_options() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        *("--sim-speed 0", "--sim-speed 301", "--sim-speed nan", "--rest-port 65536"),
+        *("--sim-speed 0", "--sim-speed 1201", "--sim-speed nan", "--rest-port 65536"),
         *("--ws-port -1", "--rate-limit 0", "--rate-limit 1.5", "--registrations 0"),
         *("--token-interval -1", "--token-interval inf", "--ping-interval 0", "--cash 0"),
         *("--cash nan", "--cash abc", "--cash Infinity", "--account 1-01", "--sim-start lately"),

@@ -170,7 +170,7 @@ def test_only_finished_bars_warm_up() -> None:
     ("wrong", "word"),
     [
         ({"fast": 3, "slow": 3}, "less than slow"),
-        ({"notional": 1}, "or notional .KRW., not both"),
+        ({"notional": 1}, "or notional .money., not both"),
         ({"bar_seconds": 7}, "divide a day"),
         ({"speed": 3}, "speed"),
     ],
