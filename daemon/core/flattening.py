@@ -10,7 +10,7 @@ from daemon.core.events import Left, LeftCause, OrderIntent, OrderKind
 from daemon.core.limits import PriceView, RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
-from daemon.core.steps import accepted_price
+from daemon.core.steps import accepted_price, takes_market_orders
 from daemon.core.values import AccountId, InstrumentId, Region, Side, StrategyId, region_of
 
 SWITCH = StrategyId("kill-switch")
@@ -98,7 +98,8 @@ def plan(
             if quantity:
                 left.append(_left(instrument, quantity, *why))
             continue
-        price = None if at_market else edge(instrument, quotes, limits)
+        at_any_price = at_market and takes_market_orders(instrument)
+        price = None if at_any_price else edge(instrument, quotes, limits)
         for order in standing:
             if order.state is OrderState.WORKING and _too_dear(order, price):
                 stale.append(order)

@@ -111,6 +111,7 @@ class TradingDesk:
         self._broker, self._clock = broker, clock
         self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
+        self.rates.around = self.switch.follow_rate
         regions = STEPPED_REGIONS & calendars.by_region.keys()
         self.days = DayWatch(days, regions=regions, ledger=ledger, calendars=calendars, clock=clock)
         self.watch = MarketWatch(

@@ -4,7 +4,7 @@ Loss stops are looked at before every order and once a second. Where the switch 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
 
@@ -135,7 +135,8 @@ class KillSwitch:
             # While it runs it knows the last price of the day before; after a start the base does.
             start = value
             if not self._seen:
-                start = profit(portfolio, self._quotes.base_price, self._rates) or value
+                based = profit(portfolio, self._quotes.base_price, self._rates)
+                start = value if based is None else based
             self._ledger.record(self._losses.begin(value, now, start=start))
         self._seen = True
         risen = self._losses.rise(value, now)
@@ -214,6 +215,18 @@ class KillSwitch:
             self._losses.resume(None)
             return
         shifted = self._losses.shift(self._profit - before, self._clock.now())
+        if shifted is not None:
+            self._ledger.record(shifted)
+
+    def follow_rate(self, change: Callable[[], None]) -> None:
+        """Another exchange rate for all that dollars ever earned is no profit of today's."""
+        before = self._value()
+        change()
+        after = self._value()
+        if not self._watching or before is None or after is None:
+            return
+        self._profit = after
+        shifted = self._losses.shift(after - before, self._clock.now())
         if shifted is not None:
             self._ledger.record(shifted)
 

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
+import structlog
 
 from daemon.core.calendar import KST
 from daemon.core.errors import OutcomeUnknown, Refused, TradingError
@@ -303,7 +304,11 @@ class UnifiedClient:
 
         def leaving() -> None:
             nonlocal written
-            self._on_order(f"{what} sending", told)
+            if what == "cancel":
+                # Nothing may keep an order alive.
+                self._note(f"{what} sending", told)
+            else:
+                self._on_order(f"{what} sending", told)
             written = True
 
         try:
@@ -311,11 +316,18 @@ class UnifiedClient:
         except TradingError as error:
             if written:
                 outcome = "unknown" if isinstance(error, OutcomeUnknown) else "refused"
-                self._on_order(f"{what} {outcome}", {**told, "cause": str(error)})
+                self._note(f"{what} {outcome}", {**told, "cause": str(error)})
             raise
         number = answer.number if isinstance(answer, BrokerRef) else ""
-        self._on_order(f"{what} accepted", {**told, "number": number})
+        self._note(f"{what} accepted", {**told, "number": number})
         return answer
+
+    def _note(self, what: str, told: Mapping[str, object]) -> None:
+        """Write down what has happened already: a full disk must not hide the broker's answer."""
+        try:
+            self._on_order(what, told)
+        except OSError as error:
+            structlog.get_logger("client").error("not_written_down", what=what, cause=str(error))
 
     async def get_orders(
         self, since: date | None = None, market: str | None = None
@@ -368,6 +380,7 @@ class UnifiedClient:
         if limit is None:
             raise Refused("BAD_PRICE", "an order is moved to a price above zero")
         order = await self._known(order_no, market)
+        await self._check(order.intent.instrument, order.remaining, limit)
         told = {"number": order_no, "instrument": order.intent.instrument, "price": str(limit)}
         ref = await self._sent(
             "modify", told, lambda leaving: self._broker.modify(order, limit, leaving=leaving)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.events import LeftCause, OrderDoubted
+from daemon.core.events import AccountReported, Holding, LeftCause, OrderDoubted
 from daemon.core.flattening import SWITCH, Plan, edge, open_rest, plan
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
@@ -112,6 +112,20 @@ def test_the_lowest_price_of_a_sale(last: int, lower: int | None, limit: int) ->
     assert sale.limit == limit
     [sale] = planned(portfolio_of(krx_005930=3), {SAMSUNG: 3}, quotes=board, at_market=True).sales
     assert sale.limit is None
+
+
+def test_american_shares_go_to_the_collar_where_there_is_no_order_at_market() -> None:
+    apple = InstrumentId("nasdaq:AAPL")
+    portfolio = Portfolio()
+    holding = Holding(instrument=apple, quantity=3, cost=Decimal(500))
+    portfolio.apply(AccountReported(account=ACCOUNT, cash={}, holdings=(holding,), at=NINE))
+    board = Board(last=lambda _: Decimal(180), lower=lambda _: None)
+    sales = [
+        planned(portfolio, {apple: 3}, quotes=board, at_market=at_market).sales
+        for at_market in (True, False)
+    ]
+    assert sales[0] == sales[1]
+    assert [each.limit for each in sales[0]] == [Decimal("171.00")]
 
 
 def test_no_price_no_sale() -> None:

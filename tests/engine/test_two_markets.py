@@ -1,15 +1,17 @@
 """One desk in two countries: hours, days, order ids, prices and purses of each."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from daemon.core.events import CostsCharged, OrderExpired, OrderKind, TimeInForce
+from daemon.core.events import CostsCharged, OrderExpired, OrderKind, TimeInForce, TradingState
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.values import Currency, InstrumentId, Region, Side, Tick
+from tests.builders import LIMITS
 from tests.engine.paper import PaperBroker
 from tests.engine.world import MONDAY_NINE, World, run, wish, world
 from tests.support import VirtualClock
@@ -50,6 +52,27 @@ def test_each_exchange_takes_orders_in_its_own_hours() -> None:
             assert "2026-11-24 08:20:00 KST" in korean.detail
             assert isinstance(abroad, Order)
             assert abroad.id == "20261123-0001", "by the date where it trades"
+
+    run(main())
+
+
+def test_another_exchange_rate_is_neither_earned_nor_lost() -> None:
+    limits = replace(LIMITS, max_daily_loss=Decimal(10_000))
+
+    async def main() -> None:
+        async with world(broker=broker(), regions=BOTH, start=TEN_IN_NEW_YORK, limits=limits) as w:
+            trade_at(w, "145.00")
+            await w.submit(wish(10, instrument=APPLE, limit=Decimal("145.00")))
+            await w.until(lambda: w.desk.ledger.portfolio.position(APPLE).quantity == 10)
+            trade_at(w, "144.40")
+            w.desk.switch.look()
+            for rate in (1_700, 2_100):
+                w.desk.rates.learn({Currency.USD: Decimal(rate)})
+                w.desk.switch.look()
+            assert w.desk.ledger.portfolio.state is TradingState.RUNNING, "6 dollars were lost"
+            trade_at(w, "144.30")
+            w.desk.switch.look()
+            assert w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY
 
     run(main())
 

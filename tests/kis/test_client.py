@@ -166,6 +166,15 @@ def test_orders_keep_the_limits_and_say_what_is_wrong(tmp_path: Path) -> None:
     assert not (tmp_path / "sim" / BY_HAND).exists()
 
 
+def test_a_new_price_keeps_the_limits_too(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"risk.max_order_quantity": 5, "risk.max_order_notional": 300_000}
+    with client_in(tmp_path, **limits) as client:
+        order = client.place_order("005930", "BUY", 5, 58_000)
+        with pytest.raises(Refused, match="max_order_notional"):
+            client.modify_order(order.order_no, 72_000)
+        client.cancel_order(order.order_no)
+
+
 def test_what_is_missing_is_told_at_the_start(tmp_path: Path) -> None:
     client = client_in(tmp_path)
     with pytest.raises(Refused, match="NOT_INITIALIZED"):

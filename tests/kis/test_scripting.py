@@ -244,3 +244,23 @@ def test_a_token_can_be_asked_for_again() -> None:
     (held, renewed), door = play(answer, both)
     assert (held, renewed) == ("token-1", "token-2")
     assert door.paths() == ["tokenP"]
+
+
+@pytest.mark.parametrize("answer", [None, OutcomeUnknown("lost")])
+def test_a_full_disk_does_not_hide_what_the_broker_said(answer: BaseException | None) -> None:
+    def full(what: str, facts: Mapping[str, object]) -> None:
+        if what != "order sending":
+            raise OSError(28, "No space left on device")
+
+    def play_it() -> Any:
+        return play(
+            lambda request: answer or placed(request),
+            lambda client: client.place_order("005930", "SELL", 1),
+            on_order=full,
+        )
+
+    if answer is None:
+        assert play_it()[0].order_no == "123"
+    else:
+        with pytest.raises(OutcomeUnknown):
+            play_it()
