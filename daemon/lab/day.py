@@ -107,7 +107,7 @@ class World:
             for task in people:
                 task.cancel()
             self.machine.stop()
-            async with asyncio.timeout(60.0):
+            async with asyncio.timeout(60.0 + self.machine.longest_pause):
                 await running
         self._judge()
         self.machine.bury()

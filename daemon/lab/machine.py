@@ -98,6 +98,11 @@ class Machine:
         """The desk of the daemon that runs now."""
         return None if self.app is None else self.app.desk
 
+    @property
+    def longest_pause(self) -> float:
+        """Seconds that may pass until a daemon that ended is started again."""
+        return HOLD_OUT
+
     async def run(self) -> None:
         """Keep the daemon running; returns once it was stopped and has ended."""
         while not self._stopping:

@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from daemon.core.events import CostsCharged, OrderExpired, OrderKind, TimeInForce, TradingState
+from daemon.core.events import (
+    CostsCharged,
+    OrderExpired,
+    OrderKind,
+    TimeInForce,
+    TradingState,
+    TradingStateChanged,
+)
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
@@ -69,10 +76,11 @@ def test_another_exchange_rate_is_neither_earned_nor_lost() -> None:
             for rate in (1_700, 2_100):
                 w.desk.rates.learn({Currency.USD: Decimal(rate)})
                 w.desk.switch.look()
-            assert w.desk.ledger.portfolio.state is TradingState.RUNNING, "6 dollars were lost"
+            assert not w.facts(TradingStateChanged), "6 dollars were lost, whatever they are worth"
             trade_at(w, "144.30")
             w.desk.switch.look()
-            assert w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY
+            (stopped,) = w.facts(TradingStateChanged)
+            assert stopped.state is TradingState.REDUCE_ONLY
 
     run(main())
 

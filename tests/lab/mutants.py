@@ -792,7 +792,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the gate stays shut until a stream's gap is checked",
         (Fault.STREAM_RESET,),
         a_new_stream_opens_the_gate,
-        range(121, 124),
+        range(86, 89),
     ),
     Mutant(
         "silence is borne for ever",
@@ -813,7 +813,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a registration without an answer is given up",
         (Fault.ACK_LOST, Fault.STREAM_CLOSED),
         answers_are_awaited_for_ever,
-        range(26, 29),
+        range(43, 46),
     ),
     Mutant(
         "a refused registration counts",
@@ -869,14 +869,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "a doubt outlasts every lag",
         (Fault.LIST_LAGS, Fault.REPLY_LOST),
         one_list_ends_a_doubt,
-        range(72, 75),
+        range(8, 11),
     ),
     Mutant(
         "every order is accounted for",
         "an order ends when all its shares are told",
         (Fault.LIST_SHORT,),
         every_order_is_accounted_for,
-        range(2, 5),
+        range(7, 10),
     ),
     Mutant(
         "a balance that differs needs a person",
@@ -960,7 +960,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "risk counts what is open as if it filled",
         (),
         open_orders_bind_nothing,
-        range(51, 54),
+        range(60, 63),
     ),
     Mutant(
         "silence is a quiet market",
