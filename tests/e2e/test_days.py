@@ -72,3 +72,29 @@ def test_an_american_session_ends_with_its_close(tmp_path: Path) -> None:
         assert (day["orders"], day["orders_filled"], day["still_open"]) == (6, 3, 0)
 
     asyncio.run(scenario())
+
+
+def test_one_daemon_closes_in_seoul_and_opens_in_new_york(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        daemon, report = await whole(
+            "auto_trading_launcher.py",
+            tmp_path,
+            *("--markets", "KR,US", "--sim-start", "2026-07-06T13:00"),
+            *("--sim-speed", "1200"),
+            until=lambda daemon: (
+                (daemon.counts["order_accepted"], daemon.counts["order_filled"]) == (10, 5)
+            ),
+        )
+        assert_true(report)
+        positions = report["books"]["positions"]
+        assert positions == dict.fromkeys(["005930", "000660", "AAPL", "JPM", "SPY"], 1)
+        assert (report["orders"], report["fills"]) == (10, 5)
+        # Seoul's bids died at its close, New York's were cancelled as the daemon stopped.
+        assert (daemon.counts["order_expired"], report["cancels"]) == (2, 3)
+        cash = {currency: Decimal(told) for currency, told in report["books"]["cash"].items()}
+        assert cash["KRW"] < 100_000_000
+        assert cash["USD"] < 100_000
+        assert [each["region"] for each in daemon.named("session_opened")] == ["KR", "US"]
+        assert [each["region"] for each in daemon.named("session_closed")] == ["KR"]
+
+    asyncio.run(scenario())
