@@ -6,7 +6,7 @@ York, Tokyo (15:30 since 2024-11-05), Hong Kong and Shanghai as the exchanges pu
 trades outside of the regular session is in `daemon.core.sessions`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -16,8 +16,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from daemon.core.values import InstrumentId, Region, region_of
+from daemon.core.zones import zone_of
 
-KST = ZoneInfo("Asia/Seoul")
+KST = zone_of(Region.KR)
 
 _STOCK_STEPS = (
     (2_000, Decimal(1)),
@@ -201,13 +202,6 @@ _HOURS: Mapping[Region, tuple[_Hours, ...]] = {
         ),
     ),
 }
-_ZONES = {
-    Region.KR: KST,
-    Region.US: ZoneInfo("America/New_York"),
-    Region.JP: ZoneInfo("Asia/Tokyo"),
-    Region.HK: ZoneInfo("Asia/Hong_Kong"),
-    Region.CN: ZoneInfo("Asia/Shanghai"),
-}
 _HALF_DAYS = {
     Region.US: OddDay(closes_later=timedelta(hours=-3)),
     Region.HK: OddDay(closes_later=timedelta(hours=-4)),
@@ -262,15 +256,10 @@ class MarketCalendar:
         if self.region not in _HOURS:
             raise ValueError(f"the trading hours of {self.region} are not known")
 
-    @classmethod
-    def with_holidays(cls, holidays: Iterable[date]) -> "MarketCalendar":
-        """A KRX calendar closed at weekends and on `holidays`."""
-        return cls(frozenset(holidays))
-
     @property
     def zone(self) -> ZoneInfo:
         """The time zone of the exchange."""
-        return _ZONES[self.region]
+        return zone_of(self.region)
 
     def is_trading_day(self, day: date) -> bool:
         """Whether the regular session is held on `day`."""

@@ -16,7 +16,6 @@ from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from enum import StrEnum
 
-from daemon.core.events import Fill
 from daemon.core.settlement import TradingDays, settlement_day
 from daemon.core.tariffs import FINRA_FEE, KOREAN_SALE_TAX, SEC_FEE, Board
 from daemon.core.values import Currency, InstrumentId, Region, Side, currency_of, region_of
@@ -141,17 +140,6 @@ class CostSchedule:
     ) -> None:
         self._days = dict(days)
         self._tariffs = KIS_ONLINE | dict(tariffs or {})
-
-    def of_fill(self, fill: Fill, day: date, listing: Listing | None = None) -> Costs:
-        """The costs of an order that traded this and nothing else on `day`; see `of_order`."""
-        traded = Traded(
-            instrument=fill.instrument,
-            side=fill.side,
-            day=day,
-            quantity=fill.quantity,
-            notional=fill.notional,
-        )
-        return self.of_order(traded, listing)
 
     def of_order(self, traded: Traded, listing: Listing | None = None) -> Costs:
         """The costs of what an order traded on one day.

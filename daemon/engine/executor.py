@@ -29,7 +29,7 @@ from daemon.core.events import (
     OrderSent,
     TradingState,
 )
-from daemon.core.limits import WON_ONLY, Rates, RiskLimits
+from daemon.core.limits import Rates, RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Approved, Denied
 from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acceptance
@@ -110,7 +110,7 @@ class Executor:
         doubt: Callable[[str], None],
         accepted: Callable[[], None],
         look: Callable[[], None],
-        rates: Rates = WON_ONLY,
+        rates: Rates,
     ) -> None:
         self.stats = ExecutorStats()
         self._broker = broker

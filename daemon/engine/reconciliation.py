@@ -91,7 +91,7 @@ class Reconciliation:
         reconciler: Reconciler,
         calendars: Calendars,
         clock: Clock,
-        rates: ExchangeRates | None = None,
+        rates: ExchangeRates,
         period: float = 20.0,
         hurry: float = 2.0,
     ) -> None:
@@ -102,7 +102,7 @@ class Reconciliation:
         self._reconciler = reconciler
         self._calendars = calendars
         self._clock = clock
-        self._rates = rates or ExchangeRates()
+        self._rates = rates
         self._period = period
         self._hurry = hurry
         self._log = structlog.get_logger("reconciliation")

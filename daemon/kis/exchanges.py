@@ -6,17 +6,16 @@ here is derived from anything else: a TR id is what the table says for its side 
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 from daemon.core.values import Market, Region, Side
-from daemon.kis.spec import Environment
+from daemon.kis.spec import Environment, RestCall
 
 _TRADING = "/uapi/overseas-stock/v1/trading/"
 _QUOTATIONS = "/uapi/overseas-price/v1/quotations/"
 
 
-class OverseasApi(Enum):
-    """A REST call of the foreign side, in the form of `spec.Api`.
+class OverseasApi(RestCall):
+    """The calls of the foreign side.
 
     Order ids differ by exchange and side. The virtual US sell id is VTTT1001U by the portal and
     VTTT1006U by the sample's code: see `Profile.virtual_us_sell`. Quotes have one id everywhere.
@@ -50,19 +49,6 @@ class OverseasApi(Enum):
     ORDER_BOOK = ("GET", f"{_QUOTATIONS}inquire-asking-price", "HHDFS76200100", "", ())
     DAILY_BARS = ("GET", f"{_QUOTATIONS}dailyprice", "HHDFS76240000", "HHDFS76240000", ())
     MINUTE_BARS = ("GET", f"{_QUOTATIONS}inquire-time-itemchartprice", "HHDFS76950200", "", ())
-
-    def __init__(
-        self, method: str, path: str, real: str, virtual: str, older: tuple[str, ...]
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.real = real
-        self.virtual = virtual
-        self.older = older
-
-    def tr_id(self, environment: Environment) -> str:
-        """The id to send; empty when the call is not offered there."""
-        return self.real if environment is Environment.REAL else self.virtual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,25 @@ class Environment(StrEnum):
     VIRTUAL = "virtual"
 
 
-class Api(Enum):
-    """A REST call: method, path, TR id in each environment, older ids still accepted.
+class RestCall(Enum):
+    """A table of REST calls: method, path, TR id in each environment, older ids still accepted."""
+
+    def __init__(
+        self, method: str, path: str, real: str, virtual: str, older: tuple[str, ...]
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.real = real
+        self.virtual = virtual
+        self.older = older
+
+    def tr_id(self, environment: Environment) -> str:
+        """The id to send; empty when the call has none or is not offered there."""
+        return self.real if environment is Environment.REAL else self.virtual
+
+
+class Api(RestCall):
+    """The calls of the domestic side, and those of the keys.
 
     Quotation ids are the same in both worlds. The older order ids carry no venue; the older
     virtual VTTC8001R answers an empty list even after fills (five reports), so it is never sent.
@@ -142,19 +159,6 @@ class Api(Enum):
         "",
         (),
     )
-
-    def __init__(
-        self, method: str, path: str, real: str, virtual: str, older: tuple[str, ...]
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.real = real
-        self.virtual = virtual
-        self.older = older
-
-    def tr_id(self, environment: Environment) -> str:
-        """The id to send; empty when the call has none or is not offered there."""
-        return self.real if environment is Environment.REAL else self.virtual
 
 
 TRADES_CHANNEL = "H0STCNT0"

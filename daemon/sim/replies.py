@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import orjson
 
+from daemon.core.values import Side
 from daemon.kis.spec import Environment
 from daemon.sim.facts import RefusalReason
 
@@ -127,3 +128,11 @@ def refused(reason: RefusalReason, environment: Environment) -> Denied:
         return Denied(code, text)
     rt_cd, code, text = _REAL[reason]
     return Denied(code, text, rt_cd=rt_cd)
+
+
+def placed_text(side: Side, environment: Environment) -> tuple[str, str]:
+    """How either world says that it took an order, at home and abroad: code and text."""
+    if environment is Environment.REAL:
+        return "APBK0013", "주문 전송 완료 되었습니다."
+    code, what = ("40600000", "매수") if side is Side.BUY else ("40610000", "매도")
+    return code, f"모의투자 {what}주문이 완료 되었습니다."

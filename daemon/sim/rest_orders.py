@@ -7,7 +7,7 @@ from daemon.kis.spec import Api, Environment
 from daemon.sim.calls import Answer, Call, account_of, succeeded
 from daemon.sim.facts import Condition, Order, OrderRequest, Refusal, RefusalReason
 from daemon.sim.market import Market
-from daemon.sim.replies import Denied, bad_field, refused
+from daemon.sim.replies import Denied, bad_field, placed_text, refused
 
 BRANCHES = {Environment.REAL: "06010", Environment.VIRTUAL: "00950"}
 
@@ -33,11 +33,7 @@ def place(call: Call, market: Market, *, reject: bool) -> Answer:
         order = market.exchange.place(request, market.now, reject=reject)
     except Refusal as refusal:
         raise refused(refusal.reason, call.environment) from None
-    if call.is_virtual:
-        code = "40600000" if side is Side.BUY else "40610000"
-        what = "매수" if side is Side.BUY else "매도"
-        return _confirmed(order, market, code, f"모의투자 {what}주문이 완료 되었습니다.")
-    return _confirmed(order, market, "APBK0013", "주문 전송 완료 되었습니다.")
+    return _confirmed(order, market, *placed_text(side, call.environment))
 
 
 def change(call: Call, market: Market) -> Answer:

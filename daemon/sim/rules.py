@@ -20,8 +20,9 @@ from daemon.core.calendar import (
     round_to_step,
 )
 from daemon.core.values import Region
+from daemon.core.zones import zone_of
 
-NEW_YORK = ZoneInfo("America/New_York")
+NEW_YORK = zone_of(Region.US)
 
 _CENT, _SMALL_STEP = Decimal("0.01"), Decimal("0.0001")
 _NEW_HOURS_FROM = date(2026, 9, 14)

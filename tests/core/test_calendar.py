@@ -239,7 +239,7 @@ def test_a_phase_is_that_of_the_instant_whatever_the_zone() -> None:
 
 
 def test_weekends_and_holidays_are_closed_all_day() -> None:
-    calendar = MarketCalendar.with_holidays([date(2026, 12, 25), date(2026, 12, 31)])
+    calendar = MarketCalendar(frozenset({date(2026, 12, 25), date(2026, 12, 31)}))
     saturday, christmas = date(2026, 11, 28), date(2026, 12, 25)
 
     for day in (saturday, saturday + timedelta(days=1), christmas):
@@ -251,7 +251,7 @@ def test_weekends_and_holidays_are_closed_all_day() -> None:
 
 def test_trading_days_around_a_long_weekend() -> None:
     friday, monday, tuesday = date(2026, 12, 25), date(2026, 12, 28), date(2026, 12, 29)
-    calendar = MarketCalendar.with_holidays([friday, monday])
+    calendar = MarketCalendar(frozenset({friday, monday}))
     thursday = date(2026, 12, 24)
 
     assert calendar.next_trading_day(thursday) == tuesday

@@ -1,6 +1,6 @@
 """What trades cost, against cases worked out by hand from the published rates."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -16,7 +16,6 @@ from daemon.core.costs import (
     Traded,
     money_step,
 )
-from daemon.core.events import Fill, FillSource
 from daemon.core.tariffs import Board
 from daemon.core.values import Currency, InstrumentId, Region, Side
 from tests.core.days import CALENDARS
@@ -210,18 +209,10 @@ def test_costs_are_whole_steps_never_negative_and_a_small_part(
 def test_an_order_in_pieces_costs_what_the_whole_does_to_a_step_a_charge(
     pieces: list[Decimal], day: date, listing: Listing
 ) -> None:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
     parts = Costs(currency=Currency.KRW)
     for notional in pieces:
-        fill = Fill(
-            instrument=STOCK,
-            side=Side.SELL,
-            quantity=1,
-            notional=notional,
-            source=FillSource.NOTICE,
-            exchange_time=at,
-        )
-        parts += BY_ITSELF.of_fill(fill, day, listing)
+        piece = Traded(instrument=STOCK, side=Side.SELL, day=day, quantity=1, notional=notional)
+        parts += BY_ITSELF.of_order(piece, listing)
     whole = Traded(
         instrument=STOCK,
         side=Side.SELL,
