@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, NewType
 
 InstrumentId = NewType("InstrumentId", str)
@@ -160,6 +161,7 @@ def market_of(instrument: InstrumentId) -> Market:
     return Market(instrument.partition(":")[0])
 
 
+@lru_cache(maxsize=10_000)
 def region_of(instrument: InstrumentId) -> Region:
     """Whose hours and currency an instrument has; raises `ValueError` for one nobody trades."""
     market = market_of(instrument)

@@ -42,6 +42,9 @@ from daemon.strategy import MarketGap
 LOOK = 1.0
 """Seconds between two looks at everything."""
 
+NIGHT_LOOK = 5.0
+"""The same while every exchange is closed, and nothing can be missing."""
+
 CONFIRM_LIMIT = 15.0
 """Seconds a registration may take before what it is for counts as missing."""
 
@@ -235,7 +238,7 @@ class MarketWatch:
             confirmed = self._feed.confirmed
             self._look(confirmed)
             self._look_for_absent(confirmed)
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(LOOK if self._is_day() else NIGHT_LOOK)
 
     # What is fresh
 
@@ -342,13 +345,14 @@ class MarketWatch:
 
     async def _ask_always(self) -> None:
         while True:
-            requests = await self._ask_next() if self._may_ask() else 0
-            await asyncio.sleep(self._pause * max(requests, 1))
+            day = self._is_day()
+            requests = await self._ask_next() if day and self._link_is_up else 0
+            pause = self._pause * max(requests, 1)
+            await asyncio.sleep(pause if day else max(pause, NIGHT_LOOK))
 
-    def _may_ask(self) -> bool:
-        return self._link_is_up and any(
-            phase is not Phase.CLOSED for phase in self._phases().values()
-        )
+    def _is_day(self) -> bool:
+        """Whether any exchange of ours is open, or about to be."""
+        return any(phase is not Phase.CLOSED for phase in self._phases().values())
 
     def _phases(self) -> dict[Region, Phase]:
         """What every region does now."""
