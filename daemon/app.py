@@ -37,6 +37,10 @@ from daemon.wiring import Session, master_jobs, open_session
 STOP_STRATEGIES = 0.5
 STOP_REQUESTS = 2.5
 STOP_ORDERS = 2.0
+STOP_ORDERS_AT_MOST = 60.0
+"""Seconds; with the other stages less than systemd's 90 until it kills."""
+REQUESTS_AN_ORDER = 1.5
+"""Of a cancel: itself, and its part of the lists that confirm it."""
 STOP_INQUIRY = 1.5
 STOP_REPORT = 1.0
 STOP_SERVICES = 0.5
@@ -256,7 +260,11 @@ class App:
         await desk.host.stop(0.1 if self._aborted else STOP_STRATEGIES)
         await self._stage("requests", STOP_REQUESTS, desk.executor.idle())
         if self._settings.on_stop == "cancel":
-            await self._stage("orders", STOP_ORDERS, desk.cancel_everything())
+            limit = cancelling_limit(
+                len(desk.ledger.portfolio.open_orders()),
+                self._settings.profile.requests_per_second,
+            )
+            await self._stage("orders", limit, desk.cancel_everything())
         await self._stage("inquiry", STOP_INQUIRY, desk.converge())
         unknown = reports.unknown_orders(desk.ledger.portfolio)
         if unknown:
@@ -336,7 +344,8 @@ class App:
             "broker_books": None if theirs is None else theirs.to_dict(),
             "books_equal": None if theirs is None else not differences,
             "book_differences": differences,
-            "profit": reports.profit(profit, desk.quotes.last_price),
+            "profit": reports.profit(profit, desk.quotes.last_price, desk.rates.told),
+            "unsettled": self._unsettled(session, profit),
             "tie_out": {region.value: reports.tied_out(result) for region, result in tied.items()},
             **door,
         }
@@ -347,6 +356,15 @@ class App:
                 reports.write(self._report, content)
             except OSError as error:
                 self._log.error("report_not_written", path=str(self._report), cause=str(error))
+
+    def _unsettled(self, session: Session, profit: ProfitBook) -> dict[str, Any]:
+        now = session.clock.now()
+        calendars = session.calendars
+        today = {
+            region.currency: calendars.of(region).local_date(now)
+            for region in self._settings.markets
+        }
+        return reports.unsettled(profit.settlements, today)
 
     async def _tie_out(self, session: Session, profit: ProfitBook) -> dict[Region, TieOut]:
         """Each region's day against the broker's own profit and loss, where costs are in that."""
@@ -368,6 +386,12 @@ class App:
                 differences = [str(each) for each in result.differences]
                 self._log.warning("profit_differs", region=region, differences=differences)
         return found
+
+
+def cancelling_limit(open_orders: int, requests_per_second: float) -> float:
+    """The seconds a stop may take to cancel so many orders at the pace the broker allows."""
+    needed = open_orders * REQUESTS_AN_ORDER / requests_per_second
+    return min(STOP_ORDERS + needed, STOP_ORDERS_AT_MOST)
 
 
 def _profit_book(settings: Settings, session: Session) -> ProfitBook:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from daemon.core.events import (
 )
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.profit import Profit, ProfitBook
+from daemon.core.profit import Profit, ProfitBook, net_in_won
+from daemon.core.settlement import SettlementBook
 from daemon.core.tieout import TieOut
 from daemon.core.values import Currency, InstrumentId, code_of, currency_of
+from daemon.engine.rates import ToldRate
 
 
 @dataclass(slots=True)
@@ -128,22 +131,64 @@ def unknown_orders(portfolio: Portfolio) -> list[str]:
 
 
 def profit(
-    book: ProfitBook, last_price: Callable[[InstrumentId], Decimal | None]
+    book: ProfitBook,
+    last_price: Callable[[InstrumentId], Decimal | None],
+    told: Mapping[Currency, ToldRate],
 ) -> dict[str, Any]:
     """What trading has brought since the journal began, by strategy and for the account.
 
     Amounts by currency, as texts. `costs` are by the tariff of the settings, `charged` is what the
-    broker's cash has shown of them.
+    broker's cash has shown of them. `in_won` is what is left of all currencies together, at the
+    rates the broker has `told`.
     """
     prices = {each: price for each in book.instruments() if (price := last_price(each)) is not None}
+    account, strategies = book.of_account(prices), book.of_strategies(prices)
     return {
-        "account": _profits(book.of_account(prices)),
-        "strategies": {
-            strategy: _profits(profits) for strategy, profits in book.of_strategies(prices).items()
+        "account": _profits(account),
+        "strategies": {strategy: _profits(profits) for strategy, profits in strategies.items()},
+        "in_won": {
+            "account": _in_won(account, told),
+            "strategies": {each: _in_won(profits, told) for each, profits in strategies.items()},
+            "rates": {
+                currency.value: {"rate": str(each.rate), "told": each.at}
+                for currency, each in sorted(told.items())
+            },
         },
         "charged": {each.value: str(amount) for each, amount in sorted(book.charged.items())},
         "not_counted": dict(sorted(book.unknown.items())),
     }
+
+
+def _in_won(
+    profits: Mapping[Currency, Profit], told: Mapping[Currency, ToldRate]
+) -> dict[str, str | None]:
+    try:
+        net = net_in_won(profits, {currency: each.rate for currency, each in told.items()})
+    except ValueError as error:
+        return {"net": None, "why": f"{error}: the broker has not told one"}
+    return {"net": _amount(net), "why": None}
+
+
+def unsettled(book: SettlementBook, today: Mapping[Currency, date]) -> dict[str, Any]:
+    """The money of trades that is not paid yet, by currency and by the day that it is due.
+
+    `today` is the date in each currency's market, whose own settlements count as made. Of what was
+    due when the broker's books were taken over nothing is known: it counts as settled.
+    """
+    found = {}
+    for currency, day in sorted(today.items()):
+        due = book.unsettled(currency, day)
+        found[currency.value] = {
+            "receivable": _amount(due.receivable),
+            "payable": _amount(due.payable),
+            "net": _amount(due.net),
+            "days": {
+                settles.isoformat(): _amount(amount)
+                for settles, amount in book.calendar(currency).items()
+                if settles > day
+            },
+        }
+    return found
 
 
 def _profits(profits: Mapping[Currency, Profit]) -> dict[str, Any]:

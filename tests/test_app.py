@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon import app as daemon_app
-from daemon.app import App
+from daemon.app import STOP_ORDERS, STOP_ORDERS_AT_MOST, App, cancelling_limit
 from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
 from daemon.core.entries import BrokerDayTold, EntriesBarred, EntryBar
@@ -343,3 +343,10 @@ def test_a_day_that_only_our_table_calls_open_is_nothing_to_buy_on(tmp_path: Pat
     assert denied.rule is Rule.TRADING_DAY
     assert "a trading day by our table and a holiday by the broker's" in denied.detail
     assert [each["log_level"] for each in logs if each["event"] == "entries_barred"] == ["warning"]
+
+
+def test_a_stop_may_take_as_long_as_its_orders_need_and_no_longer_than_a_minute() -> None:
+    assert cancelling_limit(0, 10) == STOP_ORDERS
+    assert cancelling_limit(280, 10) >= 28 + STOP_ORDERS
+    assert cancelling_limit(280, 18) < cancelling_limit(280, 10)
+    assert cancelling_limit(5_000, 2) == STOP_ORDERS_AT_MOST

@@ -1,5 +1,6 @@
 """What a report counts, and when it calls the books equal."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from daemon.core.calendar import MarketCalendar
 from daemon.core.costs import CostSchedule
 from daemon.core.events import CostsCharged, OrderDoubted
 from daemon.core.profit import ProfitBook
+from daemon.core.settlement import SettlementBook
 from daemon.core.tieout import tie_out
-from daemon.core.values import OrderId, Region, Side
+from daemon.core.values import Currency, InstrumentId, OrderId, Region, Side
+from daemon.engine.rates import ToldRate
 from daemon.report import Books, Tally
 from tests.builders import (
     ACCOUNT,
@@ -89,7 +92,7 @@ def test_profit_is_told_by_currency_for_strategies_and_the_account() -> None:
         CostsCharged(account=ACCOUNT, amount=Decimal(706), at=NINE),
     ):
         book.apply(event)
-    told = report.profit(book, {SAMSUNG: Decimal(72_000)}.get)
+    told = report.profit(book, {SAMSUNG: Decimal(72_000)}.get, {})
     line = {
         **{"realised": "4000.00", "unrealised": "12000.00", "gross": "16000.00"},
         **{"commission": "138.00", "tax": "568.00", "fees": "0.00", "net": "15294.00"},
@@ -98,11 +101,60 @@ def test_profit_is_told_by_currency_for_strategies_and_the_account() -> None:
     assert told == {
         "account": {"KRW": line},
         "strategies": {STRATEGY: {"KRW": line}},
+        "in_won": {
+            "account": {"net": "15294.00", "why": None},
+            "strategies": {STRATEGY: {"net": "15294.00", "why": None}},
+            "rates": {},
+        },
         "charged": {"KRW": "706"},
         "not_counted": {},
     }
-    unpriced = report.profit(book, lambda instrument: None)["account"]["KRW"]
+    unpriced = report.profit(book, lambda instrument: None, {})["account"]["KRW"]
     assert (unpriced["unrealised"], unpriced["without_price"]) == ("0.00", ["005930"])
+
+
+def test_dollars_and_won_are_one_total_at_the_rate_the_broker_told() -> None:
+    """By hand: 10 shares at 230 USD cost 5.75 USD; at 231.07 they are worth 10.70 more."""
+    days = {each: MarketCalendar() for each in (Region.KR, Region.US)}
+    book = ProfitBook(CostSchedule(days), days)
+    apple = InstrumentId("nasdaq:AAPL")
+    for event in (
+        *(created("a"), sent("a"), accepted("a", "1"), filled("a", 10)),
+        created("b", intent(instrument=apple, limit=230)),
+        *(sent("b"), accepted("b", "2"), filled("b", 10, 230, instrument=apple)),
+    ):
+        book.apply(event)
+    price = {SAMSUNG: Decimal(72_000), apple: Decimal("231.07")}.get
+
+    told = report.profit(book, price, {Currency.USD: ToldRate(Decimal(1400), NINE)})
+    assert told["account"]["USD"]["net"] == "4.95"
+    # 20,000 less 98 KRW, and 4.95 USD.
+    total = {"net": "26832.00", "why": None}
+    assert told["in_won"] == {
+        "account": total,
+        "strategies": {STRATEGY: total},
+        "rates": {"USD": {"rate": "1400", "told": NINE}},
+    }
+    untold = report.profit(book, price, {})["in_won"]
+    why = "there is no rate to change USD into KRW: the broker has not told one"
+    assert untold["account"] == {"net": None, "why": why}
+    assert untold["rates"] == {}
+
+
+def test_what_is_not_settled_is_told_by_currency_and_day() -> None:
+    book = SettlementBook()
+    book.open({Currency.KRW: Decimal(1_000_000)})
+    book.add(Currency.KRW, date(2026, 11, 23), Decimal(-9))
+    book.add(Currency.KRW, date(2026, 11, 24), Decimal(-700_098))
+    book.add(Currency.KRW, date(2026, 11, 25), Decimal(283_392))
+    today = {Currency.KRW: date(2026, 11, 23), Currency.USD: date(2026, 11, 22)}
+    assert report.unsettled(book, today) == {
+        "KRW": {
+            **{"receivable": "283392.00", "payable": "700098.00", "net": "-416706.00"},
+            "days": {"2026-11-24": "-700098.00", "2026-11-25": "283392.00"},
+        },
+        "USD": {"receivable": "0.00", "payable": "0.00", "net": "0.00", "days": {}},
+    }
 
 
 def test_a_tie_out_is_told_in_words() -> None:

@@ -39,6 +39,9 @@ ORDER_LIFE = timedelta(days=60)
 KEPT_DAYS = 10
 """How many of the last days that traded keep their figures for a comparison with the broker's."""
 
+SETTLED_KEPT = timedelta(days=7)
+"""How long single settlement days are remembered once they are past."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profit:
@@ -296,9 +299,10 @@ class ProfitBook:
         self.settlements.add(currency, settles, amount)
 
     def _forget(self, day: date) -> None:
-        """Let go of orders that are too old to be heard of again."""
+        """Let go of what is too old to be heard of again: orders, and days that have settled."""
         if day in self._days:
             return
+        self.settlements.prune(day - SETTLED_KEPT)
         gone = [name for name, known in self._orders.items() if day - known.since > ORDER_LIFE]
         for name in gone:
             del self._orders[name]

@@ -90,7 +90,3 @@ class RequestQueue(Generic[T]):
             self._heap = [entry for entry in self._heap if entry[2] > now]
             heapq.heapify(self._heap)
         return [entry[3] for entry in sorted(late, key=lambda entry: entry[:2])]
-
-    def next_deadline(self) -> float | None:
-        """The earliest deadline among the waiting, or `None`."""
-        return min((entry[2] for entry in self._heap), default=None)

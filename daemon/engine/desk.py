@@ -81,7 +81,7 @@ class TradingDesk:
     ) -> None:
         self.ledger = ledger
         self.gate = Gate()
-        self.rates = ExchangeRates(rates)
+        self.rates = ExchangeRates(clock, rates)
         self.quotes = QuoteBoard()
         ledger.listen(Chronicle(ledger.portfolio).on_fact)
         self.hub = Hub()
@@ -111,7 +111,7 @@ class TradingDesk:
         self._broker, self._clock = broker, clock
         self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
-        self.rates.around = self.switch.follow_rate
+        self.rates.listen(self.switch.follow_rate)
         regions = STEPPED_REGIONS & calendars.by_region.keys()
         self.days = DayWatch(days, regions=regions, ledger=ledger, calendars=calendars, clock=clock)
         self.watch = MarketWatch(

@@ -10,7 +10,7 @@ import orjson
 
 from daemon.core.errors import Refused
 from daemon.core.values import AccountId
-from daemon.kis.catalog import Parameter, RestApi, TrId
+from daemon.kis.catalog import Parameter, RestApi
 from daemon.kis.spec import Environment
 
 ENVIRONMENT = "environment"
@@ -287,11 +287,3 @@ def _current(api: RestApi, values: Mapping[str, str], environment: Environment) 
 
 def _has(api: RestApi, environment: Environment) -> bool:
     return any(each.environment is environment for each in api.tr_ids)
-
-
-def tr_ids_of(api: RestApi, environment: Environment) -> tuple[TrId, ...]:
-    """The ids a world takes for a call."""
-    if not api.offered(environment):
-        return ()
-    worlds = (environment, None) if _has(api, environment) else (None, Environment.REAL)
-    return tuple(each for each in api.tr_ids if each.environment in worlds)

@@ -142,24 +142,6 @@ def day_orders_calls(
     ]
 
 
-def open_orders_calls(region: Region, credentials: Credentials) -> list[Call]:
-    """Open orders of a region, one call an exchange; not offered by the virtual host."""
-    return [
-        Call(
-            api=OverseasApi.OPEN_ORDERS,
-            query=(
-                *_account(credentials),
-                ("OVRS_EXCG_CD", code),
-                ("SORT_SQN", "DS"),
-                ("CTX_AREA_FK200", ""),
-                ("CTX_AREA_NK200", ""),
-            ),
-            rows="output",
-        )
-        for code in QUERY_CODES[region]
-    ]
-
-
 def balance_calls(region: Region, environment: Environment, credentials: Credentials) -> list[Call]:
     """Holdings of a region: see `balance_codes`."""
     return [

@@ -22,7 +22,7 @@ from daemon.core.events import (
     OrderSent,
 )
 from daemon.core.portfolio import Portfolio
-from daemon.core.profit import KEPT_DAYS, DayTrades, Profit, ProfitBook, net_in_won
+from daemon.core.profit import KEPT_DAYS, SETTLED_KEPT, DayTrades, Profit, ProfitBook, net_in_won
 from daemon.core.values import (
     Currency,
     InstrumentId,
@@ -164,6 +164,20 @@ def test_all_of_it_in_won_at_a_rate() -> None:
     assert net_in_won(profits, {USD: D(1_400)}) == 12_902 + D("4.95") * 1_400
     with pytest.raises(ValueError, match="no rate to change USD"):
         net_in_won(profits, {})
+
+
+def test_a_year_of_trading_remembers_few_settlement_days_and_all_the_money() -> None:
+    story = Story()
+    last = 364
+    for after in range(last + 1):
+        story.order(Side.SELL, (1, "70000"), at=NINE + timedelta(days=after))
+    book = story.book()
+
+    remembered = book.settlements.calendar(KRW)
+    assert len(remembered) <= SETTLED_KEPT.days + 5
+    assert min(remembered) >= DAY + timedelta(days=last) - SETTLED_KEPT
+    profit = book.of_account({})[KRW]
+    assert book.settlements.total(KRW) == 365 * 70_000 - profit.costs.total
 
 
 def test_a_fund_is_not_taxed() -> None:

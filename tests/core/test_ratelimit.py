@@ -156,13 +156,11 @@ def test_the_late_are_taken_out_and_the_others_keep_their_order(
     entries = [(priority, number, due) for number, (priority, due) in enumerate(waiting)]
     for entry in entries:
         queue.put(entry, priority=entry[0], deadline=float(entry[2]))
-    assert queue.next_deadline() == min((due for _, due in waiting), default=None)
 
     late = queue.expire(float(now))
     left = [queue.pop() for _ in range(len(queue))]
     assert late == sorted(entry for entry in entries if entry[2] <= now)
     assert left == sorted(entry for entry in entries if entry[2] > now)
-    assert queue.next_deadline() is None
 
 
 def test_a_full_queue_refuses_without_effect_and_takes_again_later() -> None:

@@ -188,9 +188,7 @@ def test_the_present_balance_is_asked_in_dollars() -> None:
     assert nations == {"840", "344", "156", "392", "704"}
 
 
-def test_open_orders_and_bars_are_asked_by_exchange() -> None:
-    (open_orders,) = calls.open_orders_calls(Region.US, CREDENTIALS)
-    assert dict(open_orders.query)["OVRS_EXCG_CD"] == "NASD"
+def test_bars_and_order_books_are_asked_by_exchange() -> None:
     assert dict(calls.daily_bars_call(APPLE).query)["EXCD"] == "NAS"
     assert dict(calls.minute_bars_call(APPLE, "20261124100000").query)["NEXT"] == "1"
     assert dict(calls.order_book_call(InstrumentId("nyse:BA")).query)["EXCD"] == "NYS"

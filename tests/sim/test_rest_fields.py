@@ -22,7 +22,6 @@ def test_no_field_is_listed_twice() -> None:
         ("BALANCE_ROW", 26, "pdno", "stck_loan_unpr"),
         ("BALANCE_TOTALS", 24, "dnca_tot_amt", "asst_icdc_erng_rt"),
         ("DAY_ORDER_ROW", 36, "ord_dt", "stpm_efct_occr_dtmd"),
-        ("DAY_ORDER_TOTALS", 5, "tot_ord_qty", "pchs_avg_pric"),
         ("OPEN_ORDER_ROW", 21, "ord_gno_brno", "stpm_efct_occr_yn"),
         ("ORDERABLE", 12, "ord_psbl_cash", "ord_psbl_frcr_amt_wcrc"),
         ("SELLABLE", 12, "pdno", "evlu_pfls_rt"),
