@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from daemon import log
 from daemon import report as reports
 from daemon.config import Settings
 from daemon.core.costs import CostSchedule
@@ -347,6 +348,7 @@ class App:
             "profit": reports.profit(profit, desk.quotes.last_price, desk.rates.told),
             "unsettled": self._unsettled(session, profit),
             "tie_out": {region.value: reports.tied_out(result) for region, result in tied.items()},
+            "log_lines_lost": log.lost_lines(),
             **door,
         }
         counts = {key: content[key] for key in ("orders", "fills", "rejects", "books_equal")}

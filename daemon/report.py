@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from daemon.core.costs import CostSchedule
 from daemon.core.events import (
     CancelSent,
     Event,
@@ -139,7 +140,7 @@ def profit(
 
     Amounts by currency, as texts. `costs` are by the tariff of the settings, `charged` is what the
     broker's cash has shown of them. `in_won` is what is left of all currencies together, at the
-    rates the broker has `told`.
+    rates the broker has `told`; `exchange_cost` is what changing it all would take off that.
     """
     prices = {each: price for each in book.instruments() if (price := last_price(each)) is not None}
     account, strategies = book.of_account(prices), book.of_strategies(prices)
@@ -147,8 +148,10 @@ def profit(
         "account": _profits(account),
         "strategies": {strategy: _profits(profits) for strategy, profits in strategies.items()},
         "in_won": {
-            "account": _in_won(account, told),
-            "strategies": {each: _in_won(profits, told) for each, profits in strategies.items()},
+            "account": _in_won(account, told, book.schedule),
+            "strategies": {
+                each: _in_won(profits, told, book.schedule) for each, profits in strategies.items()
+            },
             "rates": {
                 currency.value: {"rate": str(each.rate), "told": each.at}
                 for currency, each in sorted(told.items())
@@ -160,13 +163,21 @@ def profit(
 
 
 def _in_won(
-    profits: Mapping[Currency, Profit], told: Mapping[Currency, ToldRate]
+    profits: Mapping[Currency, Profit], told: Mapping[Currency, ToldRate], schedule: CostSchedule
 ) -> dict[str, str | None]:
     try:
         net = net_in_won(profits, {currency: each.rate for currency, each in told.items()})
+        changing = sum(
+            (
+                schedule.of_exchange(each.net, currency, told[currency].rate)
+                for currency, each in profits.items()
+                if currency is not Currency.KRW and each.net
+            ),
+            Decimal(0),
+        )
     except ValueError as error:
-        return {"net": None, "why": f"{error}: the broker has not told one"}
-    return {"net": _amount(net), "why": None}
+        return {"net": None, "exchange_cost": None, "why": str(error)}
+    return {"net": _amount(net), "exchange_cost": _amount(changing), "why": None}
 
 
 def unsettled(book: SettlementBook, today: Mapping[Currency, date]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The daemon in this process: real sockets, a real disk, and the simulator it brings along."""
 
 import asyncio
+import errno
+import io
 from collections.abc import Coroutine
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon import app as daemon_app
+from daemon import log
 from daemon.app import STOP_ORDERS, STOP_ORDERS_AT_MOST, App, cancelling_limit
 from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
@@ -23,8 +26,10 @@ from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.store.journal import SqliteJournal
 from daemon.strategy import SessionClosed, Strategy, StrategyContext
+from tests.builders import NINE
 from tests.sim.rig import live
 from tests.support import T
+from tests.test_log import restored
 
 ROOT = Path(__file__).parents[1]
 CODE = "005930"
@@ -350,3 +355,22 @@ def test_a_stop_may_take_as_long_as_its_orders_need_and_no_longer_than_a_minute(
     assert cancelling_limit(280, 10) >= 28 + STOP_ORDERS
     assert cancelling_limit(280, 18) < cancelling_limit(280, 10)
     assert cancelling_limit(5_000, 2) == STOP_ORDERS_AT_MOST
+
+
+def test_the_report_tells_how_many_log_lines_a_full_disk_cost(tmp_path: Path) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str, /) -> int:
+            raise OSError(errno.ENOSPC, "no space left")
+
+    with restored():
+        log.configure(stream=Full(), format="json", level="info", now=lambda: NINE)
+        assert run(trade(settings_for(tmp_path, Idle)))["log_lines_lost"] > 0
+
+
+def test_a_traded_day_is_told_in_won_and_what_is_to_be_paid_with_it(tmp_path: Path) -> None:
+    told = run(trade(settings_for(tmp_path, Buyer)))
+    (account,) = told["profit"]["account"].values()
+    assert told["profit"]["in_won"]["account"]["net"] == account["net"]
+    due = told["unsettled"]["KRW"]
+    assert Decimal(due["payable"]) > 0
+    assert [-Decimal(each) for each in due["days"].values()] == [Decimal(due["payable"])]

@@ -1,5 +1,6 @@
 """What a report counts, and when it calls the books equal."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -8,7 +9,7 @@ import orjson
 
 from daemon import report
 from daemon.core.calendar import MarketCalendar
-from daemon.core.costs import CostSchedule
+from daemon.core.costs import KIS_ONLINE, CostSchedule
 from daemon.core.events import CostsCharged, OrderDoubted
 from daemon.core.profit import ProfitBook
 from daemon.core.settlement import SettlementBook
@@ -102,8 +103,8 @@ def test_profit_is_told_by_currency_for_strategies_and_the_account() -> None:
         "account": {"KRW": line},
         "strategies": {STRATEGY: {"KRW": line}},
         "in_won": {
-            "account": {"net": "15294.00", "why": None},
-            "strategies": {STRATEGY: {"net": "15294.00", "why": None}},
+            "account": {"net": "15294.00", "exchange_cost": "0.00", "why": None},
+            "strategies": {STRATEGY: {"net": "15294.00", "exchange_cost": "0.00", "why": None}},
             "rates": {},
         },
         "charged": {"KRW": "706"},
@@ -116,7 +117,8 @@ def test_profit_is_told_by_currency_for_strategies_and_the_account() -> None:
 def test_dollars_and_won_are_one_total_at_the_rate_the_broker_told() -> None:
     """By hand: 10 shares at 230 USD cost 5.75 USD; at 231.07 they are worth 10.70 more."""
     days = {each: MarketCalendar() for each in (Region.KR, Region.US)}
-    book = ProfitBook(CostSchedule(days), days)
+    tariffs = {Region.US: replace(KIS_ONLINE[Region.US], fx_spread=Decimal("0.001"))}
+    book = ProfitBook(CostSchedule(days, tariffs), days)
     apple = InstrumentId("nasdaq:AAPL")
     for event in (
         *(created("a"), sent("a"), accepted("a", "1"), filled("a", 10)),
@@ -128,16 +130,16 @@ def test_dollars_and_won_are_one_total_at_the_rate_the_broker_told() -> None:
 
     told = report.profit(book, price, {Currency.USD: ToldRate(Decimal(1400), NINE)})
     assert told["account"]["USD"]["net"] == "4.95"
-    # 20,000 less 98 KRW, and 4.95 USD.
-    total = {"net": "26832.00", "why": None}
+    # 20,000 less 98 KRW, and 4.95 USD, of which changing takes a thousandth: 6.93 KRW.
+    total = {"net": "26832.00", "exchange_cost": "6.00", "why": None}
     assert told["in_won"] == {
         "account": total,
         "strategies": {STRATEGY: total},
         "rates": {"USD": {"rate": "1400", "told": NINE}},
     }
     untold = report.profit(book, price, {})["in_won"]
-    why = "there is no rate to change USD into KRW: the broker has not told one"
-    assert untold["account"] == {"net": None, "why": why}
+    why = "there is no rate to change USD into KRW"
+    assert untold["account"] == {"net": None, "exchange_cost": None, "why": why}
     assert untold["rates"] == {}
 
 

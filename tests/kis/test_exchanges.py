@@ -35,7 +35,7 @@ def test_every_exchange_and_side_has_its_own_id(
 
 def test_what_the_virtual_host_does_not_offer_has_no_id() -> None:
     missing = {each.name for each in OverseasApi if not each.tr_id(VIRTUAL)}
-    assert missing == {"OPEN_ORDERS", "PRICE_DETAIL", "ORDER_BOOK", "MINUTE_BARS"}
+    assert missing == {"ORDER_BOOK", "MINUTE_BARS"}
 
 
 def test_codes_of_orders_and_of_quotes_lead_to_one_exchange() -> None:
