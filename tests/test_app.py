@@ -70,6 +70,23 @@ class Buyer(Watched):
             assert not isinstance(event, OrderFilled) or event.fill.quantity <= 3
 
 
+class Collector(Watched):
+    """Leaves bids far below, a few with every event, until forty are open."""
+
+    async def run(self, context: StrategyContext) -> None:
+        [instrument] = context.instruments
+        last = context.last_price(instrument)
+        assert last is not None
+        limit = shift_steps(round_to_step(last, RoundingWay.DOWN), -30)
+        async for _ in context.events():
+            missing = 40 - len(context.orders())
+            if missing <= 0:
+                self.done.set()
+                continue
+            wish = context.buy(instrument, 1, limit=limit, reason="later")
+            await context.submit(*[wish] * min(missing, 8))
+
+
 class Holder(Watched):
     """Buys three shares at once, tries to again whenever it holds none, and waits for the close."""
 
@@ -166,6 +183,16 @@ def test_it_trades_stops_and_reports_equal_books(tmp_path: Path) -> None:
     assert 0 < report["max_requests_in_any_second"] <= 10
     assert report["mode"] == "sim"
     assert report["started"] < report["ended"]
+
+
+def test_forty_open_orders_are_all_cancelled_before_the_stop_goes_on(tmp_path: Path) -> None:
+    """Four seconds of requests, at the ten a second of the simulator."""
+    with capture_logs() as lines:
+        report = run(trade(settings_for(tmp_path, Collector)))
+    overdue = [line["stage"] for line in lines if line["event"] == "stop_stage_overdue"]
+    assert "orders" not in overdue
+    assert report["cancels"] == 40
+    assert report["books"]["open_orders"] == report["broker_books"]["open_orders"] == {}
 
 
 def test_what_may_stay_open_stays_open_and_the_next_start_goes_on_from_there(
