@@ -26,8 +26,10 @@ from daemon.kis.apiresult import Result, Row
 from daemon.kis.caller import PAGE_LIMIT, ApiCaller
 from daemon.kis.catalog import Entry, NoSuchApi, RestApi, entries, entry, find, search
 from daemon.kis.channels import Channel
+from daemon.kis.ordercalls import stop_at_switch
 from daemon.kis.spec import Environment
 from daemon.store.handlog import BY_HAND, HandLog
+from daemon.store.switchfiles import SwitchFiles
 from daemon.wiring import Session
 
 MOST_COLUMNS = 8
@@ -307,15 +309,21 @@ async def _asked(
 ) -> Result | TradingError:
     """The result, or the error that stands in its place."""
     by_hand = HandLog(settings.data_dir / settings.mode.value / BY_HAND)
+    files = SwitchFiles(settings.control_dir, settings.account)
+    sent = False
 
     def sending(request: ApiRequest) -> None:
+        nonlocal sent
+        stop_at_switch(request, lambda: files.position(settings.journal_path))
         told = {"api": request.spec.id, "tr_id": request.api.chosen, **request.parameters}
         by_hand.write("sending", session.clock.now(), told)
+        sent = True
 
     caller = ApiCaller(
         session.broker,
         hts_id=settings.hts_id,
         older=settings.api.older_ids,
+        unjudged=settings.unjudged_calls,
         on_order=sending,
     )
     options = {"tr_id": arguments.tr_id, "unchecked": arguments.unchecked}
@@ -343,7 +351,7 @@ async def _asked(
         except TradingError as error:
             told = error
         requests.cancel()
-    if find(arguments.id).api.is_order and not isinstance(told, BadCall):
+    if sent:
         outcome = {"error": str(told)} if isinstance(told, TradingError) else {"code": told.code}
         by_hand.write("answered", session.clock.now(), {"api": arguments.id, **outcome})
     return told

@@ -19,6 +19,7 @@ from daemon import report as reports
 from daemon.config import Settings
 from daemon.core.costs import CostSchedule
 from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.events import TradingStateChanged
 from daemon.core.profit import ProfitBook
 from daemon.core.settlement import AmericanBankDays, TradingDays
 from daemon.core.switch import Answer, Command
@@ -32,7 +33,7 @@ from daemon.engine.routine import DaysAhead, LedgerMarks, desk_timetable, region
 from daemon.engine.timetable import Job
 from daemon.ports import Journal
 from daemon.store.journal import SqliteJournal
-from daemon.store.killfile import KillFile
+from daemon.store.switchfiles import SwitchFiles
 from daemon.wiring import Session, master_jobs, open_session
 
 STOP_STRATEGIES = 0.5
@@ -98,7 +99,7 @@ class App:
         self._log = structlog.get_logger("app")
         self._aborted = False
         self._stage_timeout: asyncio.Timeout | None = None
-        self._kill_file = KillFile(settings.control_dir)
+        self._switch_files = SwitchFiles(settings.control_dir, settings.account)
 
     def abort(self) -> None:
         """Skip what is left of a staged stop."""
@@ -148,7 +149,12 @@ class App:
         must_be_armed = self._settings.mode == "real"
         desk.recover(must_be_armed=must_be_armed, armed=self._settings.armed)
         desk.ledger.listen(tally.on_fact)
+        desk.ledger.listen(
+            lambda fact: self._tell_switch(desk) if isinstance(fact, TradingStateChanged) else None
+        )
         self._obey_file(desk)
+        files = [str(each.path) for each in self._switch_files.kill_files]
+        self._log.info("kill_files", files=files)
         async with asyncio.TaskGroup() as services:
             tasks = [
                 services.create_task(self._watch_file(desk), name="kill file"),
@@ -220,21 +226,19 @@ class App:
         return None if self.desk is None else self.desk.execute(command)
 
     async def _watch_file(self, desk: TradingDesk) -> None:
-        """Look at the kill file once a second, for ever."""
+        """Look at the kill files once a second, for ever."""
         while True:
             await asyncio.sleep(KILL_FILE_EVERY)
             self._obey_file(desk)
 
     def _obey_file(self, desk: TradingDesk) -> None:
-        found = self._kill_file.poll()
-        if found is None:
-            return
-        command, request = found
-        answer = desk.execute(command)
-        try:
-            self._kill_file.answer(request, answer)
-        except OSError as error:
-            self._log.error("kill_file_not_answered", cause=str(error))
+        self._switch_files.obey(desk.execute)
+        self._tell_switch(desk)
+
+    def _tell_switch(self, desk: TradingDesk) -> None:
+        """Tell scripts, which cannot read the journal, where the switch is."""
+        portfolio = desk.ledger.portfolio
+        self._switch_files.tell(portfolio.state, portfolio.state_reason)
 
     async def _start(
         self, desk: TradingDesk, services: asyncio.TaskGroup, stop: asyncio.Event

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from daemon.core.events import TradingState
-from daemon.store.killfile import FileAnswer, KillFile
+from daemon.store.killfile import FileAnswer, KillFile, account_tag
 
 EXIT_OK = 0
 EXIT_REFUSED = 1
@@ -28,6 +28,8 @@ STATES = {
 """What each command moves the kill switch to."""
 
 POLL = 0.1
+ACCOUNT_DIGITS = 10
+"""A number has ten digits, a tag eight letters and digits."""
 
 ABOUT = """\
 돌고 있는 데몬의 킬 스위치를 움직입니다. docs/risk.md
@@ -61,6 +63,12 @@ def parser() -> argparse.ArgumentParser:
         default="real",
         help="어느 데몬 / which daemon (default: real)",
     )
+    found.add_argument(
+        "--account",
+        metavar="TAG",
+        help="이 계좌만: KILL-<TAG> 의 TAG 나 계좌번호. 없으면 모드의 모든 계좌 / "
+        "this account alone, by the TAG of its KILL-<TAG> or its number (all of the mode if not)",
+    )
     found.add_argument("--data-dir", metavar="DIR", help="데이터 폴더 / where its data is kept")
     found.add_argument(
         "--wait",
@@ -80,12 +88,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return done.code if isinstance(done.code, int) else EXIT_USAGE
     folder = data_dir(arguments.data_dir, os.environ) / arguments.mode
     return move(
-        KillFile(folder),
+        KillFile(folder, _tag(arguments.account)),
         STATES[arguments.command],
         arguments.reason,
         wait=arguments.wait,
         say=lambda text: print(text, file=sys.stderr),  # noqa: T201
     )
+
+
+def _tag(account: str | None) -> str:
+    """The tag of an account that is given by either; of a number with its hyphen or without."""
+    if not account or not account.replace("-", "").isdigit() or len(account) < ACCOUNT_DIGITS:
+        return account or ""
+    digits = account.replace("-", "")
+    return account_tag(f"{digits[:8]}-{digits[8:]}")
 
 
 def data_dir(given: str | None, environ: Mapping[str, str]) -> Path:

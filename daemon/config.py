@@ -224,6 +224,11 @@ class Settings(BaseSettings):
         return self.risk.limits()
 
     @property
+    def unjudged_calls(self) -> bool:
+        """Whether orders that no limit can judge may be sent by the catalogue."""
+        return self.risk is not None and self.risk.unjudged_calls
+
+    @property
     def exchange_rates(self) -> dict[Currency, Decimal]:
         """KRW for one unit of foreign money until the broker tells; raises `SettingsError`."""
         if self.risk is None:

@@ -200,15 +200,19 @@ class RiskSettings(Section):
     allowed: Instruments = frozenset()
     denied: Instruments = frozenset()
     usd_krw: Amount = Decimal(1_500)
+    unjudged_calls: bool = False
+    """Whether scripts may send orders by the catalogue, which no limit judges."""
 
     def limits(self) -> RiskLimits:
         """As the core knows them."""
-        return RiskLimits(**{key: value for key, value in self if key != "usd_krw"})
+        return RiskLimits(**{key: value for key, value in self if key not in _NO_LIMITS})
 
     def not_chosen(self) -> list[str]:
         """The limits that real trading wants to be chosen, and nobody has."""
         return [name for name in EXPLICIT if name not in self.model_fields_set]
 
+
+_NO_LIMITS = ("usd_krw", "unjudged_calls")
 
 EXPLICIT = (
     *("max_order_quantity", "max_order_notional", "max_position_notional", "price_collar"),

@@ -2,6 +2,8 @@
 
 TradingError
 ├── Refused          certainly without effect, and final: report it
+│   ├── RiskRefused  refused by our own limits or kill switch, and never sent
+│   ├── UnjudgedCall refused because nothing here can judge it, and never sent
 │   └── TryLater     certainly without effect, and passing: a read may repeat, an order may not
 ├── OutcomeUnknown   it may have taken effect: ask the broker, never send again
 ├── BadData          bytes or fields that do not mean anything: count it, drop it, go on
@@ -25,6 +27,21 @@ class Refused(TradingError):
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+
+
+class RiskRefused(Refused):
+    """Our own limits or kill switch refuse, and nothing was sent. `rule` is as in docs/risk.md."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(rule.upper(), reason)
+        self.rule = rule
+
+
+class UnjudgedCall(Refused):
+    """An order that the limits cannot judge as it is worded; the message names what to use."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("UNJUDGED", reason)
 
 
 class TryLater(Refused):

@@ -53,6 +53,16 @@ def accepted_price(
     return rounded if rounded > 0 else step
 
 
+def is_fund_step(last: Decimal, step: Decimal) -> bool:
+    """Whether `step` at the price `last` on KRX is that of ETF and ETN and not that of a stock.
+
+    Below 5,000 KRW both tables agree, so a fund there counts as a stock, which is no harm.
+    """
+    if last <= 0:
+        return False
+    return step == calendar.price_step(last, fund=True) != calendar.price_step(last)
+
+
 def takes_market_orders(instrument: InstrumentId) -> bool:
     """Whether its exchange is reached with orders at market at all."""
     return market_of(instrument) not in _AMERICAN

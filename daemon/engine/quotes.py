@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from daemon.core.calendar import price_step
+from daemon.core.steps import is_fund_step
 from daemon.core.values import InstrumentId, MarketStatus, OrderBook, Quote, Tick, Venue
 from daemon.ports import InstrumentInfo
 
@@ -103,9 +103,7 @@ class QuoteBoard:
         Below 5,000 KRW both tables agree, so a fund there counts as a stock, which is no harm.
         """
         info = self._info.get(instrument)
-        if info is None or info.last <= 0:
-            return False
-        return info.step == price_step(info.last, fund=True) != price_step(info.last)
+        return info is not None and is_fund_step(info.last, info.step)
 
     def book(self, instrument: InstrumentId) -> OrderBook | None:
         """The newest depth, `None` before the first."""

@@ -11,6 +11,7 @@ from daemon.kis.apirequest import ApiRequest, prepare
 from daemon.kis.apiresult import Result, joined
 from daemon.kis.catalog import find
 from daemon.kis.codec import Unsigned
+from daemon.kis.ordercalls import close_unjudged
 from daemon.kis.replies import Reply
 from daemon.kis.spec import Environment
 
@@ -37,7 +38,8 @@ class ApiCaller:
 
     Calls wait for their turn in the session's request budget. Inquiries repeat by themselves
     for causes that pass; orders and everything else that is posted is sent once, and `on_order`
-    is told just before it leaves: what that raises keeps it from leaving. `older` sends the
+    is told just before it leaves: what that raises keeps it from leaving. Orders other than cancels
+    are refused (`UnjudgedCall`) unless `unjudged`: see `ordercalls`. `older` sends the
     deprecated TR ids where a call has any.
     """
 
@@ -47,11 +49,13 @@ class ApiCaller:
         *,
         hts_id: str = "",
         older: bool = False,
+        unjudged: bool = False,
         on_order: Callable[[ApiRequest], None] = lambda request: None,
     ) -> None:
         self._door = door
         self._hts_id = hts_id
         self._older = older
+        self._unjudged = unjudged
         self._on_order = on_order
 
     def request(
@@ -153,6 +157,8 @@ class ApiCaller:
 
     async def _send(self, request: ApiRequest, note: str) -> Result:
         if request.spec.is_order:
+            if not self._unjudged:
+                close_unjudged(request)
             reply = await self._door.send_once(request, leaving=lambda: self._on_order(request))
         else:
             reply = await self._door.ask(request)

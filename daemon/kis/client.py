@@ -20,11 +20,14 @@ from daemon.kis.apirequest import ApiRequest
 from daemon.kis.apis import Apis
 from daemon.kis.caller import ApiCaller
 from daemon.kis.masterfiles import MasterFolder
-from daemon.kis.scripting import HandLimits, UnifiedClient
+from daemon.kis.handgate import HandRules
+from daemon.kis.ordercalls import stop_at_switch
+from daemon.kis.scripting import UnifiedClient
 from daemon.kis.ticker import PriceStream
 from daemon.kis.tickers import Tickers
 from daemon.store.handlog import BY_HAND, HandLog
 from daemon.store.locks import SingleInstanceLock
+from daemon.store.switchfiles import Position, SwitchFiles
 from daemon.wiring import Session, open_session
 
 CANCEL = "cancel sending"
@@ -48,7 +51,7 @@ class KISUnifiedClient:
     It is a context manager of both kinds, too. Methods are those of `kis.scripting.UnifiedClient`,
     with `auth`, `websocket` and `api` (every call of the catalogue) as attributes. Callbacks are
     called one after another, in the asyncio loop they were given in or in a thread of their own.
-    On real money orders need `armed: true` and the `risk:` limits of real trading.
+    Orders pass the daemon's limits and kill switch: see docs/risk.md. On real money they need `armed: true` and the `risk:` limits of real trading.
     """
 
     def __init__(
@@ -280,6 +283,7 @@ def _assembled(settings: Settings, session: Session, lock: SingleInstanceLock) -
         by_hand.write(what, session.clock.now(), told)
 
     def on_call(request: ApiRequest) -> None:
+        stop_at_switch(request, position)
         told = {"api": request.spec.id, "tr_id": request.api.chosen, **request.parameters}
         on_order("call sending", told)
 
@@ -289,9 +293,17 @@ def _assembled(settings: Settings, session: Session, lock: SingleInstanceLock) -
         except NeedsOperator as error:
             raise AlreadyRunning(str(error)) from error
 
-    risk = settings.risk
+    files = SwitchFiles(settings.control_dir, settings.account)
+
+    def position() -> Position:
+        return files.position(settings.journal_path)
+
     caller = ApiCaller(
-        session.broker, hts_id=settings.hts_id, older=settings.api.older_ids, on_order=on_call
+        session.broker,
+        hts_id=settings.hts_id,
+        older=settings.api.older_ids,
+        unjudged=settings.unjudged_calls,
+        on_order=on_call,
     )
     masters = MasterFolder(settings.masters_dir).load()
     tickers = Tickers(caller, masters if len(masters) else None)
@@ -301,10 +313,11 @@ def _assembled(settings: Settings, session: Session, lock: SingleInstanceLock) -
         websocket=PriceStream(session.feed, claim=claim, find=tickers.find_all),
         clock=session.clock,
         tickers=tickers,
-        limits=HandLimits(
-            quantity=risk.max_order_quantity if risk else None,
-            notional=risk.max_order_notional if risk else None,
-            usd_krw=risk.usd_krw if risk else None,
+        rules=HandRules(
+            limits=settings.risk_limits,
+            calendars=session.calendars,
+            rates=settings.exchange_rates,
+            state=position,
         ),
         on_order=on_order,
     )

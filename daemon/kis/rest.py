@@ -88,7 +88,7 @@ class KisRest:
         self._clock = clock
         self._random = random
         self._patience = patience or Patience()
-        self._regions = tuple(regions)
+        self.regions = tuple(regions)
         seconds = self._patience.query
         self._home = DomesticRest(
             credentials, clock, query=self._query, seconds=seconds, pages=self._pages
@@ -211,7 +211,7 @@ class KisRest:
     def _is_korean(self, instrument: InstrumentId) -> bool:
         """Which side an instrument is of; raises `Refused` for a region that is not asked about."""
         region = region_of(instrument)
-        if region not in self._regions:
+        if region not in self.regions:
             raise Refused("WRONG_MARKET", f"{instrument}: {region} is not among the markets traded")
         return region is Region.KR
 
@@ -379,9 +379,9 @@ class KisRest:
 
     def _asked(self, regions: Sequence[Region] | None) -> Sequence[Region]:
         """The regions to ask about; raises `Refused` for one that is not of the account's."""
-        if not set(regions or ()) <= set(self._regions):
+        if not set(regions or ()) <= set(self.regions):
             raise Refused("WRONG_MARKET", f"{regions} are not all among the markets traded")
-        return self._regions if regions is None else regions
+        return self.regions if regions is None else regions
 
     async def trade_profits(
         self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()

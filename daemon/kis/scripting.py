@@ -6,6 +6,7 @@ reported, never touched. Korea and the United States have the same calls; what a
 know, such as US orders at market, is refused with a typed error.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -19,16 +20,15 @@ from daemon.core.calendar import KST
 from daemon.core.errors import OutcomeUnknown, Refused, TradingError
 from daemon.core.events import OrderCreated, OrderIntent, OrderKind
 from daemon.core.orders import Order, create
+from daemon.core.steps import takes_market_orders
 from daemon.core.values import (
     Bar,
     BrokerRef,
-    Currency,
     InstrumentId,
     OrderBook,
     OrderId,
     Region,
     Side,
-    StrategyId,
     code_of,
     currency_of,
     region_of,
@@ -38,12 +38,13 @@ from daemon.kis.apiresult import Result
 from daemon.kis.apis import Apis
 from daemon.kis.balances import Balance, american_balance, korean_balance
 from daemon.kis.caller import PAGE_LIMIT, ApiCaller
+from daemon.kis.handgate import BY_HAND, HandGate, HandRules
 from daemon.kis.rest import KisRest
 from daemon.kis.ticker import PriceStream
 from daemon.kis.tickers import Tickers, region_named
 from daemon.ports import Clock
 
-BY_HAND = StrategyId("by-hand")
+_Send = Callable[[Callable[[], None]], Coroutine[Any, Any, BrokerRef | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +91,6 @@ class FilledOrder:
     ordered_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandLimits:
-    """What one order may be at most: shares, and KRW; `usd_krw` values dollars for the latter."""
-
-    quantity: int | None = None
-    notional: Decimal | None = None
-    usd_krw: Decimal | None = None
-
-
 class Auth:
     """The access token, for scripts that send requests of their own."""
 
@@ -128,8 +120,8 @@ class UnifiedClient:
         caller: ApiCaller,
         websocket: PriceStream,
         clock: Clock,
+        rules: HandRules,
         tickers: Tickers | None = None,
-        limits: HandLimits | None = None,
         on_order: Callable[[str, Mapping[str, object]], None] = lambda what, told: None,
     ) -> None:
         self.auth = Auth(broker)
@@ -139,7 +131,8 @@ class UnifiedClient:
         self._broker = broker
         self._clock = clock
         self._tickers = tickers or Tickers(caller)
-        self._limits = limits or HandLimits()
+        self._gate = HandGate(broker, clock, rules)
+        self._turn = asyncio.Lock()
         self._on_order = on_order
         self._minted = 0
         self._homes: dict[str, set[Region]] = {}
@@ -227,16 +220,20 @@ class UnifiedClient:
     ) -> PlacedOrder:
         """Send one order: at `price`, or at market where it is `None` or 0.
 
-        It is written down before it leaves and never sent again. Raises `Refused` where it
+        It passes the daemon's own rules and kill switch first (`RiskRefused`, see docs/risk.md), is
+        written down before it leaves and never sent again. Raises `Refused` where it
         certainly has no effect; `OutcomeUnknown` where it may have: then look for it with
         `get_orders`, and do not place it again before you know.
         """
         side = {"BUY": Side.BUY, "SELL": Side.SELL}.get(action.upper())
         if side is None:
             raise Refused("BAD_ACTION", f"action {action!r} is neither BUY nor SELL")
+        if type(quantity) is not int or quantity < 1:
+            raise Refused("BAD_QUANTITY", f"quantity {quantity!r} is not a number of shares")
         limit = _limit(price)
         instrument = await self.instrument(ticker, market)
-        await self._check(instrument, quantity, limit)
+        if limit is None and not takes_market_orders(instrument):
+            raise Refused("ORDER_TYPE", f"{instrument} takes limit orders only: give a price")
         order = self._order(instrument, side, quantity, limit)
         told = {
             "instrument": instrument,
@@ -244,42 +241,13 @@ class UnifiedClient:
             "quantity": quantity,
             "price": None if limit is None else str(limit),
         }
-        ref = await self._sent(
-            "order", told, lambda leaving: self._broker.place(order, leaving=leaving)
-        )
+        # One after another: what is judged counts all that were sent before.
+        async with self._turn:
+            await self._gate.judge(order)
+            ref = await self._sent(
+                "order", told, lambda leaving: self._broker.place(order, leaving=leaving), order
+            )
         return self._placed(ref, instrument, side, quantity, limit)
-
-    async def _check(self, instrument: InstrumentId, quantity: int, limit: Decimal | None) -> None:
-        if type(quantity) is not int or quantity < 1:
-            raise Refused("BAD_QUANTITY", f"quantity {quantity!r} is not a number of shares")
-        most = self._limits.quantity
-        if most is not None and quantity > most:
-            raise Refused(
-                "LIMIT", f"{quantity} shares are more than risk.max_order_quantity {most}"
-            )
-        if region_of(instrument) is not Region.KR and limit is None:
-            raise Refused("ORDER_TYPE", f"{instrument} takes limit orders only: give a price")
-        if self._limits.notional is None:
-            return
-        worth = quantity * await self._valued(instrument, limit)
-        if worth > self._limits.notional:
-            most_money = self._limits.notional
-            raise Refused(
-                "LIMIT", f"{worth} KRW are more than risk.max_order_notional {most_money}"
-            )
-
-    async def _valued(self, instrument: InstrumentId, limit: Decimal | None) -> Decimal:
-        """KRW that one share may cost: at market up to the day's upper limit."""
-        if limit is None:
-            upper = (await self._broker.info(instrument)).upper_limit
-            if upper is None:
-                raise Refused("NO_PRICE", f"{instrument} has no upper limit to count with")
-            return upper
-        if currency_of(instrument) is Currency.KRW:
-            return limit
-        if self._limits.usd_krw is None:
-            raise Refused("LIMIT", "risk.max_order_notional needs risk.usd_krw to value dollars")
-        return limit * self._limits.usd_krw
 
     def _order(
         self, instrument: InstrumentId, side: Side, quantity: int, limit: Decimal | None
@@ -298,7 +266,9 @@ class UnifiedClient:
         order = OrderId(f"{now.astimezone(KST):%Y%m%d}-hand-{self._minted}")
         return create(OrderCreated(order=order, intent=intent, at=now))
 
-    async def _sent(self, what: str, told: Mapping[str, object], send: Any) -> Any:
+    async def _sent(
+        self, what: str, told: Mapping[str, object], send: _Send, order: Order
+    ) -> BrokerRef | None:
         """Write down, send once, write down what came of it."""
         written = False
 
@@ -308,18 +278,27 @@ class UnifiedClient:
                 # Nothing may keep an order alive.
                 self._note(f"{what} sending", told)
             else:
+                self._gate.leaving(order, new=what == "order")
                 self._on_order(f"{what} sending", told)
             written = True
 
         try:
             answer = await send(leaving)
         except TradingError as error:
+            unknown = isinstance(error, OutcomeUnknown)
+            if what == "order":
+                (self._gate.doubted if unknown else self._gate.refused)(order)
             if written:
-                outcome = "unknown" if isinstance(error, OutcomeUnknown) else "refused"
+                outcome = "unknown" if unknown else "refused"
                 self._note(f"{what} {outcome}", {**told, "cause": str(error)})
             raise
-        number = answer.number if isinstance(answer, BrokerRef) else ""
-        self._note(f"{what} accepted", {**told, "number": number})
+        except BaseException:
+            if what == "order":
+                (self._gate.doubted if written else self._gate.refused)(order)
+            raise
+        if answer is not None:
+            self._gate.accepted(order, answer)
+        self._note(f"{what} accepted", {**told, "number": answer.number if answer else ""})
         return answer
 
     def _note(self, what: str, told: Mapping[str, object]) -> None:
@@ -369,7 +348,7 @@ class UnifiedClient:
         order = await self._known(order_no, market)
         told = {"number": order_no, "instrument": order.intent.instrument}
         await self._sent(
-            "cancel", told, lambda leaving: self._broker.cancel(order, leaving=leaving)
+            "cancel", told, lambda leaving: self._broker.cancel(order, leaving=leaving), order
         )
 
     async def modify_order(
@@ -380,22 +359,26 @@ class UnifiedClient:
         if limit is None:
             raise Refused("BAD_PRICE", "an order is moved to a price above zero")
         order = await self._known(order_no, market)
-        await self._check(order.intent.instrument, order.remaining, limit)
-        told = {"number": order_no, "instrument": order.intent.instrument, "price": str(limit)}
-        ref = await self._sent(
-            "modify", told, lambda leaving: self._broker.modify(order, limit, leaving=leaving)
-        )
         intent = order.intent
+        told = {"number": order_no, "instrument": intent.instrument, "price": str(limit)}
+
+        async def send(leaving: Callable[[], None]) -> BrokerRef:
+            return await self._broker.modify(order, limit, leaving=leaving)
+
+        async with self._turn:
+            await self._gate.judge_price(order, limit)
+            ref = await self._sent("modify", told, send, order)
         return self._placed(ref, intent.instrument, intent.side, order.remaining, limit)
 
     def _placed(
         self,
-        ref: BrokerRef,
+        ref: BrokerRef | None,
         instrument: InstrumentId,
         side: Side,
         quantity: int,
         limit: Decimal | None,
     ) -> PlacedOrder:
+        assert ref is not None, "an order that was taken has a number"
         self._homes.setdefault(ref.number, set()).add(region_of(instrument))
         return PlacedOrder(
             order_no=ref.number,
@@ -413,15 +396,31 @@ class UnifiedClient:
         regions: Sequence[Region] | None = [region_named(market)] if market else None
         if regions is None and wanted in self._homes:
             regions = sorted(self._homes[wanted])
-        listed = await self._broker.orders(self._today(), regions=regions)
-        found = [each for each in listed if any(ref.number == wanted for ref in each.refs)]
+        found, failed = await self._listed_under(wanted, regions or self._broker.regions)
         if not found:
+            if failed is not None:
+                raise failed
             raise Refused("NO_ORDER", f"order {order_no} is not in today's list")
         if len({each.region for each in found}) > 1:
             raise Refused("AMBIGUOUS", f"order {order_no} is of two countries: give market=")
         (each, *_) = found
         order = self._order(each.instrument, each.side, each.quantity, each.limit)
         return replace(order, refs=each.refs, filled=each.filled)
+
+    async def _listed_under(
+        self, number: str, regions: Sequence[Region]
+    ) -> tuple[list[BrokerOrder], TradingError | None]:
+        """Today's orders of a number, and what kept a country from being asked."""
+        found: list[BrokerOrder] = []
+        failed: TradingError | None = None
+        for region in regions:
+            try:
+                listed = await self._broker.orders(self._today(), regions=(region,))
+            except TradingError as error:
+                failed = error
+                continue
+            found += [each for each in listed if any(ref.number == number for ref in each.refs)]
+        return found, failed
 
     def _today(self) -> date:
         now: datetime = self._clock.now()

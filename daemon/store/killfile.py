@@ -1,8 +1,10 @@
 """The kill switch as a file: a state's name in `KILL`, and the daemon's answer beside it.
 
-A person may write it with any tool; what cannot be read halts. Removing it resumes nothing.
+A person may write it with any tool; what cannot be read halts. Removing it resumes nothing. `KILL`
+is for all accounts of a mode, `KILL-<tag>` for one: see `account_tag`.
 """
 
+import hashlib
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +16,17 @@ from daemon.core.events import Actor, TradingState
 from daemon.core.switch import Answer, Command
 
 FILE = "KILL"
-ANSWER = "KILL.answer"
 READ_LIMIT = 4_096
 """Bytes of the file that are read: more is no command."""
+
+
+Stamp = tuple[int, int, int]
+"""What tells one writing of a file from the next: its change in nanoseconds, inode and size."""
+
+
+def account_tag(account: str) -> str:
+    """A name for an account in the names of files, which does not show its number."""
+    return hashlib.sha256(account.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +42,17 @@ class KillFile:
     """The file in one folder, for the daemon that watches it and for whoever writes it.
 
     Its first line is a state (`HALTED`, `REDUCE_ONLY`, `FLATTENING`, or `RUNNING` to resume), the
-    second why, the third a word that the answer repeats. An empty file halts.
+    second why, the third a word that the answer repeats. An empty file halts. With a `tag` it is
+    the file of one account; without one a resume stays in it, for the other daemons of the mode.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
-        self._answer = folder / ANSWER
-        self._seen: tuple[int, int, int] | None = None
+    def __init__(self, folder: Path, tag: str = "") -> None:
+        ending = f"-{tag}" if tag else ""
+        self.path = folder / f"{FILE}{ending}"
+        self.seen: Stamp | None = None
+        """The writing that `poll` last took in, `None` while there is no file."""
+        self._answer = self.path.with_name(f"{self.path.name}.answer")
+        self._shared = not tag
         self._started = False
 
     def poll(self) -> tuple[Command, str] | None:
@@ -48,14 +62,13 @@ class KillFile:
         """
         first, self._started = not self._started, True
         try:
-            status = self.path.stat()
+            stamp = self._stamp()
         except OSError:
-            self._seen = None
+            self.seen = None
             return None
-        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
-        if stamp == self._seen:
+        if stamp == self.seen:
             return None
-        self._seen = stamp
+        self.seen = stamp
         command, request = self._read()
         if first and command.state is TradingState.RUNNING:
             self.clear()
@@ -63,11 +76,21 @@ class KillFile:
         return command, request
 
     def answer(self, request: str, answer: Answer) -> None:
-        """Say what became of a command; a resume that was obeyed takes the file away."""
-        if answer.obeyed and answer.state is TradingState.RUNNING:
+        """Say what became of a command; a resume that was obeyed takes an account's file away."""
+        if answer.obeyed and answer.state is TradingState.RUNNING and not self._shared:
             self.clear()
         told = {"request": request, "state": answer.state, "refusal": answer.refusal}
         _replace(self._answer, orjson.dumps(told))
+
+    def unseen(self, seen: Stamp | None) -> Command | None:
+        """What the file commands, if it was written since the writing `seen`; changes nothing."""
+        try:
+            stamp = self._stamp()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return self._read()[0]
+        return None if stamp == seen else self._read()[0]
 
     def clear(self) -> None:
         """Take the file away: what it says is over."""
@@ -92,6 +115,10 @@ class KillFile:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return found if found.request == request else None
+
+    def _stamp(self) -> Stamp:
+        status = self.path.stat()
+        return status.st_mtime_ns, status.st_ino, status.st_size
 
     def _read(self) -> tuple[Command, str]:
         try:
