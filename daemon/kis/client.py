@@ -19,8 +19,8 @@ from daemon.core.errors import AlreadyRunning, NeedsOperator, Refused
 from daemon.kis.apirequest import ApiRequest
 from daemon.kis.apis import Apis
 from daemon.kis.caller import ApiCaller
-from daemon.kis.masterfiles import MasterFolder
 from daemon.kis.handgate import HandRules
+from daemon.kis.masterfiles import MasterFolder
 from daemon.kis.ordercalls import stop_at_switch
 from daemon.kis.scripting import UnifiedClient
 from daemon.kis.ticker import PriceStream
@@ -51,7 +51,8 @@ class KISUnifiedClient:
     It is a context manager of both kinds, too. Methods are those of `kis.scripting.UnifiedClient`,
     with `auth`, `websocket` and `api` (every call of the catalogue) as attributes. Callbacks are
     called one after another, in the asyncio loop they were given in or in a thread of their own.
-    Orders pass the daemon's limits and kill switch: see docs/risk.md. On real money they need `armed: true` and the `risk:` limits of real trading.
+    Orders pass the daemon's limits and kill switch: see docs/risk.md. On real money they need
+    `armed: true` and the `risk:` limits of real trading.
     """
 
     def __init__(
@@ -313,7 +314,7 @@ def _assembled(settings: Settings, session: Session, lock: SingleInstanceLock) -
         websocket=PriceStream(session.feed, claim=claim, find=tickers.find_all),
         clock=session.clock,
         tickers=tickers,
-        rules=HandRules(
+        rules=lambda: HandRules(
             limits=settings.risk_limits,
             calendars=session.calendars,
             rates=settings.exchange_rates,

@@ -119,7 +119,7 @@ class HandGate:
     instrument meanwhile. Limits on pace count what this script sent since it began.
     """
 
-    def __init__(self, broker: KisRest, clock: Clock, rules: HandRules) -> None:
+    def __init__(self, broker: KisRest, clock: Clock, rules: Callable[[], HandRules]) -> None:
         self._broker = broker
         self._clock = clock
         self._rules = rules
@@ -130,31 +130,29 @@ class HandGate:
     async def judge(self, order: Order) -> None:
         """Let a new order pass, or raise `RiskRefused`; `TradingError` where the facts cannot
         be had."""
-        intent = order.intent
+        intent, rules = order.intent, self._rules()
         self._pass_switch(intent)
         portfolio, known = await self._facts(intent)
         fund = known.is_fund(intent.instrument)
         now = self._clock.now()
-        taken = intent_acceptance(self._rules.calendars, intent, now, fund=fund)
+        taken = intent_acceptance(rules.calendars, intent, now, fund=fund)
         if isinstance(taken, NotAccepted):
             raise RiskRefused(Rule.GATE_CLOSED, taken.reason)
-        [told] = check(
-            [intent], portfolio, quotes=known, limits=self._rules.limits, now=now, rates=known
-        )
+        [told] = check([intent], portfolio, quotes=known, limits=rules.limits, now=now, rates=known)
         if isinstance(told, Denied):
             raise RiskRefused(told.rule, told.detail)
 
     async def judge_price(self, order: Order, limit: Decimal) -> None:
         """The same of a new price for an open order."""
+        rules = self._rules()
         self._pass_switch(order.intent)
         portfolio, known = await self._facts(order.intent)
         instrument, now = order.intent.instrument, self._clock.now()
-        calendars = self._rules.calendars
-        taken = acceptance(calendars, instrument, now, style=OrderStyle.LIMIT)
+        taken = acceptance(rules.calendars, instrument, now, style=OrderStyle.LIMIT)
         if isinstance(taken, NotAccepted):
             raise RiskRefused(Rule.GATE_CLOSED, taken.reason)
         told = modification_problem(
-            order, limit, portfolio, quotes=known, limits=self._rules.limits, now=now, rates=known
+            order, limit, portfolio, quotes=known, limits=rules.limits, now=now, rates=known
         )
         if told is not None:
             raise RiskRefused(told.rule, told.detail)
@@ -166,7 +164,7 @@ class HandGate:
         self._activity.orders.add(now)
         if new and not any(each.order.id == order.id for each in self._sent):
             self._sent.append(_Sent(order, []))
-        longest = timedelta(seconds=self._rules.limits.duplicate_window_seconds)
+        longest = timedelta(seconds=self._rules().limits.duplicate_window_seconds)
         while self._sent and self._sent[0].ended:
             if now - self._sent[0].order.created_at <= longest:
                 break
@@ -196,7 +194,7 @@ class HandGate:
             each.doubted = each.doubted or each.order.id == order.id
 
     def _pass_switch(self, intent: OrderIntent) -> None:
-        problem = state_problem(intent, *self._rules.state())
+        problem = state_problem(intent, *self._rules().state())
         if problem is not None:
             raise RiskRefused(problem.rule, problem.detail)
 
@@ -214,7 +212,7 @@ class HandGate:
             at_market = each.remaining > 0 and each.limit is None and each.side is Side.BUY
             if at_market and each.instrument not in infos:
                 infos[each.instrument] = await self._broker.info(each.instrument)
-        rates = dict(self._rules.rates)
+        rates = dict(self._rules().rates)
         for currency, told in report.rates.items():
             # Limits in won must not be looser than what was set, nor than what is true.
             rates[currency] = max(told, rates.get(currency, told))
@@ -224,7 +222,7 @@ class HandGate:
         self, report: AccountReported, listed: Sequence[BrokerOrder], at: datetime
     ) -> Portfolio:
         """A portfolio of these facts: what is open at the broker, and what this script sent."""
-        state, reason = self._rules.state()
+        state, reason = self._rules().state()
         portfolio = Portfolio()
         portfolio.apply(report)
         switch = TradingStateChanged(state=state, who=Actor.FILE, reason=reason, at=at)

@@ -62,6 +62,6 @@ def _instead(spec: RestApi) -> str:
         )
     return (
         f"{spec.id} 대신 한도를 심사하는 KISUnifiedClient.{typed} 을(를) 쓰세요. 그래도 보내려면 "
-        f"설정 {SETTING} / use KISUnifiedClient.{typed} instead of {spec.id}, which no limit judges; "
-        f"to send it all the same, set {SETTING}"
+        f"설정 {SETTING} / use KISUnifiedClient.{typed} instead of {spec.id}, which "
+        f"no limit judges; to send it all the same, set {SETTING}"
     )

@@ -109,6 +109,7 @@ class Auth:
 class UnifiedClient:
     """The client over an open session whose `broker.run` is running.
 
+    `rules` are what every order is judged by, asked for with each; they may raise `TradingError`.
     `on_order` is told what is about to be sent, and what came of it: what it raises before an
     order leaves keeps it from leaving.
     """
@@ -120,7 +121,7 @@ class UnifiedClient:
         caller: ApiCaller,
         websocket: PriceStream,
         clock: Clock,
-        rules: HandRules,
+        rules: Callable[[], HandRules],
         tickers: Tickers | None = None,
         on_order: Callable[[str, Mapping[str, object]], None] = lambda what, told: None,
     ) -> None:

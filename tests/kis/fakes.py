@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -163,6 +163,7 @@ def make_client(
     profile: Profile = SIM,
     patience: Patience | None = None,
     regions: Sequence[Region] = (Region.KR,),
+    start: datetime = EPOCH,
 ) -> KisRest:
     return KisRest(
         profile=profile,
@@ -170,7 +171,7 @@ def make_client(
         transport=door,
         budget=TokenBucket(capacity),
         tokens=tokens if tokens is not None else MemoryTokens(good_token()),
-        clock=VirtualClock(),
+        clock=VirtualClock(start),
         random=Random(7),
         patience=patience,
         regions=regions,
