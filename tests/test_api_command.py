@@ -115,10 +115,17 @@ def test_bad_calls_say_what_is_allowed(capsys: pytest.CaptureFixture[str], tmp_p
     assert "거절" in capsys.readouterr().err
 
 
+def unjudged(folder: Path, more: str = "") -> tuple[str, ...]:
+    """The flags of one who sends orders that no limit judges."""
+    file = folder / "more.yaml"
+    file.write_text(f"risk: {{unjudged_calls: true}}\n{more}\n")
+    return ("--data-dir", str(folder), "--config", str(file))
+
+
 def test_an_order_needs_a_word_and_is_written_down(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("call", "domestic_stock.order_cash", "ord_dv=buy", *BUY, "--data-dir", str(tmp_path))
+    words = ("call", "domestic_stock.order_cash", "ord_dv=buy", *BUY, *unjudged(tmp_path))
     assert api(*words) == 2
     assert "--send-order" in capsys.readouterr().err
     by_hand = tmp_path / "sim" / BY_HAND
@@ -132,13 +139,34 @@ def test_an_order_needs_a_word_and_is_written_down(
     assert api(*words, "--send-order", "--mode", "real") == cli.EXIT_NEEDS_OPERATOR
 
 
+def test_an_order_that_no_limit_judges_is_refused_and_names_what_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("call", "domestic_stock.order_cash", "ord_dv=buy", *BUY, "--data-dir", str(tmp_path))
+    assert api(*words, "--send-order") == cli.EXIT_CRASH
+    told = capsys.readouterr().err
+    assert "place_order" in told
+    assert "risk.unjudged_calls" in told
+    assert not (tmp_path / "sim" / BY_HAND).exists()
+
+
+def test_an_order_by_the_catalogue_stops_at_the_kill_switch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("call", "domestic_stock.order_cash", "ord_dv=buy", *BUY, *unjudged(tmp_path))
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim" / "KILL").write_text("HALTED\nlunch\n")
+    assert api(*words, "--send-order") == cli.EXIT_CRASH
+    assert "lunch" in capsys.readouterr().err
+    assert not (tmp_path / "sim" / BY_HAND).exists()
+
+
 def test_a_setting_sends_the_deprecated_ids(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = tmp_path / "more.yaml"
-    more.write_text("api: {older_ids: true}\n")
+    place = unjudged(tmp_path, "api: {older_ids: true}")
     words = ("call", "domestic_stock.order_cash", "ord_dv=buy", *BUY, "--send-order", "--json")
-    assert api(*words, "--data-dir", str(tmp_path), "--config", str(more)) == 0
+    assert api(*words, *place) == 0
     assert json.loads(capsys.readouterr().out)["tr_id"] == "TTTC0802U"
 
 

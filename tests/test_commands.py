@@ -10,7 +10,7 @@ import pytest
 from daemon import commands
 from daemon.core.events import TradingState
 from daemon.core.switch import Answer, answer
-from daemon.store.killfile import KillFile
+from daemon.store.killfile import KillFile, account_tag
 
 
 @contextmanager
@@ -64,6 +64,15 @@ def test_without_a_daemon_a_halt_waits_in_its_file_and_a_resume_does_not(tmp_pat
     assert not (tmp_path / "sim" / "KILL").exists()
     assert commands.main(["halt", *quick]) == commands.EXIT_NO_ANSWER
     assert (tmp_path / "sim" / "KILL").read_text().startswith("HALTED\nx\n")
+
+
+@pytest.mark.parametrize("given", ["12345678-01", "1234567801", account_tag("12345678-01")])
+def test_one_account_is_told_by_its_number_or_its_tag(given: str, tmp_path: Path) -> None:
+    (tmp_path / "sim").mkdir()
+    quick = ("--mode", "sim", "--data-dir", str(tmp_path), "--wait", "0.1", "--reason", "x")
+    assert commands.main(["halt", *quick, "--account", given]) == commands.EXIT_NO_ANSWER
+    [written] = (tmp_path / "sim").iterdir()
+    assert written.name == f"KILL-{account_tag('12345678-01')}"
 
 
 def test_a_wrong_folder_or_command_line_is_told(tmp_path: Path) -> None:

@@ -29,9 +29,7 @@ NEW_YORK = datetime.fromisoformat("2026-07-10T15:00:00+00:00")
 """Eleven in New York, while Seoul sleeps."""
 
 
-def rules(
-    state: TradingState = TradingState.RUNNING, reason: str = "", **limits: Any
-) -> HandRules:
+def rules(state: TradingState = TradingState.RUNNING, reason: str = "", **limits: Any) -> HandRules:
     return HandRules(
         limits=RiskLimits(**{**LIMITS, **limits}),
         calendars=DAYS,
@@ -110,5 +108,3 @@ class Bank:
             "frcr_buy_amt_smtl": "0", "frst_bltn_exrt": "1385.5",
         }  # fmt: skip
         return reply(output1=[], output2=[purse], output3={})
-
-

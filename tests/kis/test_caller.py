@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from daemon.core.errors import BadData, OutcomeUnknown, Refused
+from daemon.core.errors import BadData, OutcomeUnknown, Refused, UnjudgedCall
 from daemon.kis.apirequest import ApiRequest, BadCall
 from daemon.kis.apiresult import Result
 from daemon.kis.caller import ApiCaller
@@ -157,7 +157,7 @@ def test_an_order_leaves_once_whatever_becomes_of_it(
     async def play() -> None:
         async with running(make_client(door)) as client:
             with pytest.raises((OutcomeUnknown, Refused)):
-                await ApiCaller(client).call("TTTC0802U", BUY)
+                await ApiCaller(client, unjudged=True).call("TTTC0802U", BUY)
             await asyncio.sleep(60)
 
     run_virtual(play())
@@ -169,6 +169,7 @@ def test_an_order_is_told_of_before_it_leaves_and_can_be_stopped() -> None:
     got, _ = ask(
         lambda request: reply(output={"ODNO": "0000000001"}),
         lambda caller: caller.call("TTTC0802U", BUY),
+        unjudged=True,
         on_order=told.append,
     )
     assert got.row()["odno"] == "0000000001"
@@ -180,7 +181,37 @@ def test_an_order_is_told_of_before_it_leaves_and_can_be_stopped() -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        ask(lambda request: reply(), lambda caller: caller.call("TTTC0802U", BUY), on_order=refuse)
+        ask(
+            lambda request: reply(),
+            lambda caller: caller.call("TTTC0802U", BUY),
+            unjudged=True,
+            on_order=refuse,
+        )
+
+
+def test_an_order_that_no_limit_judges_is_closed_and_a_cancel_is_not() -> None:
+    told: list[ApiRequest] = []
+    door = MemoryDoor(lambda request: reply(output={"ODNO": "0000000001"}))
+    change = {"KRX_FWDG_ORD_ORGNO": "06010", "ORGN_ODNO": "1", "ORD_DVSN": "00", "ORD_QTY": 1}
+    change |= {"ORD_UNPR": 71000, "QTY_ALL_ORD_YN": "Y", "EXCG_ID_DVSN_CD": "KRX"}
+
+    async def play() -> None:
+        async with running(make_client(door)) as client:
+            caller = ApiCaller(client, on_order=told.append)
+            with pytest.raises(UnjudgedCall, match="place_order"):
+                await caller.call("TTTC0802U", BUY)
+            with pytest.raises(UnjudgedCall, match="modify_order"):
+                await caller.call(
+                    "domestic_stock.order_rvsecncl", {**change, "RVSE_CNCL_DVSN_CD": "01"}
+                )
+            assert door.requests == []
+            await caller.call(
+                "domestic_stock.order_rvsecncl", {**change, "RVSE_CNCL_DVSN_CD": "02"}
+            )
+
+    run_virtual(play())
+    assert door.paths() == ["order-rvsecncl"]
+    assert [each.spec.name for each in told] == ["order_rvsecncl"]
 
 
 def test_a_setting_forces_the_deprecated_ids() -> None:
@@ -188,6 +219,7 @@ def test_a_setting_forces_the_deprecated_ids() -> None:
         lambda request: reply(output={"ODNO": "1"}),
         lambda caller: caller.call("domestic_stock.order_cash", {**BUY, "ord_dv": "sell"}),
         older=True,
+        unjudged=True,
     )
     assert got.tr_id == dict(door.requests[0].headers)["tr_id"] == "TTTC0801U"
 

@@ -10,12 +10,20 @@ from typing import Any
 
 import pytest
 
-from daemon.core.errors import AlreadyRunning, NeedsOperator, Refused
+from daemon.core.errors import (
+    AlreadyRunning,
+    NeedsOperator,
+    Refused,
+    RiskRefused,
+    UnjudgedCall,
+)
+from daemon.core.events import TradingState
 from daemon.core.values import OrderBook, Tick
 from daemon.kis.apirequest import BadCall
 from daemon.kis.client import KISUnifiedClient
 from daemon.store.handlog import BY_HAND
 from daemon.store.locks import SingleInstanceLock
+from daemon.store.switchfiles import SwitchFiles
 from tests.sim.rig import QUIET, live
 from tests.test_log import restored
 
@@ -59,8 +67,9 @@ def test_the_guides_script_runs_plainly(tmp_path: Path) -> None:
 
         order = client.place_order(ticker="005930", action="BUY", quantity=3, price=0, market="KR")
         assert (order.action, order.quantity, order.price) == ("BUY", 3, None)
-        limit = client.place_order("000660", "buy", 1, price=140_000.0)
-        moved = client.modify_order(limit.order_no, "141,000")
+        near = client.get_price("000660").price // 1000 * 1000
+        limit = client.place_order("000660", "buy", 1, price=float(near - 5000))
+        moved = client.modify_order(limit.order_no, f"{near - 4000:,}")
         assert moved.order_no != limit.order_no
         client.cancel_order(moved.order_no)
         listed = {each.refs[0].number: each for each in client.get_orders()}
@@ -148,9 +157,11 @@ def test_orders_keep_the_limits_and_say_what_is_wrong(tmp_path: Path) -> None:
             (("005930", "HOLD", 1), "BAD_ACTION"),
             (("005930", "BUY", 0), "BAD_QUANTITY"),
             (("005930", "BUY", 1.5), "BAD_QUANTITY"),
-            (("005930", "BUY", 6, 1000), "LIMIT"),
-            (("005930", "BUY", 5, 72_000), "LIMIT"),
-            (("005930", "BUY", 5), "LIMIT"),
+            (("005930", "BUY", 6, 72_000), "ORDER_QUANTITY"),
+            (("005930", "BUY", 5, 72_000), "ORDER_NOTIONAL"),
+            (("005930", "BUY", 5), "ORDER_NOTIONAL"),
+            (("005930", "BUY", 1, 1000), "PRICE_LIMIT"),
+            (("005930", "SELL", 1, 72_000), "HOLDING"),
             (("005930", "BUY", 1, "cheap"), "BAD_PRICE"),
             (("005930", "BUY", 1, -1), "BAD_PRICE"),
             (("0059 30", "BUY", 1), "BAD_TICKER"),
@@ -169,9 +180,10 @@ def test_orders_keep_the_limits_and_say_what_is_wrong(tmp_path: Path) -> None:
 def test_a_new_price_keeps_the_limits_too(tmp_path: Path) -> None:
     limits: dict[str, Any] = {"risk.max_order_quantity": 5, "risk.max_order_notional": 300_000}
     with client_in(tmp_path, **limits) as client:
-        order = client.place_order("005930", "BUY", 5, 58_000)
-        with pytest.raises(Refused, match="max_order_notional"):
-            client.modify_order(order.order_no, 72_000)
+        price = client.get_price("005930").price // 100 * 100
+        order = client.place_order("005930", "BUY", 4, price - 2000)
+        with pytest.raises(RiskRefused, match="PRICE_COLLAR"):
+            client.modify_order(order.order_no, price * 11 // 1000 * 100)
         client.cancel_order(order.order_no)
 
 
@@ -227,7 +239,7 @@ def test_us_stocks_have_the_same_calls(tmp_path: Path) -> None:
         assert client.get_orderable_cash("AAPL", limit, market="US") == Decimal(100_000)
         bought = client.place_order("AAPL", "BUY", 10, price=limit, market="US")
         assert (bought.ticker, bought.action, bought.quantity) == ("AAPL", "BUY", 10)
-        low = round(price.price * Decimal("0.9"), 2)
+        low = round(price.price * Decimal("0.97"), 2)
         waiting = client.place_order("AAPL", "BUY", 2, price=low, market="US")
         moved = client.modify_order(waiting.order_no, low - 1)
         assert moved.quantity == 2
@@ -273,15 +285,63 @@ def test_us_calls_are_awaited_as_well(tmp_path: Path) -> None:
 def test_what_us_exchanges_do_not_know_is_refused_before_it_is_written_down(
     tmp_path: Path,
 ) -> None:
-    limits: dict[str, Any] = {"risk.usd_krw": 1_500, "risk.max_order_notional": 1_500_000}
-    with client_in(tmp_path, **limits) as us:
+    limits: dict[str, Any] = {"risk.usd_krw": 1_500, "risk.max_order_notional": 750_000}
+    with client_in(tmp_path, **limits, **NEW_YORK_OPEN) as us:
+        price = us.get_price("AAPL", "US").price
         for given, code in (
             (("AAPL", "BUY", 1, None, "US"), "ORDER_TYPE"),
-            (("AAPL", "BUY", 1, "200.001", "US"), "BAD_PRICE"),
-            (("AAPL", "BUY", 5, "200.01", "US"), "LIMIT"),
+            (("AAPL", "BUY", 1, price + Decimal("0.001"), "US"), "PRICE_STEP"),
+            (("AAPL", "BUY", 5, price, "US"), "ORDER_NOTIONAL"),
             (("NOSUCH", "BUY", 1, "1.00", "US"), "BAD_TICKER"),
         ):
             with pytest.raises(Refused) as caught:
                 us.place_order(*given)
             assert caught.value.code == code, given
     assert not (tmp_path / "sim" / BY_HAND).exists()
+
+
+def test_the_accounts_kill_switch_stops_scripts_and_lets_sales_pass_where_it_may(
+    tmp_path: Path,
+) -> None:
+    with client_in(tmp_path) as client:
+        client.place_order("005930", "BUY", 2)
+        files = SwitchFiles(tmp_path / "sim", client._settings.account)
+        own = files.kill_files[1]
+        own.ask(TradingState.REDUCE_ONLY, "a loss", "")
+        with pytest.raises(RiskRefused, match="REDUCE_ONLY"):
+            client.place_order("005930", "BUY", 1)
+        client.place_order("005930", "SELL", 1)
+        own.ask(TradingState.HALTED, "lunch", "")
+        with pytest.raises(RiskRefused, match="lunch"):
+            client.place_order("005930", "SELL", 1)
+        own.clear()
+        files.tell(TradingState.HALTED, "a signal")
+        with pytest.raises(RiskRefused, match="a signal"):
+            client.place_order("005930", "SELL", 1)
+        files.state_path.write_text("")
+        with pytest.raises(RiskRefused, match="cannot be read"):
+            client.place_order("005930", "SELL", 1)
+        files.tell(TradingState.RUNNING, "checked")
+        client.place_order("005930", "SELL", 1)
+
+
+def test_orders_by_the_catalogue_need_a_setting_and_stop_at_the_kill_switch(
+    tmp_path: Path,
+) -> None:
+    buy = {
+        **{"ord_dv": "buy", "PDNO": "005930", "ORD_DVSN": "01", "ORD_QTY": 1},
+        **{"ORD_UNPR": 0, "EXCG_ID_DVSN_CD": "KRX"},
+    }
+    with client_in(tmp_path) as client:
+        with pytest.raises(UnjudgedCall, match="place_order"):
+            client.api.domestic_stock.order_cash(**buy)
+        with pytest.raises(UnjudgedCall):
+            client.call("domestic_bond.buy", unchecked=["environment"], parameters={
+                "PDNO": "KR2033022D33", "ORD_QTY2": "1", "BOND_ORD_UNPR": "10000",
+                "SAMT_MKET_PTCI_YN": "N", "BOND_RTL_MKET_YN": "N",
+            })  # fmt: skip
+    with client_in(tmp_path, **{"risk.unjudged_calls": True}) as client:
+        assert client.api.domestic_stock.order_cash(**buy).output.odno
+        (tmp_path / "sim" / "KILL").write_text("")
+        with pytest.raises(RiskRefused, match="HALTED"):
+            client.api.domestic_stock.order_cash(**buy)

@@ -1,37 +1,30 @@
 """The plain client over a door in memory: what leaves, what is written down, what is told."""
 
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
 import pytest
 
-from daemon.core.errors import OutcomeUnknown, Refused
+from daemon.core.errors import OutcomeUnknown, Refused, RiskRefused
 from daemon.core.values import InstrumentId, Region
 from daemon.kis.caller import ApiCaller
 from daemon.kis.link import HttpRequest, HttpResponse, NotSent
 from daemon.kis.masters import BY_NAME, Masters, read
-from daemon.kis.scripting import HandLimits, UnifiedClient
+from daemon.kis.scripting import UnifiedClient
 from daemon.kis.ticker import PriceStream
 from daemon.kis.tickers import Tickers
+from tests.kis.bank import NEW_YORK, Bank, open_row, reply, rules
 from tests.kis.fakes import MemoryDoor, make_client, running
 from tests.kis.masterdata import american, lines
 from tests.kis.test_ticker import Feed
-from tests.support import VirtualClock, run_virtual
+from tests.support import EPOCH, VirtualClock, run_virtual
 
 Told = list[tuple[str, Mapping[str, object]]]
 NYSE = BY_NAME["nysmst.cod"]
 BOTH = (Region.KR, Region.US)
-
-
-def reply(more: str = "", **body: object) -> HttpResponse:
-    said = {"rt_cd": "0", "msg_cd": "MCA00000", "msg1": "ok", **body}
-    return HttpResponse(status=200, headers={"tr_cont": more}, body=orjson.dumps(said))
-
-
-def placed(request: HttpRequest) -> HttpResponse:
-    return reply(output={"KRX_FWDG_ORD_ORGNO": "00950", "ODNO": "0000000123", "ORD_TMD": "090001"})
 
 
 def play(
@@ -40,20 +33,21 @@ def play(
     *,
     on_order: Callable[[str, Mapping[str, object]], None] = lambda what, told: None,
     masters: Masters | None = None,
-    limits: HandLimits | None = None,
+    start: datetime = EPOCH,
+    **limits: Any,
 ) -> tuple[Any, MemoryDoor]:
     door = MemoryDoor(answer)
 
     async def main() -> Any:
-        async with running(make_client(door, regions=BOTH)) as broker:
+        async with running(make_client(door, regions=BOTH, start=start)) as broker:
             caller = ApiCaller(broker)
             client = UnifiedClient(
                 broker=broker,
                 caller=caller,
                 websocket=PriceStream(Feed()),
-                clock=VirtualClock(),
+                clock=VirtualClock(start),
+                rules=lambda: rules(**limits),
                 tickers=Tickers(caller, masters),
-                limits=limits,
                 on_order=on_order,
             )
             return await scenario(client)
@@ -65,9 +59,12 @@ def test_an_order_is_written_down_before_it_leaves() -> None:
     told: Told = []
     seen: list[int] = []
 
-    def answer(request: HttpRequest) -> HttpResponse:
-        seen.append(len(told))
-        return placed(request)
+    bank = Bank()
+
+    def answer(request: HttpRequest) -> HttpResponse | BaseException:
+        if request.method == "POST":
+            seen.append(len(told))
+        return bank(request)
 
     got, door = play(
         answer,
@@ -75,10 +72,10 @@ def test_an_order_is_written_down_before_it_leaves() -> None:
         on_order=lambda what, facts: told.append((what, facts)),
     )
     assert seen == [1]
-    assert (got.order_no, got.branch, got.price) == ("123", "00950", Decimal(71_000))
+    assert (got.order_no, got.branch, got.price) == ("123", "06010", Decimal(71_000))
     assert [what for what, _ in told] == ["order sending", "order accepted"]
     assert told[1][1]["number"] == "123"
-    assert orjson.loads(door.requests[0].body)["ORD_UNPR"] == "71000"
+    assert orjson.loads(door.requests[-1].body)["ORD_UNPR"] == "71000"
 
 
 def test_an_order_that_cannot_be_written_down_does_not_leave() -> None:
@@ -86,7 +83,7 @@ def test_an_order_that_cannot_be_written_down_does_not_leave() -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        play(placed, lambda client: client.place_order("005930", "BUY", 1, 1000), on_order=full)
+        play(Bank(), lambda client: client.place_order("005930", "BUY", 1, 71_000), on_order=full)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +99,11 @@ def test_what_became_of_it_is_written_down_and_it_is_not_sent_again(
     told: Told = []
     doors: list[HttpRequest] = []
 
-    def once(request: HttpRequest) -> BaseException:
+    bank = Bank(held={"005930": 1})
+
+    def once(request: HttpRequest) -> HttpResponse | BaseException:
+        if request.method != "POST":
+            return bank(request)
         doors.append(request)
         return answer
 
@@ -117,17 +118,10 @@ def test_what_became_of_it_is_written_down_and_it_is_not_sent_again(
 
 
 def test_a_market_order_counts_at_the_upper_limit() -> None:
-    def answer(request: HttpRequest) -> HttpResponse:
-        output = {"stck_prpr": "71000", "stck_sdpr": "70000", "stck_mxpr": "91000"}
-        output |= {"stck_llam": "49000", "aspr_unit": "100", "acml_vol": "5"}
-        return placed(request) if request.method == "POST" else reply(output=output)
-
-    limits = HandLimits(notional=Decimal(90_000))
-    with pytest.raises(Refused, match="91000"):
-        play(answer, lambda client: client.place_order("005930", "BUY", 1), limits=limits)
-    got, _ = play(
-        answer, lambda client: client.place_order("005930", "BUY", 1, "71,000"), limits=limits
-    )
+    limits = {"max_order_notional": Decimal(90_000)}
+    with pytest.raises(RiskRefused, match="92300"):
+        play(Bank(), lambda client: client.place_order("005930", "BUY", 1), **limits)
+    got, _ = play(Bank(), lambda client: client.place_order("005930", "BUY", 1, "71,000"), **limits)
     assert got.order_no == "123"
 
 
@@ -192,25 +186,24 @@ def test_the_american_balance_has_its_cash_and_is_summed_up() -> None:
 
 
 def test_dollars_keep_the_limits_at_the_rate_of_the_settings() -> None:
-    limits = HandLimits(notional=Decimal(300_000), usd_krw=Decimal(1_500))
-
-    def buy(price: str | None, **given: Any) -> Any:
+    def buy(price: str | None, most: int = 300_000) -> Any:
         return play(
-            placed,
+            Bank(),
             lambda client: client.place_order("nasdaq:AAPL", "BUY", 1, price),
-            limits=HandLimits(**given) if given else limits,
+            start=NEW_YORK,
+            max_order_notional=Decimal(most),
         )
 
     got, door = buy("200.00")
     assert got.order_no == "123"
-    assert [each.method for each in door.requests] == ["POST"]
-    for price, given, code in (
-        ("200.01", {}, "LIMIT"),
-        ("1.00", {"notional": Decimal(1)}, "LIMIT"),
-        (None, {}, "ORDER_TYPE"),
+    assert [each.method for each in door.requests].count("POST") == 1
+    for price, most, code in (
+        ("200.01", 300_000, "ORDER_NOTIONAL"),
+        ("200.00", 1, "ORDER_NOTIONAL"),
+        (None, 300_000, "ORDER_TYPE"),
     ):
         with pytest.raises(Refused) as caught:
-            buy(price, **given)
+            buy(price, most)
         assert caught.value.code == code, price
 
 
@@ -252,9 +245,11 @@ def test_a_full_disk_does_not_hide_what_the_broker_said(answer: BaseException | 
         if what != "order sending":
             raise OSError(28, "No space left on device")
 
+    bank = Bank(held={"005930": 1}, broken={"order-cash": answer} if answer else {})
+
     def play_it() -> Any:
         return play(
-            lambda request: answer or placed(request),
+            bank,
             lambda client: client.place_order("005930", "SELL", 1),
             on_order=full,
         )
@@ -264,3 +259,19 @@ def test_a_full_disk_does_not_hide_what_the_broker_said(answer: BaseException | 
     else:
         with pytest.raises(OutcomeUnknown):
             play_it()
+
+
+def test_an_order_of_one_country_is_found_while_the_other_does_not_answer() -> None:
+    for broken in ("abroad inquire-ccnl", "inquire-daily-ccld"):
+        bank = Bank(rows=[open_row("7")], broken={broken: NotSent("no route")})
+        if broken.startswith("abroad"):
+            _, door = play(bank, lambda client: client.cancel_order("0000000007"))
+            assert door.paths()[-1] == "order-rvsecncl"
+        else:
+            # Nobody can say that there is no such order.
+            with pytest.raises(Refused) as caught:
+                play(bank, lambda client: client.cancel_order("7"))
+            assert caught.value.code != "NO_ORDER"
+            assert bank.placed == 0
+    with pytest.raises(Refused, match="NO_ORDER"):
+        play(Bank(), lambda client: client.cancel_order("7"))

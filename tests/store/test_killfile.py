@@ -6,7 +6,7 @@ import pytest
 
 from daemon.core.events import Actor, TradingState
 from daemon.core.switch import Answer
-from daemon.store.killfile import READ_LIMIT, KillFile
+from daemon.store.killfile import READ_LIMIT, KillFile, account_tag
 
 
 @pytest.fixture
@@ -80,7 +80,9 @@ def test_a_request_is_answered_by_its_word(file: KillFile) -> None:
     assert (answer.state, answer.refusal) == ("halted", "looser")
 
 
-def test_a_resume_takes_the_file_away_and_only_when_it_was_obeyed(file: KillFile) -> None:
+def test_a_resume_takes_an_accounts_file_away_and_only_when_it_was_obeyed(tmp_path: Path) -> None:
+    file = KillFile(tmp_path, "0a1b2c3d")
+    assert file.path.name == "KILL-0a1b2c3d"
     assert file.poll() is None
     file.ask(TradingState.RUNNING, "checked", "a")
     assert file.poll() is not None
@@ -88,6 +90,35 @@ def test_a_resume_takes_the_file_away_and_only_when_it_was_obeyed(file: KillFile
     assert file.path.exists()
     file.answer("a", Answer(state=TradingState.RUNNING))
     assert not file.path.exists()
+
+
+def test_a_resume_of_all_accounts_stays_for_the_other_daemons(tmp_path: Path) -> None:
+    first, second = KillFile(tmp_path), KillFile(tmp_path)
+    assert first.poll() is second.poll() is None
+    first.ask(TradingState.RUNNING, "checked", "a")
+    assert first.poll() is not None
+    first.answer("a", Answer(state=TradingState.RUNNING))
+    found = second.poll()
+    assert found is not None
+    assert found[0].state is TradingState.RUNNING
+
+
+def test_a_writing_nobody_has_taken_in_is_told_apart(file: KillFile) -> None:
+    assert file.unseen(None) is None
+    file.ask(TradingState.HALTED, "lunch", "")
+    command = file.unseen(None)
+    assert command is not None
+    assert (command.state, command.reason) == (TradingState.HALTED, "lunch")
+    file.poll()
+    assert file.unseen(file.seen) is None
+    file.ask(TradingState.HALTED, "again", "")
+    assert file.unseen(file.seen) is not None
+
+
+def test_an_account_has_a_name_that_does_not_show_its_number() -> None:
+    tag = account_tag("12345678-01")
+    assert len(tag) == 8
+    assert tag not in (account_tag("12345678-02"), "12345678")
 
 
 def test_a_resume_from_before_the_daemon_resumes_nothing_and_a_halt_still_halts(
