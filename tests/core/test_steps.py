@@ -13,6 +13,7 @@ from daemon.core.events import OrderKind
 from daemon.core.steps import (
     accepted_price,
     is_accepted_price,
+    is_fund_step,
     marketable,
     shifted_price,
     step_at,
@@ -104,3 +105,10 @@ def test_a_shifted_price_is_accepted_and_beyond(price: Decimal, steps: int) -> N
 def test_shifting_at_home_is_shifting_on_krx() -> None:
     assert shifted_price(SAMSUNG, Decimal(49_990), Side.BUY, 2) == 50_200
     assert shifted_price(SAMSUNG, Decimal(50_000), Side.SELL, 1) == 49_950
+
+
+def test_the_step_tells_funds_from_stocks_where_their_tables_differ() -> None:
+    assert is_fund_step(Decimal(71_000), Decimal(5))
+    assert not is_fund_step(Decimal(71_000), Decimal(100))
+    assert not is_fund_step(Decimal(1_999), Decimal(1))
+    assert not is_fund_step(Decimal(0), Decimal(1))

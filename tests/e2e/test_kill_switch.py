@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from daemon.core.errors import RiskRefused
+from daemon.kis.client import KISUnifiedClient
 from tests.e2e.process import Running, ask, daemon_command, simulator, started
 
 pytestmark = pytest.mark.e2e
 
+ROOT = Path(__file__).parents[2]
 CHURN = ("--strategies", "tests.e2e.churn:Churn")
 MADE = ("order_created", "order_accepted", "order_filled")
 
@@ -128,5 +131,32 @@ def test_a_flatten_goes_on_after_the_process_was_killed(tmp_path: Path) -> None:
                 told = await books(rest_url)
                 assert not any(told["holdings"].values())
                 assert told["open_orders"] == []
+
+    run(scenario())
+
+
+def test_a_daemons_kill_switch_holds_for_scripts_beside_it_and_after_it(tmp_path: Path) -> None:
+    async def refused(environ: dict[str, str]) -> str:
+        script = KISUnifiedClient("sim", data_dir=tmp_path, environ=environ, root=ROOT)
+        async with script:
+            with pytest.raises(RiskRefused) as caught:
+                await script.place_order("005930", "BUY", 1)
+        return caught.value.rule
+
+    async def scenario() -> None:
+        async with simulator() as (rest_url, ws_url):
+            environ = urls(rest_url, ws_url, tmp_path)
+            async with started(*daemon_command(tmp_path, *CHURN), environ=environ) as daemon:
+                await daemon.seen("order_accepted", times=1)
+                [told] = daemon.named("kill_files")
+                Path(told["files"][1]).write_text("REDUCE_ONLY")
+                await daemon.until(lambda each: moved(each, "reduce_only"))
+                assert await refused(environ) == "reduce_only"
+                daemon.send(signal.SIGUSR1)
+                await daemon.until(lambda each: moved(each, "halted"))
+                assert await refused(environ) == "halted"
+                daemon.send(signal.SIGKILL)
+                await daemon.ended()
+            assert await refused(environ) == "halted"
 
     run(scenario())

@@ -138,7 +138,12 @@ def test_a_halt_stops_what_was_judged_already_and_has_not_left() -> None:
         ),
         (Bank(rows=[open_row("7")], cash=770_000), buy(), {}, "cash"),
         (Bank(rows=[open_row("7")]), buy(), {"max_open_orders": 1}, "open_orders"),
-        (Bank(rows=[open_row("7", ord_dvsn_cd="01", ord_unpr="0")], cash=990_000), buy(), {}, "cash"),
+        (
+            Bank(rows=[open_row("7", ord_dvsn_cd="01", ord_unpr="0")], cash=990_000),
+            buy(),
+            {},
+            "cash",
+        ),
         (
             Bank(rows=[open_row("7", sll_buy_dvsn_cd="01")], held={"005930": 10}),
             sell(),
