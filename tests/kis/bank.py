@@ -1,6 +1,6 @@
 """A broker's answers in memory for a script's orders: prices, cash, holdings, lists of orders."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -76,7 +76,7 @@ class Bank:
             self.placed += 1
             told = {"KRX_FWDG_ORD_ORGNO": "06010", "ODNO": f"{122 + self.placed:010}"}
             return reply(output={**told, "ORD_TMD": "090001"})
-        answers = {
+        answers: dict[str, Callable[[], HttpResponse]] = {
             "inquire-price": self._price,
             "inquire-balance": self._balance,
             "inquire-daily-ccld": lambda: reply(output1=self.rows, output2={}),

@@ -10,8 +10,8 @@ from daemon.kis.balances import Balance, american_balance
 from daemon.kis.caller import ApiCaller
 from daemon.kis.link import HttpRequest, HttpResponse
 from daemon.kis.spec import SIM, VIRTUAL, Environment
+from tests.kis.bank import reply as answered
 from tests.kis.fakes import MemoryDoor, make_client, running
-from tests.kis.test_scripting import reply as answered
 from tests.support import run_virtual
 
 

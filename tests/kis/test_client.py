@@ -328,7 +328,7 @@ def test_the_accounts_kill_switch_stops_scripts_and_lets_sales_pass_where_it_may
 def test_orders_by_the_catalogue_need_a_setting_and_stop_at_the_kill_switch(
     tmp_path: Path,
 ) -> None:
-    buy = {
+    buy: dict[str, Any] = {
         **{"ord_dv": "buy", "PDNO": "005930", "ORD_DVSN": "01", "ORD_QTY": 1},
         **{"ORD_UNPR": 0, "EXCG_ID_DVSN_CD": "KRX"},
     }
@@ -340,7 +340,8 @@ def test_orders_by_the_catalogue_need_a_setting_and_stop_at_the_kill_switch(
                 "PDNO": "KR2033022D33", "ORD_QTY2": "1", "BOND_ORD_UNPR": "10000",
                 "SAMT_MKET_PTCI_YN": "N", "BOND_RTL_MKET_YN": "N",
             })  # fmt: skip
-    with client_in(tmp_path, **{"risk.unjudged_calls": True}) as client:
+    more: dict[str, Any] = {"risk.unjudged_calls": True}
+    with client_in(tmp_path, **more) as client:
         assert client.api.domestic_stock.order_cash(**buy).output.odno
         (tmp_path / "sim" / "KILL").write_text("")
         with pytest.raises(RiskRefused, match="HALTED"):

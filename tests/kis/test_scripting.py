@@ -118,7 +118,7 @@ def test_what_became_of_it_is_written_down_and_it_is_not_sent_again(
 
 
 def test_a_market_order_counts_at_the_upper_limit() -> None:
-    limits = {"max_order_notional": Decimal(90_000)}
+    limits: dict[str, Any] = {"max_order_notional": Decimal(90_000)}
     with pytest.raises(RiskRefused, match="92300"):
         play(Bank(), lambda client: client.place_order("005930", "BUY", 1), **limits)
     got, _ = play(Bank(), lambda client: client.place_order("005930", "BUY", 1, "71,000"), **limits)

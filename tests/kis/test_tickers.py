@@ -7,8 +7,8 @@ from daemon.core.values import Region
 from daemon.kis.caller import ApiCaller
 from daemon.kis.link import HttpRequest, HttpResponse
 from daemon.kis.tickers import Tickers, region_named
+from tests.kis.bank import reply as answered
 from tests.kis.fakes import MemoryDoor, make_client, running
-from tests.kis.test_scripting import reply as answered
 from tests.support import run_virtual
 
 
