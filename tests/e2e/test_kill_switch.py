@@ -149,7 +149,7 @@ def test_a_daemons_kill_switch_holds_for_scripts_beside_it_and_after_it(tmp_path
             async with started(*daemon_command(tmp_path, *CHURN), environ=environ) as daemon:
                 await daemon.seen("order_accepted", times=1)
                 [told] = daemon.named("kill_files")
-                own = Path(told["files"][1])
+                own = tmp_path / "sim" / Path(told["files"][1]).name
                 own.write_text("REDUCE_ONLY")
                 await daemon.until(lambda each: moved(each, "reduce_only"))
                 assert await refused(environ) == "reduce_only"
