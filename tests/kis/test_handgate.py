@@ -169,6 +169,18 @@ def test_hours_are_kept() -> None:
     assert posted == ["order"]
 
 
+@pytest.mark.parametrize(
+    ("price", "rule"),
+    [("200.001", "price_step"), ("220.00", "price_collar"), ("205.00", "order_notional")],
+)
+def test_american_orders_keep_the_rules_in_dollars(price: str, rule: str) -> None:
+    def buy_ten(client: UnifiedClient) -> Any:
+        return client.place_order("nasdaq:AAPL", "BUY", 10, price)
+
+    strict = rules(max_order_notional=Decimal(3_000_000))
+    assert refusal(Bank(), buy_ten, strict, start=NEW_YORK) == rule
+
+
 def test_without_the_facts_nothing_leaves() -> None:
     for path in ("inquire-balance", "inquire-daily-ccld", "inquire-price"):
         bank = Bank(broken={path: NotSent("no route")})
