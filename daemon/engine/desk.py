@@ -214,6 +214,8 @@ class TradingDesk:
         for slot in self.host.slots:
             self.watch.want(slot.id, slot.interests, priority=slot.priority)
         if accept_broker_books:
+            # What the kill switch sells meanwhile needs prices.
+            await self.learn_prices()
             try:
                 await self.reconciliation.adopt()
             except TryLater as error:
@@ -222,7 +224,7 @@ class TradingDesk:
                 ) from error
         try:
             async with asyncio.timeout(START_LIMIT):
-                await self._some(self._reach)
+                reached = await self._some(self._regions, self._reach)
                 await self.learn_prices()
                 await self._stream_up.wait()
         except TimeoutError:
@@ -233,7 +235,7 @@ class TradingDesk:
         await self._learn_time()
         try:
             async with asyncio.timeout(JUDGE_LIMIT):
-                await self._some(self._judge)
+                await self._some(reached, self._judge)
         except TimeoutError:
             raise BrokerUnavailable(
                 f"the broker's books could not be judged within {JUDGE_LIMIT:.0f} s "
@@ -257,17 +259,20 @@ class TradingDesk:
             await asyncio.sleep(DECIDE_PAUSE)
             await self._reach(region)
 
-    async def _some(self, work: Callable[[Region], Coroutine[Any, Any, None]]) -> None:
-        """Have every region through, or as many as are so soon after the first."""
+    async def _some(
+        self, regions: Sequence[Region], work: Callable[[Region], Coroutine[Any, Any, None]]
+    ) -> Sequence[Region]:
+        """Have every region through, or as many as are so soon after the first; returns those."""
         async with asyncio.TaskGroup() as group:
-            tasks = {group.create_task(work(region)): region for region in self._regions}
+            tasks = {group.create_task(work(region)): region for region in regions}
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            _, late = await asyncio.wait(tasks, timeout=REGION_GRACE)
+            through, late = await asyncio.wait(tasks, timeout=REGION_GRACE)
             for task in late:
                 task.cancel()
         if late:
-            regions = sorted(tasks[task] for task in late)
-            self._log.warning("started_without", regions=regions, gate=self.gate.why())
+            without = sorted(tasks[task] for task in late)
+            self._log.warning("starting_without", regions=without, gate=self.gate.why())
+        return [tasks[task] for task in through]
 
     def execute(self, command: Command) -> Answer:
         """Obey an operator: from here on no order leaves that the new state does not let pass.

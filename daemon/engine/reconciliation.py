@@ -169,6 +169,8 @@ class Reconciliation:
         or the keys, and `Fatal`.
         """
         asked = [self._books[region] for region in regions or self._books]
+        if len(asked) == 1:
+            return await asked[0].inquire()
         return all(await _all_of(books.inquire() for books in asked))
 
     async def adopt(self) -> AccountReported:
