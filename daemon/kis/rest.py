@@ -352,10 +352,10 @@ class KisRest:
         """
         found: list[BrokerOrder] = []
         for region in self._asked(regions):
-            if region is Region.KR:
-                found += await self._home.orders(since)
-            else:
-                found += await self._abroad.orders(region, since)
+            home = region is Region.KR
+            found += await (
+                self._home.orders(since) if home else self._abroad.orders(region, since)
+            )
         return found
 
     async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
