@@ -350,13 +350,10 @@ class KisRest:
 
         At most 85 days back.
         """
-        found: list[BrokerOrder] = []
-        for region in self._asked(regions):
-            home = region is Region.KR
-            found += await (
-                self._home.orders(since) if home else self._abroad.orders(region, since)
-            )
-        return found
+        asked = self._asked(regions)
+        home = list(await self._home.orders(since)) if Region.KR in asked else []
+        abroad = [await self._abroad.orders(each, since) for each in asked if each is not Region.KR]
+        return [*home, *(order for listed in abroad for order in listed)]
 
     async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
         """Trade-date cash and everything held, of `regions`, of all unless told."""
