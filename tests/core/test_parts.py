@@ -136,5 +136,6 @@ def test_parts_are_joined_without_loss(won: int, dollars: int) -> None:
         [part(Region.KR, str(won), samsung=won), part(Region.US, str(dollars), apple=dollars)], NINE
     )
 
-    assert (whole.cash_of(Currency.KRW), whole.cash_of(Currency.USD)) == (won, dollars)
+    assert whole.cash_of(Currency.KRW) == won
+    assert whole.cash_of(Currency.USD) == dollars
     assert [each.quantity for each in whole.holdings] == [won, dollars]
