@@ -162,11 +162,12 @@ class App:
                 services.create_task(desk.executor.run(), name="executor"),
                 services.create_task(session.feed.run(desk.on_feed), name="feed"),
                 services.create_task(session.watch(), name="watch"),
+                # Before the start is over: one region's silence must not keep others from a sale.
+                services.create_task(desk.switch.run(), name="kill switch"),
             ]
             if await self._start(desk, services, stop):
                 tasks.append(services.create_task(desk.reconciliation.run(), name="inquiries"))
                 tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
-                tasks.append(services.create_task(desk.switch.run(), name="kill switch"))
                 tasks.append(services.create_task(desk.watch.run(), name="market data"))
                 if self._console:
                     summary = self._summarise(session, desk, tally)

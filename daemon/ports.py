@@ -80,8 +80,10 @@ class InstrumentInfo(NamedTuple):
 class Broker(Protocol):
     """One account at one broker.
 
-    Order calls return, raise `Refused` (certainly no effect) or `OutcomeUnknown`, and are
-    never repeated. `leaving` is called just before the first byte may leave: an error raised
+    `regions` are whose orders, cash and holdings make up the account: inquiries are about some of
+    them, and about all unless told.
+    Order calls return, raise `Refused` (certainly no effect) or `OutcomeUnknown`, and are never
+    repeated. `leaving` is called just before the first byte may leave: an error raised
     without that call proves nothing left. It is called again only if the broker turned the
     request away unread, for its token, and it is about to leave a second time; what `leaving`
     raises keeps it from leaving. Inquiries repeat by themselves up to their
@@ -89,6 +91,10 @@ class Broker(Protocol):
     """
 
     account_id: AccountId
+
+    @property
+    def regions(self) -> Sequence[Region]:
+        """The regions of the account, at least one."""
 
     def unready(self) -> str:
         """Why no order could leave just now, such as a token being renewed; empty when one can."""
@@ -99,14 +105,16 @@ class Broker(Protocol):
     ) -> BrokerRef: ...
     async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None: ...
 
-    async def orders(self, since: date) -> Sequence[BrokerOrder]:
-        """Every order of the account from the day `since` until today, all pages.
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
+        """Every order of the regions from the day `since` until today, all pages.
 
         `since` counts in each region by its own dates.
         """
 
-    async def account(self) -> AccountReported:
-        """Cash and holdings, all pages."""
+    async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
+        """Cash and holdings of the regions, all pages."""
 
     async def orderable_cash(
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None

@@ -362,6 +362,7 @@ class LeftCause(StrEnum):
     DENIED = "denied"
     UNKNOWN_SHARES = "unknown_shares"
     GATE_CLOSED = "gate_closed"
+    NOT_TOLD = "not_told"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Which sales empty the account, and what cannot be sold now and why. Decides, never acts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -126,6 +126,22 @@ def _concerned(
 def open_rest(orders: Sequence[Order], closed: Closed) -> tuple[Left, ...]:
     """What is still open of orders that are to be cancelled."""
     return tuple(_under_way(order, closed(order.intent.instrument)) for order in orders)
+
+
+def not_told(portfolio: PortfolioView, why: str) -> tuple[Left, ...]:
+    """All that our books know of, where the broker did not say what became of it."""
+    detail = f"the broker did not tell: {why}"
+    return (
+        *(
+            replace(_under_way(order), cause=LeftCause.NOT_TOLD, detail=detail)
+            for order in portfolio.open_orders()
+        ),
+        *(
+            _left(each, abs(position.quantity), LeftCause.NOT_TOLD, detail)
+            for each, position in sorted(portfolio.positions.items())
+            if position.quantity
+        ),
+    )
 
 
 def _under_way(order: Order, closed: str = "") -> Left:

@@ -86,7 +86,7 @@ class _Closing:
         while True:
             seen = await self._pass()
             if seen is not None and self._clock.now() < closes_at:
-                found, before = seen, seen.left
+                found, before = seen, seen.left if seen.is_told else before
             elif seen is not None:
                 found = seen._replace(left=_explained(seen.left, before))
             over = self._is_over(occasion, found)
@@ -115,7 +115,8 @@ class _Closing:
             return None
         try:
             if self._action is CloseAction.CANCEL:
-                return await self._selling.close(self._selling.open_orders(self._region))
+                orders = self._selling.open_orders(self._region)
+                return await self._selling.close(orders, self._region)
             return await self._selling.sell_out(OF_CLOSE, self._region)
         except NeedsOperator:
             raise
@@ -128,7 +129,8 @@ class _Closing:
         if found is not None and found.is_done:
             return True
         closed = now >= self._calendar.close_at(occasion.day)
-        settled = closed and found is not None and not self._selling.open_orders(self._region)
+        told = found is not None and found.is_told
+        settled = closed and told and not self._selling.open_orders(self._region)
         return settled or now >= occasion.ends - LAST_WORD
 
     def _pause(self, found: Pass | None) -> float:
@@ -140,12 +142,12 @@ class _Closing:
         """Record how far it has come, where that is news."""
         if found is None and not over:
             return
-        left, done = ((), False) if found is None else found
+        left, done, told = ((), False, False) if found is None else found
         if self._told == (day, left) and not over:
             return
         self._told = (day, left)
         if over and not done:
-            self._log.error("not_closed", day=day, known=found is not None, left=len(left))
+            self._log.error("not_closed", day=day, known=told, left=len(left))
         self._ledger.record(
             MarketCloseReported(
                 region=self._region,

@@ -1,9 +1,10 @@
 """One account's trading desk: the parts wired together, and how they start, hear and settle."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import structlog
 
@@ -12,7 +13,6 @@ from daemon.core.errors import BrokerUnavailable, NeedsOperator, TradingError, T
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
-from daemon.core.reconcile import Reconciler
 from daemon.core.steps import STEPPED_REGIONS
 from daemon.core.switch import Answer, Command, SwitchPolicy
 from daemon.core.values import (
@@ -24,6 +24,7 @@ from daemon.core.values import (
     MarketStatus,
     OrderBook,
     Record,
+    Region,
     Tick,
     region_of,
 )
@@ -50,6 +51,10 @@ JUDGE_LIMIT = 300.0
 TIME_LIMIT = 150.0
 """Seconds to wait for the first heartbeat, said to come every 10 to 110 s: then the machine's own
 clock has to do."""
+
+REGION_GRACE = 30.0
+"""Seconds that the start waits for other regions once the first is ready: longer than one inquiry
+may take."""
 
 TIME_PAUSE = 0.5
 HOUSEKEEPING = 5.0
@@ -90,7 +95,6 @@ class TradingDesk:
             broker=broker,
             ledger=ledger,
             gate=self.gate,
-            reconciler=Reconciler(broker.account_id),
             calendars=calendars,
             clock=clock,
             rates=self.rates,
@@ -108,7 +112,7 @@ class TradingDesk:
             look=self._look,
             rates=self.rates,
         )
-        self._broker, self._clock = broker, clock
+        self._broker, self._clock, self._regions = broker, clock, broker.regions
         self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
         self.rates.listen(self.switch.follow_rate)
@@ -177,7 +181,6 @@ class TradingDesk:
         this journal once.
         """
         self.gate.shut(Shutter.STARTING, "the books are not reconciled yet")
-        self.gate.shut(Shutter.STREAM, "the order stream is not up yet")
         facts = self.ledger.recover()
         now = self._clock.now()
         portfolio = self.ledger.portfolio
@@ -204,12 +207,15 @@ class TradingDesk:
     async def start(self, *, accept_broker_books: bool) -> None:
         """Reconcile with the broker, learn prices, wait for the stream, reconcile its gap.
 
-        Raises `BrokerUnavailable` when the broker is not reached within `START_LIMIT` seconds, or
-        its books not judged within `JUDGE_LIMIT` more, or cannot be adopted.
+        One region is enough: of others nothing is traded until their books are judged, whenever
+        that is. Raises `BrokerUnavailable` when the broker is not reached within `START_LIMIT`
+        seconds, or no books are judged within `JUDGE_LIMIT` more, or they cannot be adopted.
         """
         for slot in self.host.slots:
             self.watch.want(slot.id, slot.interests, priority=slot.priority)
         if accept_broker_books:
+            # What the kill switch sells meanwhile needs prices.
+            await self.learn_prices()
             try:
                 await self.reconciliation.adopt()
             except TryLater as error:
@@ -218,7 +224,7 @@ class TradingDesk:
                 ) from error
         try:
             async with asyncio.timeout(START_LIMIT):
-                await self.converge_once()
+                reached = await self._some(self._regions, self._reach)
                 await self.learn_prices()
                 await self._stream_up.wait()
         except TimeoutError:
@@ -229,10 +235,7 @@ class TradingDesk:
         await self._learn_time()
         try:
             async with asyncio.timeout(JUDGE_LIMIT):
-                await self.converge_once()
-                while self.reconciliation.undecided():
-                    await asyncio.sleep(DECIDE_PAUSE)
-                    await self.converge_once()
+                await self._some(reached, self._judge)
         except TimeoutError:
             raise BrokerUnavailable(
                 f"the broker's books could not be judged within {JUDGE_LIMIT:.0f} s "
@@ -241,6 +244,35 @@ class TradingDesk:
         await self.days.judge_today()
         self.switch.watch_losses()
         self.gate.open(Shutter.STARTING)
+
+    async def _reach(self, region: Region) -> None:
+        """Inquire until one pass is complete."""
+        while True:
+            if await self.reconciliation.inquire(region):
+                return
+            await asyncio.sleep(DECIDE_PAUSE)
+
+    async def _judge(self, region: Region) -> None:
+        """Inquire until the books are open and no difference waits to be confirmed."""
+        await self._reach(region)
+        while self.reconciliation.undecided(region):
+            await asyncio.sleep(DECIDE_PAUSE)
+            await self._reach(region)
+
+    async def _some(
+        self, regions: Sequence[Region], work: Callable[[Region], Coroutine[Any, Any, None]]
+    ) -> Sequence[Region]:
+        """Have every region through, or as many as are so soon after the first; returns those."""
+        async with asyncio.TaskGroup() as group:
+            tasks = {group.create_task(work(region)): region for region in regions}
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            through, late = await asyncio.wait(tasks, timeout=REGION_GRACE)
+            for task in late:
+                task.cancel()
+        if late:
+            without = sorted(tasks[task] for task in late)
+            self._log.warning("starting_without", regions=without, gate=self.gate.why())
+        return [tasks[task] for task in through]
 
     def execute(self, command: Command) -> Answer:
         """Obey an operator: from here on no order leaves that the new state does not let pass.

@@ -31,6 +31,7 @@ from daemon.core.events import (
 )
 from daemon.core.limits import Rates, RiskLimits
 from daemon.core.orders import Order, OrderState
+from daemon.core.parts import region_in_books
 from daemon.core.risk import Approved, Denied
 from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acceptance
 from daemon.core.steps import marketable, takes_market_orders
@@ -214,7 +215,7 @@ class Executor:
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         self._look()
         # An order whose price is asked for anew all the time would never be seen to have expired.
-        closed = self._gate.why() or self.market_closed(order.intent.instrument)
+        closed = self._shut(order.intent) or self.market_closed(order.intent.instrument)
         if closed:
             return risk.denied_by_gate([order.intent], closed)[0]
         return risk.modification_problem(
@@ -231,11 +232,11 @@ class Executor:
         self, intents: Sequence[OrderIntent], urgent: Urgency | None
     ) -> Sequence[Approved | Denied]:
         self._look()
-        shut = self._gate.why(ignoring=urgent.ignoring if urgent else ())
-        closed = shut or self._broker.unready()
-        if closed:
-            return risk.denied_by_gate(intents, closed)
-        reasons = [self._not_accepted(intent) for intent in intents]
+        unready = self._broker.unready()
+        reasons = [
+            self._shut(intent, urgent) or unready or self._not_accepted(intent)
+            for intent in intents
+        ]
         judged = iter(
             risk.check(
                 [each for each, reason in zip(intents, reasons, strict=True) if not reason],
@@ -252,6 +253,11 @@ class Executor:
             for intent, reason in zip(intents, reasons, strict=True)
         ]
 
+    def _shut(self, intent: OrderIntent, urgent: Urgency | None = None) -> str:
+        """Why the gate holds an order of this region; empty when it does not."""
+        ignoring = urgent.ignoring if urgent else ()
+        return self._gate.why(region_in_books(intent.instrument), ignoring=ignoring)
+
     def _held(self, order: Order) -> str:
         """Why an order may not leave now; empty when it may."""
         portfolio = self._ledger.portfolio
@@ -259,11 +265,11 @@ class Executor:
         if urgent is not None:
             if portfolio.state not in urgent.states:
                 return f"trading is {portfolio.state}: nothing is to be sold any more"
-            return self._gate.why(ignoring=urgent.ignoring)
-        shut = self._gate.why()
+            return self._shut(order.intent, urgent)
+        intent = order.intent
+        shut = self._shut(intent)
         if shut:
             return shut
-        intent = order.intent
         problem = risk.state_problem(intent, portfolio.state, portfolio.state_reason)
         problem = problem or risk.entry_problem(intent, portfolio, self._clock.now())
         return "" if problem is None else problem.detail

@@ -1,8 +1,13 @@
-"""The gate: whether new orders may leave, and if not, every reason why. Cancels always may."""
+"""The gate: whether new orders may leave, and if not, every reason why. Cancels always may.
+
+It is shut everywhere, or in single regions: what is wrong in one market is no reason to hold
+orders of another.
+"""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from daemon.core.values import Region
 
 
 class Shutter(StrEnum):
@@ -17,41 +22,55 @@ class Shutter(StrEnum):
     DISCREPANCY = "discrepancy"
 
 
-EMERGENCY = frozenset({Shutter.OPERATOR, Shutter.STREAM, Shutter.DISCREPANCY})
+EMERGENCY = frozenset({Shutter.STARTING, Shutter.OPERATOR, Shutter.STREAM, Shutter.DISCREPANCY})
 """Who does not hold the kill switch's own sales: they are sized by the broker's books, judged by
-inquiry, and what is shut for the strategies is shut for their sake."""
+inquiry, and what is shut for the strategies is shut for their sake. A region whose books nobody
+has judged since the start is `BLIND`, and that holds them."""
 
-BEFORE_CLOSE = EMERGENCY - {Shutter.OPERATOR}
+BEFORE_CLOSE = EMERGENCY - {Shutter.STARTING, Shutter.OPERATOR}
 """The same of sales ahead of a close, but that a person's halt keeps them here."""
 
 
-@dataclass(slots=True)
 class Gate:
     """Open when nobody holds it shut."""
 
-    _reasons: dict[Shutter, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[Shutter, Region | None], str] = {}
 
     @property
     def is_open(self) -> bool:
-        """Whether new orders may leave."""
+        """Whether new orders may leave, wherever they go."""
         return not self._reasons
 
     @property
     def reasons(self) -> dict[Shutter, str]:
-        """Who holds it shut, and why, in words for a person."""
-        return dict(self._reasons)
+        """Who holds it shut anywhere, and why, in words for a person."""
+        told: dict[Shutter, str] = {}
+        for (who, region), reason in self._reasons.items():
+            each = reason if region is None else f"{region}: {reason}"
+            told[who] = f"{told[who]}; {each}" if who in told else each
+        return told
 
-    def why(self, *, ignoring: Collection[Shutter] = ()) -> str:
-        """All reasons in one line, but for those of `ignoring`; empty when open."""
-        held = ((who, why) for who, why in self._reasons.items() if who not in ignoring)
-        return "; ".join(f"{who}: {reason}" for who, reason in held)
+    def why(self, region: Region | None = None, *, ignoring: Collection[Shutter] = ()) -> str:
+        """All reasons in one line, but for those of `ignoring`; empty when open.
 
-    def shut(self, who: Shutter, reason: str) -> bool:
-        """Hold the gate shut; tells whether that is news."""
-        news = self._reasons.get(who) != reason
-        self._reasons[who] = reason
+        With a `region` those that hold its orders.
+        """
+        return "; ".join(
+            f"{who}: {reason}" if where is None else f"{who} {where}: {reason}"
+            for (who, where), reason in self._reasons.items()
+            if who not in ignoring and (region is None or where in (None, region))
+        )
+
+    def shut(self, who: Shutter, reason: str, region: Region | None = None) -> bool:
+        """Hold the gate shut, everywhere or in a region; tells whether that is news."""
+        news = self._reasons.get((who, region)) != reason
+        self._reasons[who, region] = reason
         return news
 
-    def open(self, who: Shutter) -> bool:
-        """Let go; tells whether `who` was holding it."""
-        return self._reasons.pop(who, None) is not None
+    def open(self, who: Shutter, region: Region | None = None) -> bool:
+        """Let go of what `who` shut in a region, or of all it shut; tells whether there was any."""
+        held = [key for key in self._reasons if key[0] is who and region in (None, key[1])]
+        for key in held:
+            del self._reasons[key]
+        return bool(held)

@@ -4,7 +4,7 @@ Loss stops are looked at before every order and once a second. Where the switch 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 
@@ -23,14 +23,15 @@ from daemon.core.events import (
 )
 from daemon.core.limits import Rates, RiskLimits
 from daemon.core.losses import LossStop, profit
-from daemon.core.orders import Order, OrderState
+from daemon.core.orders import OrderState
 from daemon.core.risk import state_problem
 from daemon.core.switch import Answer, Command, SwitchPolicy, answer
+from daemon.core.values import Region
 from daemon.engine.executor import OF_SWITCH
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
-from daemon.engine.selling import LOOK, Selling, entries
+from daemon.engine.selling import LOOK, Pass, Selling, entries
 from daemon.ports import Clock
 
 
@@ -64,7 +65,9 @@ class KillSwitch:
         self._watching = False
         self._seen = False
         self._told: tuple[TradingState, tuple[Left, ...]] | None = None
-        self._moved = asyncio.Event()
+        self._moved = {region: asyncio.Event() for region in selling.regions}
+        self._moves = 0
+        self._passes: dict[Region, Pass] = {}
         self._log = structlog.get_logger("kill_switch")
         ledger.listen(self._on_fact)
 
@@ -99,8 +102,11 @@ class KillSwitch:
                 events.append(self._losses.begin(value, now))
             self._ledger.record(*events)
             self._told = None
+            self._moves += 1
+            self._passes.clear()
             self._hold_gate()
-            self._moved.set()
+            for moved in self._moved.values():
+                moved.set()
         return result
 
     def _given_up(self, state: TradingState, reason: str) -> list[Event]:
@@ -148,55 +154,69 @@ class KillSwitch:
             self.execute(stop)
 
     async def run(self) -> None:
-        """Look at losses, and close what the state wants closed, for ever."""
+        """Look at losses, and close what the state wants closed, for ever; every region is seen
+        through on its own, so that one whose broker does not answer delays no other."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_on(), name="losses")
+            for region in self._moved:
+                group.create_task(self._see_through(region), name=f"kill switch {region}")
+
+    async def _look_on(self) -> None:
         while True:
-            self._moved.clear()
             self.look()
-            pause = await self._act()
+            await asyncio.sleep(LOOK)
+
+    async def _see_through(self, region: Region) -> None:
+        moved = self._moved[region]
+        while True:
+            moved.clear()
+            pause = await self._act(region)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await self._moved.wait()
+                    await moved.wait()
 
-    async def _act(self) -> float:
-        """One pass; returns the seconds until the next."""
+    async def _act(self, region: Region) -> float:
+        """One pass in a region; returns the seconds until the next."""
         portfolio = self._ledger.portfolio
-        state = portfolio.state
-        open_orders = portfolio.open_orders()
+        state, moves = portfolio.state, self._moves
+        orders = self._selling.open_orders(region)
+        found = Pass((), is_done=True)
+        if state is TradingState.REDUCE_ONLY:
+            orders = entries(orders)
+        elif state is TradingState.HALTED and not self._policy.halt_cancels:
+            orders = []
         try:
+            if state is TradingState.RUNNING:
+                return LOOK
             if state is TradingState.FLATTENING:
-                return await self._flatten()
-            if state is TradingState.REDUCE_ONLY:
-                return await self._close(entries(open_orders))
-            if state is TradingState.HALTED and self._policy.halt_cancels:
-                return await self._close(open_orders)
+                found = await self._selling.sell_out(OF_SWITCH, region, everything=True)
+            elif orders:
+                found = await self._selling.close(orders, region)
         except NeedsOperator:
             raise
         except TradingError as error:
-            self._log.warning("switch_delayed", state=state, cause=str(error))
-        return LOOK
-
-    async def _close(self, orders: Sequence[Order]) -> float:
-        """Cancel these orders and see by the broker's list what became of them."""
-        if not orders:
-            self._report(())
+            self._log.warning("switch_delayed", region=region, state=state, cause=str(error))
             return LOOK
-        found = await self._selling.close(orders)
-        self._report(found.left)
+        if moves != self._moves:
+            return 0.0
+        self._passes[region] = found
+        self._come_to()
         return self._selling.pause(found.left)
 
-    async def _flatten(self) -> float:
-        """Cancel purchases, sell what the broker says is held; end when it says nothing is."""
-        found = await self._selling.sell_out(OF_SWITCH)
-        if self._ledger.portfolio.state is not TradingState.FLATTENING:
-            return 0.0
-        if found is None:
-            return LOOK
-        self._report(found.left)
-        if found.is_done:
+    def _come_to(self) -> None:
+        """Say how far all regions are, once each was seen; end a flattening that is through."""
+        if len(self._passes) < len(self._moved):
+            return
+        state = self._ledger.portfolio.state
+        if state is TradingState.HALTED and not self._policy.halt_cancels:
+            return
+        left = [each for region in self._moved for each in self._passes[region].left]
+        flattens = state is TradingState.FLATTENING
+        nowhere = self._selling.nowhere() if flattens else ()
+        self._report((*left, *nowhere))
+        if flattens and not nowhere and all(each.is_done for each in self._passes.values()):
             reason = "flat, by the broker's balance and list of orders"
             self.execute(Command(state=TradingState.HALTED, who=Actor.SWITCH, reason=reason))
-            return 0.0
-        return self._selling.pause(found.left)
 
     def _report(self, left: tuple[Left, ...]) -> None:
         """Record how far it has come, where that is news."""

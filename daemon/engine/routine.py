@@ -183,7 +183,7 @@ class _Routine:
 
         The lists are asked first: only they tell of orders that ended with the session.
         """
-        await self._desk.reconciliation.inquire()
+        await self._desk.reconciliation.inquire(self._region)
         portfolio = self._desk.ledger.portfolio
         orders = [each for each in portfolio.orders.values() if self._is_of(each, occasion.day)]
         held = [

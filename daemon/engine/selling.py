@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from daemon.core import flattening
+from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.events import NO_ORDER, Left, LeftCause, OrderIntent
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order, OrderState
+from daemon.core.parts import RegionView
 from daemon.core.switch import SwitchPolicy
-from daemon.core.values import InstrumentId, Region, Side, region_of
+from daemon.core.values import InstrumentId, Region, Side
 from daemon.engine.executor import Executor, Urgency
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
@@ -28,16 +30,24 @@ CLOSED_PAUSE = 30.0
 REFUSED_PAUSE = 15.0
 """Seconds until a sale that was refused is tried again."""
 
+_MUTE = "its orders, cash and holdings could not be had"
+_NOT_TOLD = f"the broker did not tell: {_MUTE}"
+
 
 class Pass(NamedTuple):
-    """What one pass came to: what is left, and whether the broker says that nothing is."""
+    """What one pass came to: what is left, and whether the broker says that nothing is.
+
+    Where the broker did not tell, what is left is what our own books know of.
+    """
 
     left: tuple[Left, ...]
     is_done: bool
+    is_told: bool = True
 
 
 class Selling:
-    """Cancels, sells, and tells what is left and why. Each method is one pass."""
+    """Cancels, sells, and tells what is left and why. Each method is one pass over one region, so
+    that a region whose broker does not answer holds up no other."""
 
     def __init__(
         self,
@@ -61,34 +71,41 @@ class Selling:
         self._clock = clock
         self._refused: dict[InstrumentId, tuple[float, Left]] = {}
 
-    async def close(self, orders: Sequence[Order]) -> Pass:
-        """Cancel these orders and see by the broker's list what became of them."""
+    @property
+    def regions(self) -> Sequence[Region]:
+        """The regions the broker is asked about."""
+        return self._reconciliation.regions
+
+    async def close(self, orders: Sequence[Order], region: Region) -> Pass:
+        """Cancel these orders of a region and see by the broker's list what became of them."""
         await self._executor.cancel([order.id for order in orders])
-        seen = await self._reconciliation.inquire()
+        seen = await self._reconciliation.inquire(region)
         known = self._ledger.portfolio.orders
         still = [known[order.id] for order in orders if known[order.id].is_open]
         left = flattening.open_rest(still, self._executor.market_closed)
-        return Pass(left, seen and not still)
+        if not seen:
+            left = tuple(replace(each, cause=LeftCause.NOT_TOLD, detail=_NOT_TOLD) for each in left)
+        return Pass(left, seen and not still, seen)
 
-    async def sell_out(self, urgency: Urgency, region: Region | None = None) -> Pass | None:
-        """Cancel purchases and sell what the broker says is held: all of it, or what strategies
-        hold in one region. `None` when the broker did not tell."""
-        portfolio = self._ledger.portfolio
+    async def sell_out(self, urgency: Urgency, region: Region, *, everything: bool = False) -> Pass:
+        """Cancel a region's purchases and sell what the broker says is held there: what strategies
+        hold, or `everything`. Raises `NeedsOperator`."""
+        portfolio = RegionView(self._ledger.portfolio, region)
         purchases = entries(self.open_orders(region))
         await self._executor.cancel([order.id for order in purchases])
-        if not await self._reconciliation.inquire():
-            return None
-        account = await self._broker.account()
+        holdings, why = await self._ask(region)
+        if holdings is None:
+            return Pass(flattening.not_told(portfolio, why), is_done=False, is_told=False)
         closed = self._executor.market_closed
         plan = flattening.plan(
             portfolio,
-            {each.instrument: each.quantity for each in account.holdings},
+            holdings,
             account=self._broker.account_id,
             quotes=self._quotes,
             limits=self._limits,
             at_market=self._policy.sell_at_market,
             closed=closed,
-            region=region,
+            region=None if everything else region,
         )
         left = [*plan.left, *flattening.open_rest(entries(self.open_orders(region)), closed)]
         if portfolio.state in urgency.states:
@@ -100,12 +117,31 @@ class Selling:
             left += [_not_sold(each, LeftCause.GATE_CLOSED, why) for each in plan.sales]
         return Pass(tuple(left), plan.is_done and not self.open_orders(region))
 
-    def open_orders(self, region: Region | None = None) -> list[Order]:
-        """What may be alive at the broker, everywhere or in one region."""
-        orders = self._ledger.portfolio.open_orders()
-        if region is None:
-            return orders
-        return [each for each in orders if region_of(each.intent.instrument) is region]
+    async def _ask(self, region: Region) -> tuple[dict[InstrumentId, int] | None, str]:
+        """What is held in a region by the broker's word, or why it is not known."""
+        try:
+            if not await self._reconciliation.inquire(region):
+                return None, _MUTE
+            if not self._ledger.portfolio.opened:
+                # What is not believed yet proves no account to be empty.
+                return None, "our books are not open yet"
+            account = await self._broker.account(regions=(region,))
+        except NeedsOperator:
+            raise
+        except TradingError as error:
+            return None, str(error)
+        return {each.instrument: each.quantity for each in account.holdings}, ""
+
+    def open_orders(self, region: Region) -> list[Order]:
+        """What may be alive at the broker in a region."""
+        return RegionView(self._ledger.portfolio, region).open_orders()
+
+    def nowhere(self) -> tuple[Left, ...]:
+        """What our books know of in regions the broker is not asked about."""
+        others = [each for each in Region if each not in self.regions]
+        views = [RegionView(self._ledger.portfolio, each) for each in others]
+        why = "the region is not among the markets traded"
+        return tuple(left for view in views for left in flattening.not_told(view, why))
 
     def pause(self, left: Sequence[Left]) -> float:
         """Seconds to the next pass: longer where every exchange concerned takes nothing now."""

@@ -112,6 +112,11 @@ class KisRest:
         )
 
     @property
+    def regions(self) -> Sequence[Region]:
+        """Whose orders, cash and holdings make up the account."""
+        return self._regions
+
+    @property
     def stats(self) -> RestStats:
         """Counts of everything that left."""
         return self._pump.stats
@@ -345,13 +350,10 @@ class KisRest:
 
         At most 85 days back.
         """
-        found: list[BrokerOrder] = []
-        for region in self._asked(regions):
-            if region is Region.KR:
-                found += await self._home.orders(since)
-            else:
-                found += await self._abroad.orders(region, since)
-        return found
+        asked = self._asked(regions)
+        home = list(await self._home.orders(since)) if Region.KR in asked else []
+        abroad = [await self._abroad.orders(each, since) for each in asked if each is not Region.KR]
+        return [*home, *(order for listed in abroad for order in listed)]
 
     async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
         """Trade-date cash and everything held, of `regions`, of all unless told."""

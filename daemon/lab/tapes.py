@@ -22,6 +22,7 @@ from daemon.core.values import (
     LinkDown,
     LinkUp,
     OrderBook,
+    Region,
 )
 from daemon.core.witness import BrokerNotice, BrokerOrder
 from daemon.kis.channels import interest_of, registration_of
@@ -240,11 +241,18 @@ class TapeBroker:
         """See `Broker.cancel`."""
         raise _nothing_is_sent()
 
-    async def orders(self, since: date) -> Sequence[BrokerOrder]:
+    @property
+    def regions(self) -> Sequence[Region]:
+        """See `Broker.regions`."""
+        return (Region.KR,)
+
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
         """See `Broker.orders`."""
         return ()
 
-    async def account(self) -> AccountReported:
+    async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
         """See `Broker.account`."""
         return AccountReported(
             account=self.account_id,

@@ -22,6 +22,7 @@ from daemon.core.values import (
     Level,
     LinkUp,
     OrderBook,
+    Region,
     Side,
     Tick,
     currency_of,
@@ -82,6 +83,11 @@ class PaperBroker:
     asked: list[InstrumentId] = field(default_factory=list)
     unknown: set[InstrumentId] = field(default_factory=set)
     account_id: AccountId = ACCOUNT
+    regions: Sequence[Region] = (Region.KR,)
+    mute_lists: set[Region] = field(default_factory=set)
+    mute_balances: set[Region] = field(default_factory=set)
+    mute_for: float = 0.0
+    shows_nothing: set[Region] = field(default_factory=set)
     answers: list[Answer] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     holdings: dict[InstrumentId, int] = field(default_factory=dict)
@@ -141,9 +147,13 @@ class PaperBroker:
             self.tell(kept, NoticeKind.CANCELLED, left, None)
         await self._reply(answer)
 
-    async def orders(self, since: date) -> Sequence[BrokerOrder]:
-        await self._inquired()
-        return self._rows(self.kept, since)
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
+        asked = self.regions if regions is None else regions
+        await self._inquired(asked, self.mute_lists)
+        rows = self._rows(self.kept, since)
+        return [row for row in rows if row.region in asked]
 
     def _rows(self, orders: Sequence[Kept], since: date) -> list[BrokerOrder]:
         return [
@@ -166,15 +176,22 @@ class PaperBroker:
             if local_date(region_of(kept.instrument), kept.ordered_at) >= since
         ]
 
-    async def account(self) -> AccountReported:
-        await self._inquired()
+    async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
+        asked = self.regions if regions is None else regions
+        await self._inquired(asked, self.mute_balances)
+        shown = [each for each in asked if each not in self.shows_nothing]
         return AccountReported(
             account=self.account_id,
-            cash=self.purses(),
+            cash={
+                each.currency: self.purses().get(each.currency, Decimal(0))
+                if each in shown
+                else Decimal(0)
+                for each in asked
+            },
             holdings=tuple(
                 Holding(instrument=each, quantity=held, cost=self.costs.get(each, PRICE * held))
                 for each, held in sorted(self.holdings.items())
-                if held
+                if held and region_of(each) in shown
             ),
             at=self.clock.now(),
         )
@@ -291,8 +308,11 @@ class PaperBroker:
             await asyncio.sleep(5.0)
             raise OutcomeUnknown("no answer in time")
 
-    async def _inquired(self) -> None:
+    async def _inquired(self, asked: Sequence[Region], mute: set[Region]) -> None:
         await asyncio.sleep(self.latency)
+        if mute & set(asked):
+            await asyncio.sleep(self.mute_for)
+            raise TryLater("MUTE", f"no answer about {sorted(mute)}", delay=1.0)
         if self.inquiry_fails:
             self.inquiry_fails -= 1
             raise TryLater("BUSY", "try again", delay=1.0)
@@ -332,14 +352,16 @@ class LaggingBroker(PaperBroker):
     balances_asked: int = 0
     _past: list[tuple[float, list[Kept], AccountReported]] = field(default_factory=list)
 
-    async def orders(self, since: date) -> Sequence[BrokerOrder]:
-        rows = await super().orders(since)
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
+        rows = await super().orders(since, regions=regions)
         then = self._at(self.list_lag)
         return rows if then is None else self._rows(then[0], since)
 
-    async def account(self) -> AccountReported:
+    async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
         self.balances_asked += 1
-        report = await super().account()
+        report = await super().account(regions=regions)
         said = self.reports.pop(0) if self.reports else None
         if said is not None:
             return said

@@ -1,6 +1,7 @@
 """The whole desk in virtual time: how it recovers, starts, keeps house and stops."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,7 +22,7 @@ from daemon.core.events import (
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
-from daemon.core.values import Currency, InstrumentId, Interest
+from daemon.core.values import Currency, InstrumentId, Interest, Region
 from daemon.engine.gate import Shutter
 from daemon.ports import InstrumentInfo
 from tests.builders import HYNIX, NINE, SAMSUNG, after, created, filled
@@ -137,6 +138,7 @@ def test_after_recovery_the_gate_is_shut_for_every_reason_there_is() -> None:
         assert set(desk.gate.reasons) == {
             Shutter.STARTING,
             Shutter.STREAM,
+            Shutter.BLIND,
             Shutter.DISCREPANCY,
             Shutter.OPERATOR,
             Shutter.ARMING,
@@ -191,9 +193,9 @@ def test_an_emptied_account_is_adopted_when_an_operator_says_so() -> None:
 
 def test_books_that_never_come_to_rest_stop_the_start() -> None:
     class Restless(PaperBroker):
-        async def account(self) -> AccountReported:
+        async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
             self.cash += 1
-            return await super().account()
+            return await super().account(regions=regions)
 
     async def scenario(accept: bool, problem: str) -> None:
         with pytest.raises(ExceptionGroup) as failure:

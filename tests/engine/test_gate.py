@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.values import Region
 from daemon.engine.gate import Gate, Shutter
 
 
@@ -69,3 +70,30 @@ def test_the_gate_is_open_exactly_when_all_have_let_go(
             holding.discard(who)
         assert set(gate.reasons) == holding
         assert gate.is_open == (not holding)
+
+
+def test_a_region_is_shut_without_the_others() -> None:
+    gate = Gate()
+    gate.shut(Shutter.BLIND, "no answer", Region.US)
+
+    assert not gate.is_open
+    assert gate.why(Region.KR) == ""
+    assert gate.why(Region.US) == gate.why() == "blind US: no answer"
+    assert gate.reasons == {Shutter.BLIND: "US: no answer"}
+    gate.shut(Shutter.OPERATOR, "halted by hand")
+    assert gate.why(Region.KR) == "operator: halted by hand"
+    assert gate.why(Region.US, ignoring={Shutter.OPERATOR}) == "blind US: no answer"
+    assert not gate.open(Shutter.BLIND, Region.KR)
+    assert gate.open(Shutter.BLIND, Region.US)
+    assert gate.why(Region.US) == "operator: halted by hand"
+
+
+def test_what_is_shut_everywhere_is_not_opened_by_a_region_and_all_of_it_at_once() -> None:
+    gate = Gate()
+    gate.shut(Shutter.STREAM, "down")
+    assert not gate.open(Shutter.STREAM, Region.KR)
+    for region in (Region.KR, Region.US):
+        gate.shut(Shutter.STREAM, "down", region)
+    assert gate.reasons == {Shutter.STREAM: "down; KR: down; US: down"}
+    assert gate.open(Shutter.STREAM)
+    assert gate.is_open

@@ -22,7 +22,7 @@ from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.reconcile import SETTLE
 from daemon.core.risk import Denied
-from daemon.core.values import Currency, LinkDown, LinkUp, Side
+from daemon.core.values import Currency, LinkDown, LinkUp, Region, Side
 from daemon.core.witness import BrokerOrder, NoticeKind
 from daemon.engine.gate import Shutter
 from tests.builders import ACCOUNT, HYNIX, SAMSUNG
@@ -474,9 +474,11 @@ def test_an_order_of_an_earlier_day_is_looked_up_where_it_was_and_has_expired() 
     asked: list[date] = []
 
     class Listening(PaperBroker):
-        async def orders(self, since: date) -> Sequence[BrokerOrder]:
+        async def orders(
+            self, since: date, *, regions: Sequence[Region] | None = None
+        ) -> Sequence[BrokerOrder]:
             asked.append(since)
-            return await super().orders(since)
+            return await super().orders(since, regions=regions)
 
     broker = Listening(VirtualClock())
     journal = MemoryJournal()
@@ -507,10 +509,12 @@ def test_what_only_a_person_can_mend_ends_the_daemon() -> None:
     class Locked(PaperBroker):
         locked = False
 
-        async def orders(self, since: date) -> Sequence[BrokerOrder]:
+        async def orders(
+            self, since: date, *, regions: Sequence[Region] | None = None
+        ) -> Sequence[BrokerOrder]:
             if self.locked:
                 raise NeedsOperator("the account is locked")
-            return await super().orders(since)
+            return await super().orders(since, regions=regions)
 
     async def scenario() -> None:
         broker = Locked(VirtualClock())

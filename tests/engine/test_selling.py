@@ -37,17 +37,17 @@ def test_orders_are_closed_when_the_brokers_list_says_so() -> None:
         async with world(broker=resting()) as w:
             await w.submit(wish(limit=LOW), wish(limit=LOW - 100))
             selling = w.desk.selling
-            assert entries(selling.open_orders(Region.KR)) == selling.open_orders()
+            assert len(entries(selling.open_orders(Region.KR))) == 2
             assert selling.open_orders(Region.US) == []
-            found = await selling.close(selling.open_orders())
-            assert found == ((), True)
+            found = await selling.close(selling.open_orders(Region.KR), Region.KR)
+            assert found == ((), True, True)
             await w.submit(wish(limit=LOW))
             w.broker.answers = [Answer.LOST_BEFORE]
-            found = await selling.close(selling.open_orders())
+            found = await selling.close(selling.open_orders(Region.KR), Region.KR)
             assert not found.is_done
             assert [each.order for each in found.left] == [w.order(3).id]
             w.broker.inquiry_fails = 1
-            assert not (await selling.close([])).is_done, "nobody saw it"
+            assert not (await selling.close([], Region.KR)).is_done, "nobody saw it"
 
     run(scenario())
 
@@ -56,15 +56,12 @@ def test_a_region_is_what_strategies_hold_there_and_the_switch_takes_everything(
     async def scenario() -> None:
         async with world(broker=resting(samsung=3, hynix=2)) as w:
             await hold(w, 5)
-            assert await w.desk.selling.sell_out(OF_CLOSE, Region.US) == ((), True)
             found = await w.desk.selling.sell_out(OF_CLOSE, Region.KR)
-            assert found is not None
             assert [(each.instrument, each.quantity) for each in found.left] == [(SAMSUNG, 5)]
-            (sale,) = [each for each in w.desk.selling.open_orders()]
+            (sale,) = [each for each in w.desk.selling.open_orders(Region.KR)]
             assert (sale.intent.strategy, sale.intent.side) == (STRATEGY, Side.SELL)
             w.desk.execute(Command(state=TradingState.FLATTENING, who=Actor.OPERATOR, reason="out"))
-            found = await w.desk.selling.sell_out(OF_SWITCH)
-            assert found is not None
+            found = await w.desk.selling.sell_out(OF_SWITCH, Region.KR, everything=True)
             told = {each.instrument for each in found.left}
             assert (told, found.is_done) == ({SAMSUNG, HYNIX}, False)
 
@@ -75,12 +72,11 @@ def test_where_the_state_forbids_it_nothing_is_sold_and_that_is_told() -> None:
     async def scenario() -> None:
         async with world(broker=resting()) as w:
             await hold(w, 5)
-            found = await w.desk.selling.sell_out(OF_SWITCH)
-            assert found is not None
+            found = await w.desk.selling.sell_out(OF_SWITCH, Region.KR, everything=True)
             (left,) = found.left
             assert (left.cause, left.quantity) == (LeftCause.GATE_CLOSED, 5)
             assert left.detail.startswith("trading is running")
-            assert w.desk.selling.open_orders() == []
+            assert w.desk.selling.open_orders(Region.KR) == []
 
     run(scenario())
 
@@ -100,7 +96,6 @@ def test_a_sale_on_its_way_is_kept_here_by_a_halt() -> None:
             await asyncio.sleep(2.0)
             w.desk.execute(Command(state=TradingState.HALTED, who=Actor.OPERATOR, reason="no"))
             found = await selling
-            assert found is not None
             assert w.order(2).state is OrderState.REJECTED
             assert len(w.broker.kept) == 1
             assert [each.cause for each in found.left] == [LeftCause.REFUSED]
@@ -113,8 +108,11 @@ def test_without_the_brokers_word_nothing_is_said_and_nothing_sold() -> None:
         async with world(broker=resting()) as w:
             await hold(w, 5)
             w.broker.inquiry_fails = 1
-            assert await w.desk.selling.sell_out(OF_CLOSE, Region.KR) is None
-            assert w.desk.selling.open_orders() == []
+            found = await w.desk.selling.sell_out(OF_CLOSE, Region.KR)
+            (left,) = found.left
+            assert (left.cause, left.instrument, left.quantity) == (LeftCause.NOT_TOLD, SAMSUNG, 5)
+            assert (found.is_done, found.is_told) == (False, False)
+            assert w.desk.selling.open_orders(Region.KR) == []
 
     run(scenario())
 
@@ -122,8 +120,7 @@ def test_without_the_brokers_word_nothing_is_said_and_nothing_sold() -> None:
 def test_passes_are_rare_while_the_market_takes_nothing() -> None:
     async def scenario() -> None:
         async with world(broker=resting(samsung=2), start=EVENING) as w:
-            found = await w.desk.selling.sell_out(OF_SWITCH)
-            assert found is not None
+            found = await w.desk.selling.sell_out(OF_SWITCH, Region.KR, everything=True)
             assert [each.cause for each in found.left] == [LeftCause.MARKET_CLOSED]
             assert w.desk.selling.pause(found.left) == CLOSED_PAUSE
             assert w.desk.selling.pause(()) == LOOK

@@ -1,7 +1,7 @@
 """When the desk may not trust what it sees: the gate, the books and the orders stay right."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +24,16 @@ from daemon.core.events import (
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
-from daemon.core.values import BrokerRef, Currency, LinkDown, LinkUp, OrderId, Side, StrategyId
+from daemon.core.values import (
+    BrokerRef,
+    Currency,
+    LinkDown,
+    LinkUp,
+    OrderId,
+    Region,
+    Side,
+    StrategyId,
+)
 from daemon.core.witness import NoticeKind
 from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState
@@ -202,12 +211,12 @@ def test_books_are_adopted_only_at_rest() -> None:
             await w.submit(wish())
             kept, report = w.broker.kept[0], w.broker.account
 
-            async def crossed() -> AccountReported:
+            async def crossed(*, regions: Sequence[Region] | None = None) -> AccountReported:
                 w.broker.account = report  # type: ignore[method-assign]
                 w.broker.mute = True
                 w.broker.fill(kept, 10)
                 w.broker.mute = False
-                return await report()
+                return await report(regions=regions)
 
             w.broker.account = crossed  # type: ignore[method-assign]
             await w.desk.reconciliation.adopt()

@@ -131,6 +131,7 @@ async def world(
     clock = VirtualClock(start)
     broker = broker or PaperBroker(clock)
     broker.clock = clock
+    broker.regions = tuple(regions)
     journal = journal or MemoryJournal()
     feed = PaperFeed(broker, clock)
     desk = wire(
@@ -151,11 +152,11 @@ async def world(
         tasks = [
             services.create_task(desk.executor.run()),
             services.create_task(feed.run(desk.on_feed)),
+            services.create_task(desk.switch.run()),
         ]
         await desk.start(accept_broker_books=accept_broker_books)
         tasks.append(services.create_task(desk.reconciliation.run()))
         tasks.append(services.create_task(desk.keep_house()))
-        tasks.append(services.create_task(desk.switch.run()))
         tasks.append(services.create_task(desk.watch.run()))
         tasks.append(services.create_task(desk.host.run()))
         yield World(clock, broker, feed, journal, desk, services)

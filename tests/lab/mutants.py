@@ -45,13 +45,14 @@ from daemon.core.reconcile import Reconciler
 from daemon.core.values import LinkDown, LinkUp
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 from daemon.engine import desk as desk_module
-from daemon.engine import reconciliation as reconciliation_module
+from daemon.engine import regionbooks as regionbooks_module
 from daemon.engine.executor import Executor
 from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState, StrategyHost
 from daemon.engine.hub import MARKET_BACKLOG, Subscription
 from daemon.engine.ledger import Ledger
 from daemon.engine.reconciliation import Reconciliation
+from daemon.engine.regionbooks import RegionBooks
 from daemon.engine.watch import MarketWatch
 from daemon.kis import replies
 from daemon.kis import tokens as tokens_module
@@ -335,10 +336,10 @@ def a_token_too_soon_needs_a_person() -> None:
 def a_failed_inquiry_needs_a_person() -> None:
     """A broker that cannot be asked for a while is given up."""
 
-    def failed(reconciliation: Reconciliation, error: Exception) -> None:
+    def failed(books: RegionBooks, error: Exception) -> None:
         raise NeedsOperator(f"the broker does not answer: {error}")
 
-    _put(Reconciliation, "_failed", failed)
+    _put(RegionBooks, "failed", failed)
 
 
 def a_lost_stream_leaves_the_gate_open() -> None:
@@ -479,16 +480,13 @@ def a_balance_that_differs_needs_a_person() -> None:
             raise NeedsOperator(f"the books differ: {found[0]}")
         return found
 
-    _around(reconciliation_module, "differences", differences)
+    _around(regionbooks_module, "differences", differences)
 
 
 def the_first_balance_opens_the_books() -> None:
     """An account of nothing at all is believed at the first look."""
 
-    async def at_rest(former: Any, reconciliation: Reconciliation, looks: Any) -> Any:
-        return await reconciliation._broker.account()
-
-    _around(Reconciliation, "_books_at_rest", at_rest)
+    _put(RegionBooks, "part_at_rest", lambda books, looks, report, asked: report)
 
 
 def refusals_after_acceptance_are_ignored() -> None:
@@ -932,7 +930,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "an order without an answer at a crash is in doubt",
         (Fault.CRASH, Fault.REPLY_LATE),
         unanswered_orders_never_left,
-        range(20, 23),
+        range(2, 4),
     ),
     Mutant(
         "a late heartbeat sets the clock back",

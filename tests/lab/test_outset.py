@@ -9,7 +9,7 @@ import pytest
 
 from daemon.core.calendar import Phase
 from daemon.core.values import Region, region_of
-from daemon.engine.reconciliation import AFTER_HOURS, CLOSING_MARGIN
+from daemon.engine.regionbooks import AFTER_HOURS, CLOSING_MARGIN
 from daemon.lab.mix import Fault, FaultMix
 from daemon.lab.outset import (
     AMERICA,

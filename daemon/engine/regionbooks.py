@@ -1,0 +1,389 @@
+"""One region's books held against the broker's: its list of orders, its balance, its doubts.
+
+Every region is asked on its own. What the broker says of one, or keeps to itself, proves nothing
+of another and holds no other's orders back.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import structlog
+
+from daemon.core.books import (
+    Discrepancy,
+    Looks,
+    costs,
+    credible,
+    differences,
+    is_nothing,
+    position_subject,
+)
+from daemon.core.calendar import Calendars
+from daemon.core.errors import NeedsOperator, TradingError, TryLater
+from daemon.core.events import AccountReported, CostsCharged, OrderEvent
+from daemon.core.inference import Outcome
+from daemon.core.orders import OrderState
+from daemon.core.parts import ORDER_SUBJECT, RegionView, region_of_subject
+from daemon.core.reconcile import Reconciler
+from daemon.core.values import Region
+from daemon.core.witness import BrokerNotice
+from daemon.core.zones import local_date
+from daemon.engine.gate import Gate, Shutter
+from daemon.engine.ledger import Ledger
+from daemon.engine.rates import ExchangeRates
+from daemon.ports import Broker, Clock
+
+CLOSING_MARGIN = timedelta(minutes=3)
+"""After the close: longer than the last auction may be put off and a list may lag together."""
+
+AFTER_HOURS = {Region.US: timedelta(hours=4)}
+"""How long after the close an order may still trade: accounts with the extended after-market of
+America trade until 20:00 in New York (portal), and whether orders of the day live on is not
+documented. So only a list that shows nothing open ends one sooner."""
+
+BOOKS = "books"
+COSTS = "costs"
+LIST_REACH = timedelta(days=80)
+"""How far back the broker's list of orders is asked: KIS keeps three months in it."""
+
+BLIND_LIMIT = 60.0
+"""Seconds without one complete inquiry after which a region's new orders are closed."""
+
+_UNSETTLED = frozenset(
+    {OrderState.SENT, OrderState.IN_DOUBT, OrderState.CANCELLING, OrderState.MODIFYING}
+)
+
+
+@dataclass(slots=True)
+class ReconciliationStats:
+    """Counts since the start; passes are of single regions."""
+
+    notices: int = 0
+    hints: int = 0
+    passes: int = 0
+    failed_passes: int = 0
+    discrepancies: int = 0
+    external_orders: int = 0
+
+
+@dataclass(slots=True)
+class Link:
+    """The order stream: whether it is up, and how often it came up."""
+
+    is_up: bool = False
+    ups: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the regions of one account have in common.
+
+    `record` writes down what witnesses imply and returns the discrepancies among it; `clear`
+    closes discrepancies; `open` is told that a region's books could be opened.
+    """
+
+    broker: Broker
+    ledger: Ledger
+    gate: Gate
+    calendars: Calendars
+    clock: Clock
+    rates: ExchangeRates
+    stats: ReconciliationStats
+    link: Link
+    record: Callable[[Iterable[Outcome]], dict[str, Discrepancy]]
+    clear: Callable[[Iterable[str]], None]
+    open: Callable[[], None]
+
+
+class RegionBooks:
+    """One region's witnesses.
+
+    `is_home` is the one region that also judges discrepancies whose subject names no region.
+    """
+
+    def __init__(self, region: Region, shared: Shared, *, is_home: bool) -> None:
+        self.region = region
+        self.woken = asyncio.Event()
+        self.turn = asyncio.Lock()
+        self.opening: AccountReported | None = None
+        """The part to open our books on, once the broker is believed."""
+        self._shared = shared
+        self._broker, self._ledger, self._gate = shared.broker, shared.ledger, shared.gate
+        self._clock = shared.clock
+        self._is_home = is_home
+        self._portfolio = RegionView(shared.ledger.portfolio, region)
+        self._reconciler = Reconciler(shared.broker.account_id)
+        self._looks = self.new_looks()
+        self._suspects: dict[str, Discrepancy] = {}
+        self._complete_at = self._clock.monotonic()
+        self._is_heard = self._is_judged = False
+        self._why = ""
+        self._told = ""
+        self._last_change = float("-inf")
+        self._log = structlog.get_logger("reconciliation").bind(region=region)
+
+    def resume(self) -> None:
+        """Take over what an earlier run left: called once, after recovery."""
+        portfolio, now = self._portfolio, self._clock.monotonic()
+        self._reconciler.resume(portfolio, now=now)
+        if portfolio.orders and self._clock.known:
+            latest = max(order.updated_at for order in portfolio.orders.values())
+            self._last_change = now - max((self._clock.now() - latest).total_seconds(), 0.0)
+        self._gate.shut(Shutter.BLIND, "its books are not reconciled yet", self.region)
+        self._gate.shut(Shutter.STREAM, "the order stream is not up yet", self.region)
+
+    def new_looks(self) -> Looks:
+        """Looks at this region's balance that begin now."""
+        return Looks(self._reconciler.settle_seconds)
+
+    def on_notice(self, notice: BrokerNotice) -> None:
+        """Take in one message of the order stream about this region."""
+        outcomes = self._reconciler.on_notice(
+            self._portfolio, notice, at=self._clock.now(), now=self._clock.monotonic()
+        )
+        self._shared.record(outcomes)
+        self.settle()
+        if self._reconciler.waiting:
+            self.woken.set()
+
+    def on_fact(self, event: OrderEvent) -> None:
+        """An event of an order of this region was recorded."""
+        self._last_change = self._clock.monotonic()
+        self._reconciler.note(event, now=self._last_change)
+
+    def settle(self) -> None:
+        """Give waiting notices to the orders that claim them by now."""
+        while True:
+            outcomes = self._reconciler.settle(
+                self._portfolio, at=self._clock.now(), now=self._clock.monotonic()
+            )
+            if not outcomes:
+                return
+            self._shared.record(outcomes)
+
+    def hurries(self) -> bool:
+        """Whether the next inquiry should come soon."""
+        return self.unsettled() or self._reconciler.hinted
+
+    def unsettled(self) -> bool:
+        """Whether something waits for the broker's word."""
+        orders = self._portfolio.open_orders()
+        return (
+            any(order.state in _UNSETTLED for order in orders)
+            or self._reconciler.waiting > 0
+            or bool(self._suspects)
+        )
+
+    def undecided(self) -> bool:
+        """Whether the books are not open yet, or differ in a way that nobody confirmed yet."""
+        portfolio = self._ledger.portfolio
+        return not portfolio.opened or any(
+            each not in portfolio.discrepancies for each in self._suspects
+        )
+
+    def forget_suspects(self) -> None:
+        """The broker's books were taken over: nothing differs."""
+        self._suspects.clear()
+
+    async def inquire(self) -> bool:
+        """One pass over orders, cash and holdings; tells whether it was complete.
+
+        Raises `NeedsOperator` when the broker refuses the account or the keys, and `Fatal`.
+        """
+        async with self.turn:
+            link = self._shared.link
+            ups, was_up = link.ups, link.is_up
+            try:
+                found = await self.inquire_orders()
+                agreed = await self._inquire_account()
+            except NeedsOperator:
+                raise
+            except TradingError as error:
+                self.failed(error)
+                return False
+            self._complete()
+            self._shared.clear(self._refuted(found) | agreed)
+            checked = was_up and link.is_up and ups == link.ups
+            if checked and self._gate.open(Shutter.STREAM, self.region):
+                self._log.info("gate_opened", cause="the gap of the order stream is checked")
+            return True
+
+    def look_blind(self) -> None:
+        """Shut the region if nothing complete was heard for too long: asked before orders leave."""
+        blind = self._clock.monotonic() - self._complete_at
+        if not self._is_judged:
+            reason = f"its books are not reconciled yet{self._why}"
+            self._gate.shut(Shutter.BLIND, reason, self.region)
+        elif blind > BLIND_LIMIT:
+            reason = f"no complete inquiry for {blind:.0f} s{self._why}"
+            self._gate.shut(Shutter.BLIND, reason, self.region)
+
+    def failed(self, error: TradingError) -> None:
+        """A pass came to nothing: told once for each cause in a row."""
+        self._shared.stats.failed_passes += 1
+        self.opening, self._is_heard = None, False
+        cause = str(error)
+        if cause != self._told:
+            self._log.warning("inquiry_failed", cause=cause)
+        self._told = cause
+        self._why = f": {cause}"
+        self.look_blind()
+
+    def _complete(self) -> None:
+        self._shared.stats.passes += 1
+        self._complete_at = self._clock.monotonic()
+        if self._told:
+            self._log.info("inquiry_complete_again", cause=self._told)
+        self._why = self._told = ""
+        self._is_heard = True
+        self.judge()
+
+    def judge(self) -> None:
+        """Let the region's orders go if its last inquiry was complete and its books are open."""
+        self._is_judged = self._is_judged or not self.undecided()
+        if self._is_heard and self._is_judged:
+            self._gate.open(Shutter.BLIND, self.region)
+
+    async def inquire_orders(self) -> dict[str, Discrepancy]:
+        """Look at the list of orders; returns the discrepancies it shows."""
+        asked = self._clock.monotonic()
+        since = self._oldest_day()
+        rows = await self._broker.orders(since, regions=(self.region,))
+        outcomes = self._reconciler.on_inquiry(
+            self._portfolio,
+            [row for row in rows if row.region is self.region],
+            asked=asked,
+            since=since,
+            dead_before=self._ended_before(AFTER_HOURS),
+            over_before=self._ended_before({}),
+            at=self._clock.now(),
+            now=self._clock.monotonic(),
+        )
+        found = self._shared.record(outcomes)
+        self.settle()
+        return found
+
+    async def _inquire_account(self) -> set[str]:
+        """Look at cash and holdings; returns the subjects that are certain to agree.
+
+        Raises `TryLater` when the balance cannot be true.
+        """
+        portfolio = self._portfolio
+        if not portfolio.opened:
+            self.opening = self.part_at_rest(self._looks, *await self.part())
+            self._shared.open()
+            return set()
+        report, asked = await self.part()
+        if not credible(portfolio, report):
+            reason = "the broker shows no cash and no shares at all, and we know of some"
+            raise TryLater("EMPTY_BALANCE", reason, delay=1.0)
+        now = self._clock.now()
+        self._shared.record(self._reconciler.on_account(portfolio, report, asked=asked, at=now))
+        found = {each.subject: each for each in differences(portfolio, report)}
+        self._suspects = found
+        known = {each for each in self._discrepancies() if not each.startswith(ORDER_SUBJECT)}
+        # An agreement with a difference we know of must last as long as a difference.
+        statements: dict[str, Hashable] = dict.fromkeys(known, self._last_change)
+        statements |= found
+        charged = {} if found else costs(portfolio, report)
+        for currency in charged:
+            cash = portfolio.cash_of(currency), report.cash_of(currency)
+            statements[f"{COSTS} {currency}"] = cash
+        believed = self._looks.see(
+            statements,
+            asked=asked,
+            calm_since=self._calm_since(),
+            certain=found.keys() & self._traded_by_hand(),
+        )
+        for currency, amount in charged.items():
+            if f"{COSTS} {currency}" in believed:
+                account = self._broker.account_id
+                self._ledger.record(
+                    CostsCharged(account=account, currency=currency, amount=amount, at=now)
+                )
+        self._shared.record(each for subject, each in found.items() if subject in believed)
+        return (believed & known) - found.keys()
+
+    async def part(self) -> tuple[AccountReported, float]:
+        """What the broker says of the region's cash and holdings, and when it was asked."""
+        asked = self._clock.monotonic()
+        report = await self._broker.account(regions=(self.region,))
+        self._shared.rates.learn(report.rates)
+        return report, asked
+
+    def part_at_rest(
+        self, looks: Looks, report: AccountReported, asked: float
+    ) -> AccountReported | None:
+        """A part of the broker's books if it was the same before and nothing of ours moved since.
+
+        A part of nothing at all must last, as a difference must: so does a broken answer look, and
+        it may come more than once.
+        """
+        nothing = is_nothing(report)
+        believed = looks.see(
+            {
+                BOOKS: (
+                    frozenset(report.cash.items()),
+                    frozenset(report.holdings),
+                    self._last_change,
+                )
+            },
+            asked=asked,
+            calm_since=None if nothing else self._calm_since(),
+            least=3 if nothing else 2,
+        )
+        return report if BOOKS in believed else None
+
+    def _calm_since(self) -> float | None:
+        """When something of ours last moved here, `None` while something may be moving."""
+        calm = self._reconciler.at_rest(self._portfolio)
+        return self._last_change if calm else None
+
+    def _traded_by_hand(self) -> set[str]:
+        """Holdings that the account holder is known to have traded today."""
+        now = self._clock.now()
+        return {
+            position_subject(each.instrument)
+            for each in self._ledger.portfolio.external.values()
+            if each.day == local_date(each.region, now)
+        }
+
+    def _discrepancies(self) -> set[str]:
+        """Those that this region's answers may end."""
+        portfolio = self._ledger.portfolio
+        mine = (self.region, None) if self._is_home else (self.region,)
+        return {
+            each for each in portfolio.discrepancies if region_of_subject(portfolio, each) in mine
+        }
+
+    def _refuted(self, found: Collection[str]) -> set[str]:
+        """Discrepancies of orders that the last list, if it was whole, did not show again."""
+        if not self._reconciler.list_was_whole:
+            return set()
+        known = self._discrepancies()
+        return {each for each in known if each.startswith(ORDER_SUBJECT) and each not in found}
+
+    def _oldest_day(self) -> date:
+        """The region's first day whose orders may still matter, as far back as lists are kept."""
+        today = local_date(self.region, self._clock.now())
+        days = [
+            order.refs[0].day if order.refs else local_date(self.region, order.created_at)
+            for order in self._portfolio.open_orders()
+        ]
+        return max(min([today, *days]), today - LIST_REACH)
+
+    def _ended_before(self, longer: Mapping[Region, timedelta]) -> dict[Region, date]:
+        """Before which days the region's sessions are over, if they went on for so much longer.
+
+        A region without a calendar ends its days at midnight.
+        """
+        now = self._clock.now()
+        today = local_date(self.region, now)
+        calendar = self._shared.calendars.by_region.get(self.region)
+        if calendar is not None:
+            ends = calendar.close_at(today) + longer.get(self.region, timedelta(0))
+            if now >= ends + CLOSING_MARGIN:
+                today += timedelta(days=1)
+        return {self.region: today}

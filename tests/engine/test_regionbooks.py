@@ -1,0 +1,345 @@
+"""Two regions of one account, and one of them does not answer."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import structlog
+
+from daemon.core.errors import NeedsOperator
+from daemon.core.events import (
+    AccountReported,
+    Actor,
+    DiscrepancyCleared,
+    DiscrepancyFound,
+    EmergencyReported,
+    LeftCause,
+    OrderExpired,
+    TradingState,
+    TradingStateChanged,
+)
+from daemon.core.orders import Order, OrderState
+from daemon.core.reconcile import SETTLE
+from daemon.core.risk import Denied
+from daemon.core.switch import Command
+from daemon.core.values import (
+    Currency,
+    InstrumentId,
+    LinkDown,
+    LinkUp,
+    Region,
+    Side,
+    Tick,
+)
+from daemon.engine.executor import OF_CLOSE
+from daemon.engine.gate import Shutter
+from tests.builders import LIMITS, SAMSUNG
+from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker
+from tests.engine.world import MONDAY_NINE, World, run, wish, world
+from tests.support import VirtualClock
+
+APPLE = InstrumentId("nasdaq:AAPL")
+BOTH = (Region.KR, Region.US)
+LATE = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+"""Monday in New York, while Seoul sleeps."""
+OUT = Command(state=TradingState.FLATTENING, who=Actor.OPERATOR, reason="out")
+BROAD = replace(LIMITS, price_collar=Decimal("0.05"))
+
+
+def broker(*, fill_at_once: bool = True, dollars: str = "5000.00") -> PaperBroker:
+    return PaperBroker(VirtualClock(), dollars=Decimal(dollars), fill_at_once=fill_at_once)
+
+
+def trade_at(w: World, price: str = "145.00") -> None:
+    now = w.clock.now()
+    w.desk.on_feed(Tick(APPLE, Decimal(price), 1, None, 1, now, now))
+
+
+def apples(quantity: int = 1, side: Side = Side.BUY):  # type: ignore[no-untyped-def]
+    return wish(quantity, side, APPLE, Decimal("145.00"))
+
+
+@pytest.mark.parametrize("what", ["lists", "balances"])
+def test_a_region_that_does_not_answer_holds_back_its_own_orders_alone(what: str) -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            mute = w.broker.mute_lists if what == "lists" else w.broker.mute_balances
+            mute.add(Region.KR)
+            with structlog.testing.capture_logs() as told:
+                await asyncio.sleep(300)
+            assert Shutter.BLIND in w.desk.gate.reasons
+            assert w.desk.gate.why(Region.US) == ""
+            assert w.desk.gate.why(Region.KR).startswith("blind KR: no complete inquiry for")
+            failures = [each for each in told if each["event"] == "inquiry_failed"]
+            assert [each["region"] for each in failures] == [Region.KR], "once for the change"
+            [order] = await w.submit(apples())
+            assert isinstance(order, Order)
+
+            mute.add(Region.US)
+            await asyncio.sleep(100)
+            [denied] = await w.submit(apples())
+            assert isinstance(denied, Denied)
+            assert "blind US" in denied.detail
+
+            mute.clear()
+            await w.until(lambda: w.desk.gate.is_open)
+
+    run(scenario())
+
+
+def test_a_slow_silence_of_one_region_does_not_slow_the_other() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            w.broker.mute_lists.add(Region.KR)
+            w.broker.mute_for = 20.0
+            w.broker.answers.append(Answer.LOST_AFTER)
+            w.broker.mute = True
+            await w.submit(apples())
+            assert w.order().state is OrderState.IN_DOUBT
+            await w.until(lambda: w.order().state is OrderState.FILLED, limit=5)
+
+    run(scenario())
+
+
+def test_what_one_region_answers_goes_on_being_judged_and_proves_nothing_of_the_other() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(fill_at_once=False), regions=BOTH) as w:
+            await w.submit(wish())
+            w.broker.answers.append(Answer.LOST_BEFORE)
+            await w.submit(wish(3, limit=PRICE - 100))
+            w.broker.mute_lists.add(Region.KR)
+            w.broker.kept.clear()
+            assert w.broker.dollars is not None
+            w.broker.dollars -= 100
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
+            assert list(w.desk.ledger.portfolio.discrepancies) == ["cash USD"]
+            w.broker.dollars += 100
+            await w.until(lambda: bool(w.facts(DiscrepancyCleared)))
+            await asyncio.sleep(600)
+            assert w.order(1).state is OrderState.WORKING
+            assert w.order(2).state is OrderState.IN_DOUBT
+            # Its close passes meanwhile: only a list of Korea ends its orders.
+            await asyncio.sleep(28_000)
+            assert w.facts(OrderExpired) == []
+            assert w.order(2).state is OrderState.IN_DOUBT
+            assert [each.subject for each in w.facts(DiscrepancyFound)] == ["cash USD"]
+
+    run(scenario())
+
+
+def test_an_agreement_of_one_region_clears_nothing_of_the_other() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH) as w:
+            w.broker.cash += 1
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
+            w.broker.mute_balances.add(Region.KR)
+            await asyncio.sleep(600)
+            assert w.facts(DiscrepancyCleared) == []
+            assert list(w.desk.ledger.portfolio.discrepancies) == ["cash KRW"]
+
+    run(scenario())
+
+
+def test_the_gap_of_the_stream_is_checked_region_by_region() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            w.broker.mute_lists.add(Region.KR)
+            w.feed.emit(LinkDown(w.clock.now(), "reset"))
+            assert all("order stream is down" in w.desk.gate.why(each) for each in BOTH)
+            w.feed.emit(LinkUp(w.clock.now(), w.clock.now() - timedelta(seconds=3)))
+            await w.until(lambda: w.desk.gate.why(Region.US) == "", limit=5)
+            assert "gap is not checked" in w.desk.gate.why(Region.KR)
+            w.broker.mute_lists.clear()
+            await w.until(lambda: w.desk.gate.is_open)
+
+    run(scenario())
+
+
+def test_a_part_that_shows_nothing_is_no_balance_while_we_know_of_some() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            await w.submit(apples(10))
+            w.broker.shows_nothing.add(Region.US)
+            await asyncio.sleep(300)
+            assert w.facts(DiscrepancyFound) == []
+            assert "EMPTY_BALANCE" in w.desk.gate.why(Region.US)
+            assert w.desk.gate.why(Region.KR) == ""
+            w.broker.shows_nothing.clear()
+            await w.until(lambda: w.desk.gate.is_open)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_books_open_on_no_part_that_is_empty_a_few_times_by_mistake(times: int) -> None:
+    class Emptied(PaperBroker):
+        looks = 0
+
+        async def account(self, *, regions=None):  # type: ignore[no-untyped-def]
+            if regions == (Region.US,):
+                self.looks += 1
+                self.shows_nothing = {Region.US} if self.looks <= times else set()
+            return await super().account(regions=regions)
+
+    async def scenario() -> None:
+        purse = Emptied(VirtualClock(), dollars=Decimal(5_000))
+        async with world(broker=purse, regions=BOTH) as w:
+            [opened] = w.facts(AccountReported)
+            assert opened.cash_of(Currency.USD) == 5_000
+            purse.looks = 0
+            adopted = await w.desk.reconciliation.adopt()
+            assert adopted.cash_of(Currency.USD) == 5_000
+            assert adopted.cash_of(Currency.KRW) == 100_000_000
+
+    run(scenario())
+
+
+def test_a_part_that_lasts_empty_opens_the_books_later() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(dollars="0"), regions=BOTH) as w:
+            assert w.clock.monotonic() >= SETTLE
+            assert w.desk.ledger.portfolio.cash_of(Currency.USD) == 0
+            assert w.desk.gate.is_open
+
+    run(scenario())
+
+
+async def bought() -> tuple[PaperBroker, MemoryJournal]:
+    """An account that bought in both regions, each in its own hours."""
+    purse, journal = broker(), MemoryJournal()
+    async with world(broker=purse, journal=journal, regions=BOTH, start=MONDAY_NINE) as w:
+        await w.submit(wish(5))
+        await w.until(lambda: w.desk.ledger.portfolio.position(SAMSUNG).quantity == 5)
+        await asyncio.sleep(100)
+    async with world(broker=purse, journal=journal, regions=BOTH, start=LATE) as w:
+        trade_at(w)
+        await w.submit(apples(7))
+        await w.until(lambda: w.desk.ledger.portfolio.position(APPLE).quantity == 7)
+        await asyncio.sleep(100)
+    return purse, journal
+
+
+@pytest.mark.parametrize("what", ["lists", "balances"])
+def test_a_flattening_sees_one_region_through_while_the_other_is_silent(what: str) -> None:
+    async def scenario() -> None:
+        purse, journal = await bought()
+        start = MONDAY_NINE + timedelta(days=1)
+        async with world(broker=purse, journal=journal, regions=BOTH, start=start) as w:
+            mute = purse.mute_lists if what == "lists" else purse.mute_balances
+            mute.add(Region.US)
+            purse.mute_for = 20.0
+            await asyncio.sleep(100)
+            w.desk.execute(OUT)
+            await w.until(lambda: purse.holdings[SAMSUNG] == 0, limit=5)
+            await w.until(lambda: bool(w.facts(EmergencyReported)), limit=100)
+            told = {each.instrument: each for each in w.facts(EmergencyReported)[-1].left}
+            assert (told[APPLE].cause, told[APPLE].quantity) == (LeftCause.NOT_TOLD, 7)
+            assert told[APPLE].detail.startswith("the broker did not tell")
+            await asyncio.sleep(300)
+            assert {each.instrument for each in w.facts(EmergencyReported)[-1].left} == {APPLE}
+            assert w.desk.ledger.portfolio.state is TradingState.FLATTENING
+
+            mute.clear()
+            await asyncio.sleep(60)
+            (left,) = w.facts(EmergencyReported)[-1].left
+            assert left.cause is LeftCause.MARKET_CLOSED
+            assert w.desk.ledger.portfolio.state is TradingState.FLATTENING
+            opens = LATE + timedelta(days=1)
+            await asyncio.sleep((opens - w.clock.now()).total_seconds())
+            trade_at(w)
+            await w.until(lambda: purse.holdings[APPLE] == 0, limit=100)
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+
+    run(scenario())
+
+
+def test_a_daemon_restarted_in_flattening_sells_where_the_broker_answers() -> None:
+    async def scenario() -> None:
+        purse, journal = await bought()
+        at = LATE + timedelta(hours=1)
+        journal.append([TradingStateChanged(state=OUT.state, who=OUT.who, reason="out", at=at)])
+        purse.mute_lists.add(Region.US)
+        start = MONDAY_NINE + timedelta(days=1)
+        async with world(broker=purse, journal=journal, regions=BOTH, start=start) as w:
+            await w.until(lambda: purse.holdings[SAMSUNG] == 0, limit=5)
+            assert purse.holdings[APPLE] == 7
+            assert "not reconciled yet" in w.desk.gate.why(Region.US)
+            purse.mute_lists.clear()
+            await w.until(lambda: "blind" not in w.desk.gate.why(Region.US))
+
+    run(scenario())
+
+
+def test_a_flattening_goes_on_although_the_start_does_not_come_to_an_end() -> None:
+    """The books cannot be taken over as long as America is silent, and Korea is sold out."""
+
+    async def scenario() -> None:
+        purse, journal = await bought()
+        at = LATE + timedelta(hours=1)
+        journal.append([TradingStateChanged(state=OUT.state, who=OUT.who, reason="out", at=at)])
+        purse.mute_balances.add(Region.US)
+        start = MONDAY_NINE + timedelta(days=1)
+        with pytest.raises(ExceptionGroup) as failure:
+            async with world(
+                broker=purse, journal=journal, regions=BOTH, start=start, accept_broker_books=True
+            ):
+                pass
+        assert failure.group_contains(NeedsOperator, match="cannot be adopted yet")
+        assert purse.holdings[SAMSUNG] == 0
+        assert purse.holdings[APPLE] == 7
+
+    run(scenario())
+
+
+def test_a_start_goes_on_with_the_region_that_answers_and_the_other_joins_later() -> None:
+    async def scenario() -> None:
+        purse, journal = await bought()
+        purse.mute_lists.add(Region.KR)
+        start, before = LATE + timedelta(days=1), purse.clock.monotonic()
+        async with world(broker=purse, journal=journal, regions=BOTH, start=start) as w:
+            assert w.clock.monotonic() - before < 35
+            assert w.desk.gate.why(Region.US) == ""
+            assert "blind KR: its books are not reconciled yet" in w.desk.gate.why(Region.KR)
+            purse.mute_lists.clear()
+            await w.until(lambda: w.desk.gate.is_open)
+
+    run(scenario())
+
+
+def test_what_is_sold_before_a_close_needs_only_its_own_region() -> None:
+    async def scenario() -> None:
+        purse, journal = await bought()
+        start = MONDAY_NINE + timedelta(days=1)
+        async with world(broker=purse, journal=journal, regions=BOTH, start=start) as w:
+            purse.mute_lists.add(Region.US)
+            await asyncio.sleep(100)
+            await w.desk.selling.sell_out(OF_CLOSE, Region.KR)
+            await w.until(lambda: purse.holdings[SAMSUNG] == 0, limit=5)
+            found = await w.desk.selling.sell_out(OF_CLOSE, Region.US)
+            assert [each.cause for each in found.left] == [LeftCause.NOT_TOLD]
+            assert not found.is_told
+
+    run(scenario())
+
+
+def test_shares_where_nobody_is_asked_are_told_and_never_called_flat() -> None:
+    async def scenario() -> None:
+        purse, journal = await bought()
+        start = MONDAY_NINE + timedelta(days=1)
+        async with world(broker=purse, journal=journal, regions=(Region.KR,), start=start) as w:
+            assert w.desk.gate.is_open
+            w.desk.execute(OUT)
+            await asyncio.sleep(100)
+            assert purse.holdings[SAMSUNG] == 0
+            (left,) = w.facts(EmergencyReported)[-1].left
+            assert (left.instrument, left.cause) == (APPLE, LeftCause.NOT_TOLD)
+            assert "not among the markets" in left.detail
+            assert w.desk.ledger.portfolio.state is TradingState.FLATTENING
+
+    run(scenario())
