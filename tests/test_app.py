@@ -338,7 +338,7 @@ def test_what_is_held_is_sold_before_the_close_and_the_day_is_the_brokers_too(
     tmp_path: Path,
 ) -> None:
     asked = {
-        "sim.start": "2026-11-02T15:12:00+09:00",
+        "sim.start": "2026-11-02T15:02:00+09:00",
         "sim.speed": 200,
         "before_close": {"action": "flatten", "minutes": 15},
     }

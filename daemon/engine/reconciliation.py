@@ -143,8 +143,9 @@ class Reconciliation:
 
     async def _run(self, books: RegionBooks) -> None:
         while True:
+            asked_for = books.woken.is_set()
             books.woken.clear()
-            complete = await books.inquire()
+            complete = (books.rests(self._period) and not asked_for) or await books.inquire()
             delay = self._period if complete and not books.hurries() else self._hurry
             try:
                 async with asyncio.timeout(delay):

@@ -20,7 +20,7 @@ from daemon.core.books import (
     is_nothing,
     position_subject,
 )
-from daemon.core.calendar import Calendars
+from daemon.core.calendar import Calendars, Phase
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import AccountReported, CostsCharged, OrderEvent
 from daemon.core.inference import Outcome
@@ -50,6 +50,10 @@ LIST_REACH = timedelta(days=80)
 
 BLIND_LIMIT = 60.0
 """Seconds without one complete inquiry after which a region's new orders are closed."""
+
+NIGHT_PERIOD = 120.0
+"""Seconds between inquiries about a region that is closed and has no open orders: nothing but a
+hand can move there."""
 
 _UNSETTLED = frozenset(
     {OrderState.SENT, OrderState.IN_DOUBT, OrderState.CANCELLING, OrderState.MODIFYING}
@@ -176,6 +180,27 @@ class RegionBooks:
             or bool(self._suspects)
         )
 
+    def rests(self, period: float) -> bool:
+        """Whether an inquiry may be left out: it is night, and the last one showed all well.
+
+        With `period` seconds until the next chance, the region is asked again before it opens.
+        """
+        age = self._clock.monotonic() - self._complete_at
+        return (
+            age < NIGHT_PERIOD
+            and self._is_night(timedelta(seconds=period))
+            and self._is_heard
+            and not (self.hurries() or self.undecided() or self._discrepancies())
+        )
+
+    def _is_night(self, ahead: timedelta) -> bool:
+        """Whether nothing trades here, now and for so long, and no order is open."""
+        calendar = self._shared.calendars.by_region.get(self.region)
+        if calendar is None or self._portfolio.open_orders():
+            return False
+        now = self._clock.now()
+        return calendar.phase(now) is calendar.phase(now + ahead) is Phase.CLOSED
+
     def undecided(self) -> bool:
         """Whether the books are not open yet, or differ in a way that nobody confirmed yet."""
         portfolio = self._ledger.portfolio
@@ -216,7 +241,7 @@ class RegionBooks:
         if not self._is_judged:
             reason = f"its books are not reconciled yet{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)
-        elif blind > BLIND_LIMIT:
+        elif blind > BLIND_LIMIT + (NIGHT_PERIOD if self._is_night(timedelta(0)) else 0.0):
             reason = f"no complete inquiry for {blind:.0f} s{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)
 

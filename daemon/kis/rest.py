@@ -112,11 +112,6 @@ class KisRest:
         )
 
     @property
-    def regions(self) -> Sequence[Region]:
-        """Whose orders, cash and holdings make up the account."""
-        return self._regions
-
-    @property
     def stats(self) -> RestStats:
         """Counts of everything that left."""
         return self._pump.stats

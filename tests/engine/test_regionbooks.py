@@ -1,8 +1,9 @@
 """Two regions of one account, and one of them does not answer."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -33,6 +34,7 @@ from daemon.core.values import (
     Side,
     Tick,
 )
+from daemon.core.witness import BrokerOrder
 from daemon.engine.executor import OF_CLOSE
 from daemon.engine.gate import Shutter
 from tests.builders import LIMITS, SAMSUNG
@@ -52,6 +54,21 @@ def broker(*, fill_at_once: bool = True, dollars: str = "5000.00") -> PaperBroke
     return PaperBroker(VirtualClock(), dollars=Decimal(dollars), fill_at_once=fill_at_once)
 
 
+class Counting(PaperBroker):
+    """Remembers when each region's list was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(VirtualClock(), dollars=Decimal("5000.00"))
+        self.listed: dict[Region, list[datetime]] = {region: [] for region in BOTH}
+
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
+        for region in self.regions if regions is None else regions:
+            self.listed[region].append(self.clock.now())
+        return await super().orders(since, regions=regions)
+
+
 def trade_at(w: World, price: str = "145.00") -> None:
     now = w.clock.now()
     w.desk.on_feed(Tick(APPLE, Decimal(price), 1, None, 1, now, now))
@@ -59,6 +76,27 @@ def trade_at(w: World, price: str = "145.00") -> None:
 
 def apples(quantity: int = 1, side: Side = Side.BUY):  # type: ignore[no-untyped-def]
     return wish(quantity, side, APPLE, Decimal("145.00"))
+
+
+def test_a_closed_region_is_asked_seldom_and_again_before_it_opens() -> None:
+    async def scenario() -> None:
+        counting = Counting()
+        async with world(broker=counting, regions=BOTH, start=LATE) as w:
+            await asyncio.sleep(600)
+            night, day = (len(counting.listed[region]) for region in (Region.KR, Region.US))
+            assert 4 <= night < day / 2
+            # What was told wakes a sleeping region at once.
+            w.desk.reconciliation.wake("a test")
+            await asyncio.sleep(1)
+            assert len(counting.listed[Region.KR]) == night + 1
+
+            opening = datetime(2026, 11, 23, 23, 20, tzinfo=UTC)
+            await asyncio.sleep((opening - w.clock.now()).total_seconds())
+            assert opening - counting.listed[Region.KR][-1] < timedelta(seconds=25)
+            w.desk.reconciliation.look_blind()
+            assert w.desk.gate.is_open, "two minutes are no blindness by night"
+
+    run(scenario())
 
 
 @pytest.mark.parametrize("what", ["lists", "balances"])
