@@ -350,7 +350,9 @@ def _not_repeated(case: _Case) -> Problem | None:
 
 
 def _meaning(intent: OrderIntent) -> tuple[object, ...]:
-    return (intent.strategy, intent.instrument, intent.side, intent.quantity, intent.limit)
+    """As it was asked for: at market is one wish, whatever price it was given since."""
+    limit = None if intent.at_market else intent.limit
+    return (intent.strategy, intent.instrument, intent.side, intent.quantity, limit)
 
 
 def _cooled_down(case: _Case) -> Problem | None:
