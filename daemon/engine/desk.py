@@ -40,6 +40,7 @@ from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.rates import ExchangeRates
 from daemon.engine.reconciliation import Reconciliation
+from daemon.engine.repricing import Repricing
 from daemon.engine.selling import Selling
 from daemon.engine.watch import MarketWatch
 from daemon.ports import Broker, Clock, DaySource, Feed, FeedEvent, MarketData
@@ -112,7 +113,8 @@ class TradingDesk:
             look=self._look,
             rates=self.rates,
         )
-        self._broker, self._clock, self._regions = broker, clock, broker.regions
+        self._broker, self._market_data, self._clock = broker, market_data, clock
+        self._regions = broker.regions
         self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
         self.rates.listen(self.switch.follow_rate)
@@ -128,7 +130,6 @@ class TradingDesk:
             clock=clock,
             rate=inquiry_rate,
         )
-        self._market_data = market_data
         self._calendars = calendars
         self.host = self._strategy_host(slots)
         self._log = structlog.get_logger("desk")
@@ -156,6 +157,9 @@ class TradingDesk:
             quotes=self.quotes,
             executor=self.executor,
             reconciliation=self.reconciliation,
+            repricing=Repricing(
+                market_data=self._market_data, quotes=self.quotes, clock=self._clock
+            ),
             limits=limits,
             policy=policy,
             clock=self._clock,
