@@ -76,11 +76,6 @@ def round_to_step(price: Decimal, way: RoundingWay, *, fund: bool = False) -> De
     return rounded if rounded > 0 else step
 
 
-def is_valid_price(price: Decimal, *, fund: bool = False) -> bool:
-    """Whether an order may carry `price`."""
-    return price > 0 and price % price_step(price, fund=fund) == 0
-
-
 def shift_steps(price: Decimal, steps: int, *, fund: bool = False) -> Decimal:
     """The valid price `steps` ticks above (below, if negative) a valid `price`."""
     for _ in range(abs(steps)):

@@ -50,7 +50,11 @@ class FillSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
-    """What a strategy wants. `limit` is a price for `LIMIT` and `None` for `MARKET`."""
+    """What a strategy wants. `limit` is a price for `LIMIT` and `None` for `MARKET`.
+
+    `at_market`: it was asked for at market, and `limit` is how an exchange without such orders
+    takes it.
+    """
 
     account: AccountId
     strategy: StrategyId
@@ -61,6 +65,7 @@ class OrderIntent:
     limit: Decimal | None
     time_in_force: TimeInForce = TimeInForce.DAY
     reason: str = ""
+    at_market: bool = False
 
     def __post_init__(self) -> None:
         if self.quantity <= 0:

@@ -75,7 +75,8 @@ def plan(
     sales: list[OrderIntent] = []
     stale: list[Order] = []
     left: list[Left] = []
-    for instrument in sorted(_concerned(portfolio, holdings, region)):
+    told = holdings if region is None else ()
+    for instrument in sorted({*told, *concerned(portfolio, region)}):
         held = max(holdings.get(instrument, 0), 0)
         known = max(portfolio.position(instrument).quantity, 0)
         if held != known and instrument not in limits.denied:
@@ -111,11 +112,10 @@ def plan(
     return Plan(sales=tuple(sales), stale=tuple(stale), left=tuple(left))
 
 
-def _concerned(
-    portfolio: PortfolioView, holdings: Mapping[InstrumentId, int], region: Region | None
-) -> set[InstrumentId]:
+def concerned(portfolio: PortfolioView, region: Region | None) -> set[InstrumentId]:
+    """What our books say is to be sold: everything, or what strategies hold in one region."""
     if region is None:
-        return {*holdings, *portfolio.positions}
+        return {each for each, position in portfolio.positions.items() if position.quantity}
     return {
         instrument
         for (_, instrument), position in portfolio.owned().items()

@@ -24,6 +24,7 @@ class Rule(StrEnum):
     REDUCE_ONLY = "reduce_only"
     TRADING_DAY = "trading_day"
     BEFORE_CLOSE = "before_close"
+    LOSS_UNKNOWN = "loss_unknown"
     MARKET = "market"
     DENIED_INSTRUMENT = "denied_instrument"
     IN_DOUBT = "in_doubt"

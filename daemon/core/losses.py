@@ -1,13 +1,14 @@
 """Profit of the day and from its peak, and the stops that end trading when too much is lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from decimal import Decimal
 
 from daemon.core.events import ProfitMarked
 from daemon.core.limits import Rates, RiskLimits, limit_day
+from daemon.core.parts import region_in_books
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import InstrumentId, currency_of
+from daemon.core.values import InstrumentId, Region, currency_of
 
 PEAK_STEP = Decimal("0.05")
 """A new peak is journalled when it is higher by this part of the drawdown that is allowed: after a
@@ -38,6 +39,23 @@ def profit(portfolio: PortfolioView, price: Price, rates: Rates) -> Decimal | No
             return None
         total += value * rate
     return total
+
+
+def unpriced(
+    portfolio: PortfolioView, price: Price, limits: RiskLimits, regions: Collection[Region]
+) -> list[InstrumentId]:
+    """What is held, may be traded in one of `regions`, and has no price: profit is not known.
+
+    What no order may touch, or no price is asked of, never ends that: it counts at its cost.
+    """
+    return sorted(
+        instrument
+        for instrument, position in portfolio.positions.items()
+        if position.quantity > 0
+        and instrument not in limits.denied
+        and region_in_books(instrument) in regions
+        and price(instrument) is None
+    )
 
 
 class LossStop:

@@ -51,6 +51,7 @@ class _Case(NamedTuple):
     limits: RiskLimits
     now: datetime
     urgent: bool
+    unjudged: str
 
     @property
     def last(self) -> Decimal | None:
@@ -73,16 +74,18 @@ def check(
     now: datetime,
     rates: Rates = WON_ONLY,
     urgent: bool = False,
+    unjudged: str = "",
 ) -> tuple[Approved | Denied, ...]:
     """Judge a batch as a whole, in order: each answer counts all approved before it.
 
     No approved batch breaks a limit even if all of it fills. `urgent` is for the sales of the kill
     switch: they keep every rule about what can be done, and none about how much or how often.
+    `unjudged` says why losses that stop trading cannot be judged just now, if so.
     """
     exposure = Exposure(portfolio, quotes, rates, now)
     answers: list[Approved | Denied] = []
     for intent in intents:
-        case = _Case(intent, portfolio, exposure, quotes, limits, now, urgent)
+        case = _Case(intent, portfolio, exposure, quotes, limits, now, urgent, unjudged)
         problem = _first_problem(case)
         if problem is not None:
             answers.append(Denied(intent=intent, rule=problem.rule, detail=problem.detail))
@@ -140,6 +143,13 @@ def entry_problem(intent: OrderIntent, portfolio: PortfolioView, now: datetime) 
     return Problem(Rule(barred.bar.value), detail)
 
 
+def unjudged_problem(intent: OrderIntent, unjudged: str) -> Problem | None:
+    """Nothing is bought while nobody can tell whether too much is lost already."""
+    if intent.side is Side.SELL or not unjudged:
+        return None
+    return Problem(Rule.LOSS_UNKNOWN, unjudged)
+
+
 def doubted(open_orders: Iterable[Order], intent: OrderIntent) -> Order | None:
     """An order on the intent's instrument whose outcome nobody knows, if there is one."""
     for order in open_orders:
@@ -193,12 +203,22 @@ def modification_problem(
     limits: RiskLimits,
     now: datetime,
     rates: Rates = WON_ONLY,
+    unjudged: str = "",
 ) -> Denied | None:
     """Judge a new price for an open order by the same rules; `None` when it may be sent."""
     exposure = Exposure(portfolio, quotes, rates, now)
-    case = _Case(order.intent, portfolio, exposure, quotes, limits, now, urgent=False)
+    case = _Case(order.intent, portfolio, exposure, quotes, limits, now, False, unjudged)
     problem = None
-    for judge in (_traded, _state, _open_to_entries, _listed, _priceable, _fresh, _pace):
+    for judge in (
+        _traded,
+        _state,
+        _open_to_entries,
+        _judgeable,
+        _listed,
+        _priceable,
+        _fresh,
+        _pace,
+    ):
         problem = problem or judge(case)
     problem = problem or _new_price_problem(case, order, limit)
     if problem is None:
@@ -234,6 +254,10 @@ def _state(case: _Case) -> Problem | None:
 
 def _open_to_entries(case: _Case) -> Problem | None:
     return entry_problem(case.intent, case.portfolio, case.now)
+
+
+def _judgeable(case: _Case) -> Problem | None:
+    return unjudged_problem(case.intent, case.unjudged)
 
 
 def _listed(case: _Case) -> Problem | None:
@@ -350,7 +374,9 @@ def _not_repeated(case: _Case) -> Problem | None:
 
 
 def _meaning(intent: OrderIntent) -> tuple[object, ...]:
-    return (intent.strategy, intent.instrument, intent.side, intent.quantity, intent.limit)
+    """As it was asked for: at market is one wish, whatever price it was given since."""
+    limit = None if intent.at_market else intent.limit
+    return (intent.strategy, intent.instrument, intent.side, intent.quantity, limit)
 
 
 def _cooled_down(case: _Case) -> Problem | None:
@@ -450,7 +476,7 @@ def _known(value: Decimal | None) -> Decimal:
 
 
 _ALWAYS: tuple[_Judge, ...] = (
-    *(_traded, _state, _open_to_entries),
+    *(_traded, _state, _open_to_entries, _judgeable),
     *(_listed, _certain, _priceable),
 )
 _MODERATE: tuple[_Judge, ...] = (_fresh, _pace, _few_open, _not_repeated, _cooled_down, _small)

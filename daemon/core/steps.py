@@ -83,7 +83,7 @@ def marketable(intent: OrderIntent, last: Decimal | None, collar: Decimal) -> Or
     beyond = min(COLLAR, collar) * intent.side.sign
     way = RoundingWay.DOWN if intent.side is Side.BUY else RoundingWay.UP
     limit = accepted_price(intent.instrument, last * (1 + beyond), way)
-    return replace(intent, kind=OrderKind.LIMIT, limit=limit)
+    return replace(intent, kind=OrderKind.LIMIT, limit=limit, at_market=True)
 
 
 def shifted_price(instrument: InstrumentId, price: Decimal, side: Side, steps: int) -> Decimal:

@@ -40,6 +40,7 @@ from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.rates import ExchangeRates
 from daemon.engine.reconciliation import Reconciliation
+from daemon.engine.repricing import Repricing
 from daemon.engine.selling import Selling
 from daemon.engine.watch import MarketWatch
 from daemon.ports import Broker, Clock, DaySource, Feed, FeedEvent, MarketData
@@ -112,7 +113,8 @@ class TradingDesk:
             look=self._look,
             rates=self.rates,
         )
-        self._broker, self._clock, self._regions = broker, clock, broker.regions
+        self._broker, self._market_data, self._clock = broker, market_data, clock
+        self._regions, self._calendars = broker.regions, calendars
         self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
         self.rates.listen(self.switch.follow_rate)
@@ -128,8 +130,6 @@ class TradingDesk:
             clock=clock,
             rate=inquiry_rate,
         )
-        self._market_data = market_data
-        self._calendars = calendars
         self.host = self._strategy_host(slots)
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
@@ -156,6 +156,9 @@ class TradingDesk:
             quotes=self.quotes,
             executor=self.executor,
             reconciliation=self.reconciliation,
+            repricing=Repricing(
+                market_data=self._market_data, quotes=self.quotes, clock=self._clock
+            ),
             limits=limits,
             policy=policy,
             clock=self._clock,
@@ -171,6 +174,7 @@ class TradingDesk:
             policy=policy,
             rates=self.rates,
             clock=self._clock,
+            regions=STEPPED_REGIONS & self._calendars.by_region.keys(),
         )
 
     def recover(self, *, must_be_armed: bool, armed: bool) -> None:
@@ -281,10 +285,10 @@ class TradingDesk:
         """
         return self.switch.execute(command)
 
-    def _look(self) -> None:
+    def _look(self) -> str:
         """Before every order: what only time, or the price, tells."""
         self.reconciliation.look_blind()
-        self.switch.look()
+        return self.switch.look()
 
     async def _learn_time(self) -> None:
         """Wait for the broker's time: an order is found again by when it was sent."""
@@ -345,19 +349,22 @@ class TradingDesk:
                 asked_at = self._clock.now()
                 info = await self._market_data.info(instrument)
                 self.quotes.learn(info, asked_at=asked_at)
-                self._quoted[instrument] = (today, begun)
+                if info.last > 0:
+                    self._quoted[instrument] = (today, begun)
             except NeedsOperator:
                 raise
             except TradingError as error:
                 self._log.warning("no_quote", instrument=instrument, cause=str(error))
 
     async def keep_house(self) -> None:
-        """Learn the price limits of each new trading day once it has begun, for ever."""
+        """Learn the price limits of each new trading day once it has begun, and prices without
+        which losses cannot be judged at any time, for ever."""
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             now = self._clock.now()
             calendars = [self._calendars.for_instrument(each) for each in self.instruments]
-            if any(each.phase(now) is not Phase.CLOSED for each in calendars):
+            begun = any(each.phase(now) is not Phase.CLOSED for each in calendars)
+            if begun or self.switch.look():
                 await self.learn_prices()
 
     async def cancel_everything(self) -> None:

@@ -93,7 +93,8 @@ class ExecutorStats:
 class Executor:
     """Sends what risk approves. Its requests belong to `run`, not to the strategy that asked.
 
-    `look` is called before the gate is asked, to shut it for what only time tells.
+    `look` is called before the gate is asked, to shut it for what only time tells; it says why
+    losses that stop trading cannot be judged, if so.
     `doubt` is called whenever only an inquiry can tell what is true: after an unknown outcome,
     a refused cancel, a modify. `rates` value what is priced in another currency than KRW.
     """
@@ -110,7 +111,7 @@ class Executor:
         clock: Clock,
         doubt: Callable[[str], None],
         accepted: Callable[[], None],
-        look: Callable[[], None],
+        look: Callable[[], str],
         rates: Rates,
     ) -> None:
         self.stats = ExecutorStats()
@@ -213,7 +214,7 @@ class Executor:
         return tuple(orders[each] for each in order_ids)
 
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
-        self._look()
+        unjudged = self._look()
         # An order whose price is asked for anew all the time would never be seen to have expired.
         closed = self._shut(order.intent) or self.market_closed(order.intent.instrument)
         if closed:
@@ -226,12 +227,13 @@ class Executor:
             limits=self._limits,
             now=self._clock.now(),
             rates=self._rates,
+            unjudged=unjudged,
         )
 
     def _judge(
         self, intents: Sequence[OrderIntent], urgent: Urgency | None
     ) -> Sequence[Approved | Denied]:
-        self._look()
+        unjudged = self._look()
         unready = self._broker.unready()
         reasons = [
             self._shut(intent, urgent) or unready or self._not_accepted(intent)
@@ -246,6 +248,7 @@ class Executor:
                 now=self._clock.now(),
                 rates=self._rates,
                 urgent=urgent is not None,
+                unjudged=unjudged,
             )
         )
         return [
@@ -260,6 +263,7 @@ class Executor:
 
     def _held(self, order: Order) -> str:
         """Why an order may not leave now; empty when it may."""
+        unjudged = self._look()
         portfolio = self._ledger.portfolio
         urgent = self._urgent.get(order.id)
         if urgent is not None:
@@ -272,6 +276,7 @@ class Executor:
             return shut
         problem = risk.state_problem(intent, portfolio.state, portfolio.state_reason)
         problem = problem or risk.entry_problem(intent, portfolio, self._clock.now())
+        problem = problem or risk.unjudged_problem(intent, unjudged)
         return "" if problem is None else problem.detail
 
     def _not_accepted(self, intent: OrderIntent) -> str:
@@ -348,7 +353,6 @@ class Executor:
         order = self._ledger.portfolio.orders[order_id]
 
         def leaving() -> None:
-            self._look()
             held = self._held(order)
             if held:
                 raise TryLater("GATE_CLOSED", held, delay=0.0)

@@ -4,7 +4,7 @@ Loss stops are looked at before every order and once a second. Where the switch 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from decimal import Decimal
 
@@ -22,11 +22,11 @@ from daemon.core.events import (
     TradingStateChanged,
 )
 from daemon.core.limits import Rates, RiskLimits
-from daemon.core.losses import LossStop, profit
+from daemon.core.losses import LossStop, profit, unpriced
 from daemon.core.orders import OrderState
 from daemon.core.risk import state_problem
 from daemon.core.switch import Answer, Command, SwitchPolicy, answer
-from daemon.core.values import Region
+from daemon.core.values import InstrumentId, Region
 from daemon.engine.executor import OF_SWITCH
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.ledger import Ledger
@@ -34,11 +34,18 @@ from daemon.engine.quotes import QuoteBoard
 from daemon.engine.selling import LOOK, Pass, Selling, entries
 from daemon.ports import Clock
 
+UNJUDGED_LIMIT = 120.0
+"""Seconds losses may be unknown before the operator is told once more, as an error: a price that
+was merely late is asked for some twenty times by then."""
+
+WAY_OUT = "list it under risk `denied` to count it at its cost, or set no loss limits"
+
 
 class KillSwitch:
     """Moves trading between its states. Commands act before `execute` returns; `run` does the rest.
 
     New orders end with the command: those that wait for their turn are refused as they leave.
+    `regions` are those in which what is held is asked for its price.
     """
 
     def __init__(
@@ -52,6 +59,7 @@ class KillSwitch:
         policy: SwitchPolicy,
         rates: Rates,
         clock: Clock,
+        regions: Collection[Region],
     ) -> None:
         self._ledger = ledger
         self._quotes = quotes
@@ -60,8 +68,13 @@ class KillSwitch:
         self._policy = policy
         self._rates = rates
         self._clock = clock
+        self._limits = limits
+        self._regions = regions
         self._losses = LossStop(limits)
-        self._profit: Decimal | None = None
+        self._replaced: Decimal | None = None
+        self._anew = False
+        self._unjudged_since: float | None = None
+        self._cried = False
         self._watching = False
         self._seen = False
         self._told: tuple[TradingState, tuple[Left, ...]] | None = None
@@ -69,6 +82,7 @@ class KillSwitch:
         self._moves = 0
         self._passes: dict[Region, Pass] = {}
         self._log = structlog.get_logger("kill_switch")
+        ledger.watch_adoption(self._adopt)
         ledger.listen(self._on_fact)
 
     def resume(self) -> None:
@@ -97,9 +111,11 @@ class KillSwitch:
                 )
             ]
             events += self._given_up(result.state, command.reason)
-            value = self._value()
-            if result.state is TradingState.RUNNING and self._watching and value is not None:
-                events.append(self._losses.begin(value, now))
+            if result.state is TradingState.RUNNING and self._watching:
+                value, _ = self._measure()
+                self._anew = value is None
+                if value is not None:
+                    events.append(self._losses.begin(value, now))
             self._ledger.record(*events)
             self._told = None
             self._moves += 1
@@ -129,19 +145,26 @@ class KillSwitch:
         self._watching = self._losses.is_set
         self.look()
 
-    def look(self) -> None:
-        """Move the switch if too much is lost. Called before every order."""
+    def look(self) -> str:
+        """Move the switch if too much is lost. Called before every order.
+
+        Says why that cannot be told just now; empty when it can, and when no loss stops anything.
+        """
         if not self._watching:
-            return
+            return ""
         portfolio, now = self._ledger.portfolio, self._clock.now()
-        value = self._profit = self._value()
+        value, unknown = self._measure()
+        self._tell_unjudged(unknown)
         if value is None:
-            return
-        if self._losses.is_new_day(now):
+            return unknown
+        if self._anew:
+            self._anew = False
+            self._ledger.record(self._losses.begin(value, now))
+        elif self._losses.is_new_day(now):
             # While it runs it knows the last price of the day before; after a start the base does.
             start = value
             if not self._seen:
-                based = profit(portfolio, self._quotes.base_price, self._rates)
+                based = profit(portfolio, self._day_before, self._rates)
                 start = value if based is None else based
             self._ledger.record(self._losses.begin(value, now, start=start))
         self._seen = True
@@ -152,6 +175,25 @@ class KillSwitch:
         stop = Command(state=self._policy.on_loss, who=Actor.RISK, reason=breach)
         if breach and answer(portfolio.state, stop).obeyed:
             self.execute(stop)
+        return ""
+
+    def _tell_unjudged(self, unknown: str) -> None:
+        """Say once that losses cannot be judged, once more when it lasts, and when it is over."""
+        now = self._clock.monotonic()
+        if not unknown:
+            if self._unjudged_since is not None:
+                self._log.info("losses_judged_again", after_seconds=now - self._unjudged_since)
+            self._unjudged_since, self._cried = None, False
+        elif self._unjudged_since is None:
+            self._unjudged_since = now
+            self._log.warning("losses_not_judged", cause=unknown, holds="no purchases")
+        elif now - self._unjudged_since >= UNJUDGED_LIMIT and not self._cried:
+            self._cried = True
+            self._log.error("losses_not_judged", cause=unknown, holds="no purchases", fix=WAY_OUT)
+
+    def _day_before(self, instrument: InstrumentId) -> Decimal | None:
+        base = self._quotes.base_price(instrument)
+        return self._quotes.last_price(instrument) if base is None else base
 
     async def run(self) -> None:
         """Look at losses, and close what the state wants closed, for ever; every region is seen
@@ -226,31 +268,47 @@ class KillSwitch:
         self._told = (state, left)
         self._ledger.record(EmergencyReported(state=state, left=left, at=self._clock.now()))
 
+    def _adopt(self, replace: Callable[[], None]) -> None:
+        """See what other books change, at the very same prices: what they fell is still a loss."""
+        before, _ = self._measure()
+        replace()
+        after, _ = self._measure()
+        self._replaced = None if before is None or after is None else after - before
+
     def _on_fact(self, event: Event) -> None:
         """What replaces the books is neither earned nor lost."""
         if not isinstance(event, AccountReported):
             return
-        before, self._profit = self._profit, self._value()
-        if not self._watching or before is None or self._profit is None:
+        by, self._replaced = self._replaced, None
+        if not self._watching or by is None:
             self._losses.resume(None)
             return
-        shifted = self._losses.shift(self._profit - before, self._clock.now())
+        shifted = self._losses.shift(by, self._clock.now())
         if shifted is not None:
             self._ledger.record(shifted)
 
     def follow_rate(self, change: Callable[[], None]) -> None:
         """Another exchange rate for all that dollars ever earned is no profit of today's."""
-        before = self._value()
+        before = self._earned()
         change()
-        after = self._value()
+        after = self._earned()
         if not self._watching or before is None or after is None:
             return
-        self._profit = after
         shifted = self._losses.shift(after - before, self._clock.now())
         if shifted is not None:
             self._ledger.record(shifted)
 
-    def _value(self) -> Decimal | None:
+    def _measure(self) -> tuple[Decimal | None, str]:
+        """Profit, or why it is not known."""
+        portfolio, price = self._ledger.portfolio, self._quotes.last_price
+        missing = unpriced(portfolio, price, self._limits, self._regions)
+        if missing:
+            return None, f"losses cannot be judged: no price of {', '.join(missing)} is known"
+        value = self._earned()
+        return value, "" if value is not None else "losses cannot be judged: a rate is not known"
+
+    def _earned(self) -> Decimal | None:
+        """Profit as far as prices are known; what has none counts at its cost."""
         return profit(self._ledger.portfolio, self._quotes.last_price, self._rates)
 
     def _hold_gate(self) -> None:

@@ -3,9 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 
 from daemon.core.errors import InvariantBroken, JournalFailed
-from daemon.core.events import Event, OrderCreated
+from daemon.core.events import AccountReported, Event, OrderCreated
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import OrderId
 from daemon.ports import Journal
@@ -24,6 +25,7 @@ class Ledger:
         self._listeners: list[Callable[[Event], None]] = []
         self._followers: list[Callable[[Event], None]] = []
         self._minted: dict[date, int] = {}
+        self._replacing: Callable[[Callable[[], None]], None] = _at_once
         self._untold: deque[Event] = deque()
         self.recorded = 0
 
@@ -47,6 +49,12 @@ class Ledger:
         self._followers.append(follower)
         self._listeners.append(follower)
 
+    def watch_adoption(self, around: Callable[[Callable[[], None]], None]) -> None:
+        """Have `around` carry out each replacement of the books by the broker's, to see what it
+        changes. It must call what it is given, once, and record nothing.
+        """
+        self._replacing = around
+
     def record(self, *events: Event) -> None:
         """Make `events` durable in one commit, apply them, tell the listeners.
 
@@ -62,7 +70,10 @@ class Ledger:
         except OSError as error:
             raise JournalFailed(str(error)) from error
         for event in events:
-            self.portfolio.apply(event)
+            if isinstance(event, AccountReported):
+                self._replacing(partial(self.portfolio.apply, event))
+            else:
+                self.portfolio.apply(event)
             self._count(event)
         self.recorded += len(events)
         self._tell(events)
@@ -87,6 +98,10 @@ class Ledger:
         if isinstance(event, OrderCreated):
             day, number = _minted(event.order)
             self._minted[day] = max(self._minted.get(day, 0), number)
+
+
+def _at_once(change: Callable[[], None]) -> None:
+    change()
 
 
 def _minted(order: OrderId) -> tuple[date, int]:

@@ -21,11 +21,17 @@ class QuoteBoard:
         self._books: dict[InstrumentId, OrderBook] = {}
 
     def learn(self, info: InstrumentInfo, *, asked_at: datetime | None = None) -> None:
-        """Take in what the venue says of an instrument for the day, as it was when it was asked."""
+        """Take in what the venue says of an instrument for the day, as it was when it was asked.
+
+        A trade that came since it was asked keeps its price.
+        """
         self._info[info.instrument] = info
+        if info.last <= 0:
+            return
+        tick = self._ticks.get(info.instrument)
         if asked_at is not None:
             self._learned[info.instrument] = asked_at
-        if info.last > 0:
+        if asked_at is None or tick is None or tick.received_at < asked_at:
             self._last[info.instrument] = info.last
 
     def on_tick(self, tick: Tick) -> None:

@@ -19,6 +19,7 @@ from daemon.engine.executor import Executor, Urgency
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.reconciliation import Reconciliation
+from daemon.engine.repricing import Repricing
 from daemon.ports import Broker, Clock
 
 LOOK = 1.0
@@ -57,6 +58,7 @@ class Selling:
         quotes: QuoteBoard,
         executor: Executor,
         reconciliation: Reconciliation,
+        repricing: Repricing,
         limits: RiskLimits,
         policy: SwitchPolicy,
         clock: Clock,
@@ -66,6 +68,7 @@ class Selling:
         self._quotes = quotes
         self._executor = executor
         self._reconciliation = reconciliation
+        self._repricing = repricing
         self._limits = limits
         self._policy = policy
         self._clock = clock
@@ -93,10 +96,13 @@ class Selling:
         portfolio = RegionView(self._ledger.portfolio, region)
         purchases = entries(self.open_orders(region))
         await self._executor.cancel([order.id for order in purchases])
+        closed, part = self._executor.market_closed, None if everything else region
+        if portfolio.state in urgency.states:
+            wanted = flattening.concerned(portfolio, part) - self._limits.denied
+            await self._repricing.renew(each for each in wanted if not closed(each))
         holdings, why = await self._ask(region)
         if holdings is None:
             return Pass(flattening.not_told(portfolio, why), is_done=False, is_told=False)
-        closed = self._executor.market_closed
         plan = flattening.plan(
             portfolio,
             holdings,
@@ -105,7 +111,7 @@ class Selling:
             limits=self._limits,
             at_market=self._policy.sell_at_market,
             closed=closed,
-            region=None if everything else region,
+            region=part,
         )
         left = [*plan.left, *flattening.open_rest(entries(self.open_orders(region)), closed)]
         if portfolio.state in urgency.states:

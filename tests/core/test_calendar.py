@@ -19,15 +19,15 @@ from daemon.core.calendar import (
     Phase,
     RoundingWay,
     half_day,
-    is_valid_price,
     judge_day,
     price_limits,
     price_step,
     round_to_step,
     shift_steps,
 )
+from daemon.core.steps import is_accepted_price
 from daemon.core.values import InstrumentId, Region
-from tests.builders import DAY, NINE
+from tests.builders import DAY, NINE, SAMSUNG
 
 DOWN, UP = RoundingWay.DOWN, RoundingWay.UP
 PRICES = st.integers(1, 2_000_000).map(Decimal)
@@ -111,10 +111,10 @@ def test_nothing_is_rounded_down_to_no_price() -> None:
 def test_rounding_finds_the_nearest_valid_prices(price: Decimal, fund: bool) -> None:
     down, up = (round_to_step(price, way, fund=fund) for way in (DOWN, UP))
 
-    assert is_valid_price(down, fund=fund)
-    assert is_valid_price(up, fund=fund)
+    assert is_accepted_price(SAMSUNG, down, fund=fund)
+    assert is_accepted_price(SAMSUNG, up, fund=fund)
     assert down <= price <= up
-    if is_valid_price(price, fund=fund):
+    if is_accepted_price(SAMSUNG, price, fund=fund):
         assert down == price == up
     else:
         assert shift_steps(down, 1, fund=fund) == up
@@ -122,12 +122,14 @@ def test_rounding_finds_the_nearest_valid_prices(price: Decimal, fund: bool) -> 
 
 @given(PRICES, FUNDS)
 def test_a_price_is_valid_when_it_is_a_multiple_of_its_step(price: Decimal, fund: bool) -> None:
-    assert is_valid_price(price, fund=fund) == (price % price_step(price, fund=fund) == 0)
+    assert is_accepted_price(SAMSUNG, price, fund=fund) == (
+        price % price_step(price, fund=fund) == 0
+    )
 
 
 @pytest.mark.parametrize("price", wons(0, -100, "70000.5", "0.5"))
 def test_prices_that_are_none(price: Decimal) -> None:
-    assert not is_valid_price(price)
+    assert not is_accepted_price(SAMSUNG, price)
 
 
 @given(PRICES, st.integers(0, 60), FUNDS)
@@ -135,7 +137,7 @@ def test_steps_up_and_down_undo_each_other(wished: Decimal, steps: int, fund: bo
     price = round_to_step(wished, UP, fund=fund)
     above = shift_steps(price, steps, fund=fund)
 
-    assert is_valid_price(above, fund=fund)
+    assert is_accepted_price(SAMSUNG, above, fund=fund)
     assert shift_steps(above, -steps, fund=fund) == price
     assert (above > price) == (steps > 0)
 
@@ -154,7 +156,7 @@ def test_no_valid_price_is_stepped_over(wished: Decimal, fund: bool) -> None:
     above = shift_steps(price, 1, fund=fund)
 
     between = range(int(price) + 1, int(above))
-    assert not any(is_valid_price(Decimal(each), fund=fund) for each in between)
+    assert not any(is_accepted_price(SAMSUNG, Decimal(each), fund=fund) for each in between)
 
 
 def test_there_is_nothing_below_the_lowest_price() -> None:
@@ -183,8 +185,8 @@ def test_limits_are_valid_prices_no_further_than_thirty_percent(
     base = round_to_step(wished, UP, fund=fund)
     lower, upper = price_limits(base, fund=fund)
 
-    assert is_valid_price(lower, fund=fund)
-    assert is_valid_price(upper, fund=fund)
+    assert is_accepted_price(SAMSUNG, lower, fund=fund)
+    assert is_accepted_price(SAMSUNG, upper, fund=fund)
     assert base * Decimal("0.7") <= lower <= base <= upper <= base * Decimal("1.3")
     assert shift_steps(lower, -1, fund=fund) < base * Decimal("0.7")
     assert shift_steps(upper, 1, fund=fund) > base * Decimal("1.3")

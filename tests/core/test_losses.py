@@ -8,11 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.events import CostsCharged
+from daemon.core.events import AccountReported, CostsCharged, Holding
 from daemon.core.limits import WON_ONLY, RiskLimits
-from daemon.core.losses import PEAK_STEP, LossStop, profit
-from daemon.core.values import InstrumentId, Side
-from tests.builders import ACCOUNT, LIMITS, NINE, SAMSUNG, accepted, created, filled, intent, sent
+from daemon.core.losses import PEAK_STEP, LossStop, profit, unpriced
+from daemon.core.values import InstrumentId, Region, Side
+from tests.builders import (
+    ACCOUNT,
+    HYNIX,
+    LIMITS,
+    NINE,
+    SAMSUNG,
+    accepted,
+    created,
+    filled,
+    intent,
+    sent,
+)
 from tests.core.test_risk import portfolio_of
 
 DAY_LOSS, DRAWDOWN = Decimal(10_000), Decimal(15_000)
@@ -37,6 +48,29 @@ def test_profit_is_realised_and_unrealised_less_costs() -> None:
     last = {SAMSUNG: Decimal(70_500)}
     assert profit(portfolio, last.get, WON_ONLY) == 4_000 + 6 * 500 - 700
     assert profit(portfolio, lambda _: None, WON_ONLY) == 4_000 - 700, "worth what it cost"
+
+
+def test_what_is_held_and_has_no_price_though_it_could_have_one_is_named() -> None:
+    apple, toyota = InstrumentId("nasdaq:AAPL"), InstrumentId("tokyo:7203")
+    portfolio = portfolio_of(krx_005930=10, krx_000660=1)
+    korea = frozenset({Region.KR})
+    last = {HYNIX: Decimal(200_000)}
+    assert unpriced(portfolio, last.get, STOPS, korea) == [SAMSUNG]
+    assert unpriced(portfolio, {**last, SAMSUNG: Decimal(70_000)}.get, STOPS, korea) == []
+    denied = replace(STOPS, denied=frozenset({SAMSUNG}))
+    assert unpriced(portfolio, last.get, denied, korea) == [], "no order may touch it"
+    abroad = AccountReported(
+        account=ACCOUNT,
+        cash={},
+        holdings=tuple(
+            Holding(instrument=each, quantity=1, cost=Decimal(1)) for each in (apple, toyota)
+        ),
+        at=NINE,
+    )
+    portfolio.apply(abroad)
+    assert unpriced(portfolio, last.get, STOPS, korea) == [], "nobody asks for their prices"
+    both = frozenset({Region.KR, Region.US})
+    assert unpriced(portfolio, last.get, STOPS, both) == [apple], "sold shares need no price"
 
 
 def test_without_a_rate_profit_is_not_known() -> None:

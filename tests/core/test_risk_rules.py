@@ -218,6 +218,16 @@ def test_another_order_is_no_repetition(different: OrderIntent) -> None:
     assert rules(portfolio, different, limits=limits) == [None]
 
 
+def test_while_losses_cannot_be_judged_sales_alone_pass() -> None:
+    portfolio = portfolio_of(krx_005930=10)
+    wishes = (intent(), intent(side=SELL))
+    answers = check(wishes, portfolio, quotes=Quotes(), limits=LIMITS, now=NINE, unjudged="why")
+    denied, approved = answers
+    assert isinstance(denied, Denied)
+    assert (denied.rule, denied.detail) == (Rule.LOSS_UNKNOWN, "why")
+    assert not isinstance(approved, Denied)
+
+
 def test_a_batch_holds_no_repetition_and_a_refused_order_may_be_tried_again() -> None:
     limits = limited(duplicate_window_seconds=5)
     assert rules(portfolio_of(), intent(), intent(), limits=limits) == [None, Rule.DUPLICATE]

@@ -76,7 +76,8 @@ def test_an_order_at_market_becomes_a_limit_where_there_is_no_market_order(
     made = marketable(wished, Decimal(last), Decimal(collar))
     assert (made.kind, made.limit) == (OrderKind.LIMIT, Decimal(limit))
     assert is_accepted_price(ACME, made.limit or Decimal(0))
-    assert replace(made, kind=OrderKind.MARKET, limit=None) == wished
+    assert made.at_market
+    assert replace(made, kind=OrderKind.MARKET, limit=None, at_market=False) == wished
 
 
 def test_what_has_a_price_or_a_market_order_stays_as_it_is() -> None:

@@ -80,6 +80,7 @@ class PaperBroker:
     inquiry_fails: int = 0
     market_fails: int = 0
     volumes: dict[InstrumentId, int] = field(default_factory=dict)
+    prices: dict[InstrumentId, Decimal] = field(default_factory=dict)
     asked: list[InstrumentId] = field(default_factory=list)
     unknown: set[InstrumentId] = field(default_factory=set)
     account_id: AccountId = ACCOUNT
@@ -208,9 +209,9 @@ class PaperBroker:
 
     async def info(self, instrument: InstrumentId) -> InstrumentInfo:
         await self._asked_about(instrument)
-        volume = self.volumes.get(instrument, 0)
+        volume, last = self.volumes.get(instrument, 0), self.prices.get(instrument, PRICE)
         return InstrumentInfo(
-            instrument, PRICE, PRICE, PRICE * 13 / 10, PRICE * 7 / 10, price_step(PRICE), volume
+            instrument, last, PRICE, PRICE * 13 / 10, PRICE * 7 / 10, price_step(last), volume
         )
 
     async def order_book(self, instrument: InstrumentId) -> OrderBook:
@@ -428,6 +429,7 @@ class PaperFeed:
         """A trade on the market, as the stream tells it, or keeps to itself."""
         now = self._clock.now()
         volume = self._broker.volumes[instrument] = self._broker.volumes.get(instrument, 0) + 1
+        self._broker.prices[instrument] = price
         if told:
             at = now - timedelta(milliseconds=5)
             self.emit(Tick(instrument, price, 1, Side.BUY, volume, at, now))

@@ -257,10 +257,11 @@ def test_prices_are_learnt_from_the_stream_and_anew_every_trading_day() -> None:
                 for channel in ("trades", "book")
                 for each in w.desk.instruments
             ]
+            w.broker.prices[SAMSUNG] = PRICE + 200
             await asyncio.sleep(34 * 3600)
             assert asked[:4] == ["Sat 14"] * 2 + ["Sun 23"] * 2
             assert "Mon 00" in asked[4:], "silent since the open"
-            assert w.desk.quotes.last_price(SAMSUNG) == PRICE
+            assert w.desk.quotes.last_price(SAMSUNG) == PRICE + 200
             assert w.desk.quotes.upper_limit(SAMSUNG) == Decimal(91_000)
 
     run(scenario())

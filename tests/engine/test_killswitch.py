@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.core.errors import TryLater
 from daemon.core.events import (
@@ -26,6 +27,7 @@ from daemon.core.risk import Denied
 from daemon.core.switch import Answer, Command, SwitchPolicy
 from daemon.core.values import MarketPhase, MarketStatus, Side, StrategyId
 from daemon.engine.gate import Shutter
+from daemon.engine.killswitch import UNJUDGED_LIMIT
 from daemon.strategy import StrategyContext
 from tests.builders import HYNIX, LIMITS, SAMSUNG
 from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
@@ -418,6 +420,94 @@ def test_adopting_the_brokers_books_is_no_loss() -> None:
             assert w.desk.ledger.portfolio.state is TradingState.RUNNING
             w.feed.trade(SAMSUNG, PRICE - 1_000)
             await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY)
+
+    run(scenario())
+
+
+def test_adopting_the_brokers_books_forgives_no_fall_that_nobody_had_looked_at_yet() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10), limits=LOSSES) as w:
+            report = await w.broker.account()
+            w.feed.trade(SAMSUNG, PRICE - 1_000)
+            w.desk.ledger.record(report)
+            w.desk.switch.look()
+            assert w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY
+
+    run(scenario())
+
+
+def lost_before(price: Decimal) -> tuple[PaperBroker, MemoryJournal]:
+    """Held since a day whose profit was measured from `PRICE`; the market trades at `price`."""
+    broker, journal = owned(samsung=10), MemoryJournal()
+
+    async def yesterday() -> None:
+        async with world(broker=broker, journal=journal, limits=LOSSES):
+            await asyncio.sleep(2)
+
+    run(yesterday())
+    broker.prices[SAMSUNG] = price
+    return broker, journal
+
+
+def test_a_held_share_without_a_price_is_not_judged_and_nothing_is_bought_meanwhile() -> None:
+    broker, journal = lost_before(PRICE - 1_000)
+
+    async def scenario() -> None:
+        broker.unknown.add(SAMSUNG)
+        with capture_logs() as logs:
+            async with world(broker=broker, journal=journal, limits=LOSSES) as w:
+                hynix = wish(1, instrument=HYNIX)
+                [denied] = await w.submit(hynix)
+                assert rule_of(denied) is Rule.LOSS_UNKNOWN
+                assert isinstance(denied, Denied)
+                assert SAMSUNG in denied.detail
+                await asyncio.sleep(UNJUDGED_LIMIT + 1)
+                assert not w.facts(TradingStateChanged)
+                told = [each for each in logs if each["event"] == "losses_not_judged"]
+                assert [each["log_level"] for each in told] == ["warning", "error"]
+                broker.unknown.clear()
+                await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY)
+                [mark] = w.facts(ProfitMarked)
+                assert mark.start == 0, "measured from where the day began"
+        assert [each["event"] for each in logs].count("losses_judged_again") == 1
+
+    run(scenario())
+
+
+def test_what_reduces_leaves_while_losses_cannot_be_judged_and_no_dearer_purchase_does() -> None:
+    async def scenario() -> None:
+        broker, journal = owned(samsung=10, hynix=3), MemoryJournal()
+        async with world(broker=broker, journal=journal, limits=LOSSES) as w:
+            [resting] = await w.submit(wish(1, instrument=HYNIX, limit=LOW))
+            assert isinstance(resting, Order)
+        broker.unknown.add(SAMSUNG)
+        async with world(broker=broker, journal=journal, limits=LOSSES) as w:
+            dearer = await w.desk.executor.modify(resting.id, LOW + 100)
+            assert rule_of(dearer) is Rule.LOSS_UNKNOWN
+            [sold] = await w.submit(wish(1, Side.SELL, HYNIX))
+            assert isinstance(sold, Order)
+            [cancelled] = await w.desk.executor.cancel([resting.id])
+            assert cancelled.state is OrderState.CANCELLED
+        async with world(broker=broker, journal=MemoryJournal()) as w:
+            [bought] = await w.submit(wish(1, instrument=HYNIX))
+            assert isinstance(bought, Order), "no loss stops anything here"
+
+    run(scenario())
+
+
+def test_a_resume_while_losses_cannot_be_judged_measures_anew_once_they_can() -> None:
+    broker, journal = lost_before(PRICE - 1_000)
+
+    async def scenario() -> None:
+        broker.unknown.add(SAMSUNG)
+        async with world(broker=broker, journal=journal, limits=LOSSES) as w:
+            w.desk.execute(command(TradingState.HALTED))
+            w.desk.execute(command(TradingState.RUNNING))
+            broker.unknown.clear()
+            await w.until(lambda: len(w.facts(ProfitMarked)) == 2)
+            assert w.facts(ProfitMarked)[-1].start == -10_000
+            await asyncio.sleep(5)
+            assert w.desk.ledger.portfolio.state is TradingState.RUNNING
 
     run(scenario())
 

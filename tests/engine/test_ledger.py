@@ -342,3 +342,18 @@ def test_a_number_belongs_to_one_order(tmp_path: Path) -> None:
         ledger.record(created(SECOND), sent(SECOND))
         with pytest.raises(InvariantBroken, match=f"number 7 is of {FIRST}"):
             ledger.record(accepted(SECOND, "7"))
+
+
+def test_one_who_watches_adoption_sees_the_books_before_and_after_each() -> None:
+    ledger = Ledger(MemoryJournal())
+    seen: list[Decimal] = []
+
+    def around(replace: Callable[[], None]) -> None:
+        seen.append(ledger.portfolio.cash_of(Currency.KRW))
+        replace()
+        seen.append(ledger.portfolio.cash_of(Currency.KRW))
+
+    ledger.watch_adoption(around)
+    ledger.record(reported(1_000), created(FIRST))
+    ledger.record(reported(2_000))
+    assert seen == [0, 1_000, 1_000, 2_000]

@@ -80,3 +80,19 @@ def test_a_fund_is_known_by_the_price_step_the_venue_tells() -> None:
     assert board.is_fund(SAMSUNG)
     assert not board.is_fund(HYNIX)
     assert not board.is_fund(InstrumentId("krx:000001"))
+
+
+def test_what_was_asked_before_the_last_trade_does_not_replace_its_price() -> None:
+    board = QuoteBoard()
+    board.on_tick(tick(70_100)._replace(received_at=after(5)))
+    board.learn(info(70_000), asked_at=after(4))
+    assert board.last_price(SAMSUNG) == 70_100
+    assert board.upper_limit(SAMSUNG) == 100_400
+    board.learn(info(69_000), asked_at=after(10))
+    assert board.last_price(SAMSUNG) == 69_000
+
+
+def test_an_answer_without_a_price_tells_no_price() -> None:
+    board = QuoteBoard()
+    board.learn(info(0), asked_at=after(4))
+    assert board.priced_at(SAMSUNG) is None

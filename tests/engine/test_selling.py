@@ -1,15 +1,20 @@
 """One pass at a time: what is cancelled and sold, and what a pass says of the rest."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
+
+from structlog.testing import capture_logs
 
 from daemon.core.events import Actor, LeftCause, TradingState
 from daemon.core.orders import OrderState
 from daemon.core.switch import Command
-from daemon.core.values import Region, Side
+from daemon.core.values import LinkDown, Region, Side
 from daemon.engine.executor import OF_CLOSE, OF_SWITCH
+from daemon.engine.repricing import STALE
 from daemon.engine.selling import CLOSED_PAUSE, LOOK, entries
-from tests.builders import HYNIX, SAMSUNG, STRATEGY
+from tests.builders import HYNIX, LIMITS, SAMSUNG, STRATEGY
 from tests.engine.paper import PRICE, Answer, PaperBroker
 from tests.engine.world import World, run, wish, world
 from tests.support import VirtualClock
@@ -113,6 +118,65 @@ def test_without_the_brokers_word_nothing_is_said_and_nothing_sold() -> None:
             assert (left.cause, left.instrument, left.quantity) == (LeftCause.NOT_TOLD, SAMSUNG, 5)
             assert (found.is_done, found.is_told) == (False, False)
             assert w.desk.selling.open_orders(Region.KR) == []
+
+    run(scenario())
+
+
+def lose_stream(w: World) -> None:
+    w.desk.on_feed(LinkDown(w.clock.now(), "cut"))
+
+
+def test_a_sale_is_priced_by_an_inquiry_while_the_stream_is_down() -> None:
+    async def scenario() -> None:
+        async with world(broker=resting()) as w:
+            await hold(w, 5)
+            w.feed.trade(SAMSUNG)
+            lose_stream(w)
+            w.feed.trade(SAMSUNG, Decimal(64_000), told=False)
+            await asyncio.sleep(STALE.total_seconds())
+            asked = len(w.broker.asked)
+            await w.desk.selling.sell_out(OF_CLOSE, Region.KR)
+            (sale,) = w.desk.selling.open_orders()
+            assert sale.limit == Decimal(60_800)
+            await w.desk.selling.sell_out(OF_CLOSE, Region.KR)
+            assert w.broker.asked[asked:] == [SAMSUNG], "once, while the answer is young"
+
+    run(scenario())
+
+
+def test_a_question_that_fails_leaves_the_old_price_and_is_told() -> None:
+    async def scenario() -> None:
+        async with world(broker=resting(samsung=5)) as w:
+            w.feed.trade(SAMSUNG)
+            lose_stream(w)
+            await asyncio.sleep(STALE.total_seconds())
+            w.broker.unknown.add(SAMSUNG)
+            w.desk.execute(Command(state=TradingState.FLATTENING, who=Actor.OPERATOR, reason="out"))
+            with capture_logs() as logs:
+                await w.until(lambda: bool(w.desk.selling.open_orders()))
+            assert [each["cause"] for each in logs if each["event"] == "price_not_renewed"]
+            (sale,) = w.desk.selling.open_orders()
+            assert sale.limit == Decimal(66_500)
+
+    run(scenario())
+
+
+def test_what_is_not_to_be_sold_is_not_asked_about() -> None:
+    async def scenario() -> None:
+        limits = replace(LIMITS, denied=frozenset({SAMSUNG}))
+        for each in (
+            world(broker=resting(samsung=5), limits=limits),
+            world(broker=resting(samsung=5), start=EVENING),
+        ):
+            async with each as w:
+                w.desk.execute(
+                    Command(state=TradingState.FLATTENING, who=Actor.OPERATOR, reason="out")
+                )
+                lose_stream(w)
+                await asyncio.sleep(STALE.total_seconds())
+                asked = len(w.broker.asked)
+                await w.desk.selling.sell_out(OF_SWITCH, Region.KR, everything=True)
+                assert w.broker.asked[asked:] == []
 
     run(scenario())
 

@@ -151,6 +151,26 @@ def test_an_american_order_at_market_is_a_limit_at_a_collar(side: Side, limit: s
     run(main())
 
 
+def test_the_same_american_order_at_market_is_a_repetition_whatever_its_price_became() -> None:
+    limits = replace(LIMITS, duplicate_window_seconds=5)
+
+    async def main() -> None:
+        async with world(broker=broker(), regions=BOTH, start=TEN_IN_NEW_YORK, limits=limits) as w:
+            trade_at(w, "145.00")
+            at_market = wish(1, instrument=APPLE, limit=None)
+            (first,) = await w.submit(at_market)
+            assert isinstance(first, Order)
+            trade_at(w, "145.10")
+            (second,) = await w.submit(at_market)
+            assert isinstance(second, Denied)
+            assert second.rule is Rule.DUPLICATE
+            priced = wish(1, instrument=APPLE, limit=first.limit)
+            (another,) = await w.submit(priced)
+            assert isinstance(another, Order), "a limit is another wish than the market"
+
+    run(main())
+
+
 def test_an_american_order_outlives_korean_midnight_and_the_close_while_it_is_listed() -> None:
     async def main() -> None:
         start = datetime(2026, 11, 23, 20, 58, tzinfo=UTC)

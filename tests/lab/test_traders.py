@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from daemon.core.calendar import is_valid_price
 from daemon.core.events import OrderIntent, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
@@ -99,7 +98,7 @@ def test_what_it_asks_for_could_be_had() -> None:
     for intent in desk.submitted:
         assert 1 <= intent.quantity <= (4 if intent.side is Side.BUY else 12)
         if intent.limit is not None:
-            assert is_valid_price(intent.limit)
+            assert is_accepted_price(intent.instrument, intent.limit)
             assert abs(intent.limit - 70_300) < 2_000
 
 
@@ -109,7 +108,7 @@ def test_an_order_that_rests_is_moved_and_cancelled() -> None:
     assert desk.cancelled
     assert moved
     assert set(moved) & set(desk.cancelled), "both at once, sometimes"
-    assert all(is_valid_price(limit) for _, limit in desk.moves)
+    assert all(is_accepted_price(SAMSUNG, limit) for _, limit in desk.moves)
 
 
 def test_what_it_knows_not_of_is_tried_again() -> None:

@@ -6,13 +6,14 @@ from random import Random
 
 import pytest
 
-from daemon.core.calendar import is_valid_price
+from daemon.core.steps import is_accepted_price
 from daemon.core.values import Side
 from daemon.sim.crowd import FairPrice, price_grid
 from daemon.sim.facts import OrderRequest
 from daemon.sim.market import Market
 from daemon.sim.rules import AMERICAN
 from daemon.sim.tape import Traded
+from tests.builders import SAMSUNG
 from tests.sim.rig import FEW, OPEN, Rig
 
 
@@ -57,7 +58,7 @@ def test_an_hour_is_lively_and_moves_by_several_ticks() -> None:
         own = [t for t in trades if t.code == listing.code]
         assert len(own) > 3600 / 3
         assert own[-1].high - own[-1].low >= listing.base * Decimal("0.008")
-        assert all(is_valid_price(t.price) for t in own)
+        assert all(is_accepted_price(SAMSUNG, t.price) for t in own)
     liveliest = [t for t in trades if t.code == "005930"]
     assert len(liveliest) < 3600 * 4
 

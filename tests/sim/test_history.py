@@ -1,9 +1,11 @@
 import itertools
 
-from daemon.core.calendar import MarketCalendar, is_valid_price
+from daemon.core.calendar import MarketCalendar
+from daemon.core.steps import is_accepted_price
 from daemon.sim.history import DAYS, History
 from daemon.sim.rules import AMERICAN
 from daemon.sim.tape import DayTape
+from tests.builders import SAMSUNG
 from tests.sim.rig import AMERICAN_OPTIONS, DAY, FEW, Rig
 
 
@@ -23,7 +25,9 @@ def test_it_ends_at_the_base_price_and_hangs_together() -> None:
             assert before.close == after.previous
         for bar in bars:
             assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
-            assert all(is_valid_price(p) for p in (bar.open, bar.high, bar.low, bar.close))
+            assert all(
+                is_accepted_price(SAMSUNG, p) for p in (bar.open, bar.high, bar.low, bar.close)
+            )
 
 
 def test_minutes_of_a_past_day_lead_from_its_open_to_its_close() -> None:

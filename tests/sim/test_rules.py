@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.calendar import Phase, is_valid_price
+from daemon.core.calendar import Phase
+from daemon.core.steps import is_accepted_price
 from daemon.sim.rules import AMERICAN, KOREAN
+from tests.builders import SAMSUNG
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_the_price_near_a_wish_may_be_ordered_at(wish: float) -> None:
     near = AMERICAN.near(wish)
     assert AMERICAN.is_valid(near)
     assert abs(float(near) - wish) <= float(AMERICAN.step(near)) * 1.01
-    assert is_valid_price(KOREAN.near(wish))
+    assert is_accepted_price(SAMSUNG, KOREAN.near(wish))
     assert KOREAN.is_valid(KOREAN.near(wish))
 
 

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from daemon.config import load_settings
-from daemon.core.calendar import is_valid_price, price_limits
+from daemon.core.calendar import price_limits
+from daemon.core.steps import is_accepted_price
 from daemon.core.values import code_of
 from daemon.sim.universe import LISTINGS
+from tests.builders import SAMSUNG
 from tests.sim.rig import Rig
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +17,7 @@ def test_listings_are_distinct_and_priced_validly() -> None:
     for value in ("code", "name", "english"):
         assert len({getattr(listing, value) for listing in LISTINGS}) == len(LISTINGS) >= 10
     assert all(len(listing.code) == 6 and listing.code.isdigit() for listing in LISTINGS)
-    assert all(is_valid_price(listing.base) for listing in LISTINGS)
+    assert all(is_accepted_price(SAMSUNG, listing.base) for listing in LISTINGS)
     assert all(listing.pace > 0 and listing.shares > 0 for listing in LISTINGS)
 
 
