@@ -136,7 +136,7 @@ def test_a_sale_is_priced_by_an_inquiry_while_the_stream_is_down() -> None:
             await asyncio.sleep(STALE.total_seconds())
             asked = len(w.broker.asked)
             await w.desk.selling.sell_out(OF_CLOSE, Region.KR)
-            (sale,) = w.desk.selling.open_orders()
+            (sale,) = w.desk.selling.open_orders(Region.KR)
             assert sale.limit == Decimal(60_800)
             await w.desk.selling.sell_out(OF_CLOSE, Region.KR)
             assert w.broker.asked[asked:] == [SAMSUNG], "once, while the answer is young"
@@ -153,9 +153,9 @@ def test_a_question_that_fails_leaves_the_old_price_and_is_told() -> None:
             w.broker.unknown.add(SAMSUNG)
             w.desk.execute(Command(state=TradingState.FLATTENING, who=Actor.OPERATOR, reason="out"))
             with capture_logs() as logs:
-                await w.until(lambda: bool(w.desk.selling.open_orders()))
+                await w.until(lambda: bool(w.desk.selling.open_orders(Region.KR)))
             assert [each["cause"] for each in logs if each["event"] == "price_not_renewed"]
-            (sale,) = w.desk.selling.open_orders()
+            (sale,) = w.desk.selling.open_orders(Region.KR)
             assert sale.limit == Decimal(66_500)
 
     run(scenario())
