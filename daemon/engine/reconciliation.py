@@ -155,6 +155,11 @@ class Reconciliation:
             except TimeoutError:
                 continue
 
+    @property
+    def age(self) -> float:
+        """Machine seconds since the last complete inquiry, or since the start before the first."""
+        return self._clock.monotonic() - self._complete_at
+
     def unsettled(self) -> bool:
         """Whether something waits for the broker's word."""
         return any(books.unsettled() for books in self._books.values())
