@@ -125,7 +125,7 @@ class App:
             owner = f"{settings.mode}:{session.broker.account_id}"
             journal = stack.enter_context(self._open_journal(settings.journal_path, owner))
             ledger = Ledger(journal, session.clock.monotonic)
-            profit = _profit_book(settings, session)
+            profit = profit_book(settings)
             ledger.follow(profit.apply)
             desk = self.desk = TradingDesk(
                 broker=session.broker,
@@ -412,10 +412,10 @@ def cancelling_limit(open_orders: int, requests_per_second: float) -> float:
     return min(STOP_ORDERS + needed, STOP_ORDERS_AT_MOST)
 
 
-def _profit_book(settings: Settings, session: Session) -> ProfitBook:
-    days: dict[Region, TradingDays] = {
-        region: session.calendars.of(region) for region in settings.markets
-    }
+def profit_book(settings: Settings) -> ProfitBook:
+    """An empty book of profit, with the costs and the trading days of the settings."""
+    calendars = settings.calendars
+    days: dict[Region, TradingDays] = {region: calendars.of(region) for region in settings.markets}
     if Region.US in days:
         days[Region.US] = AmericanBankDays(days[Region.US])
     schedule = CostSchedule(days, settings.costs.tariffs())

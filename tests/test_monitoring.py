@@ -91,7 +91,7 @@ def test_a_daemon_tells_every_metric_and_no_secret(settings: Settings) -> None:
     assert values["kisd_orders_sent_total",] == 2
     assert values["kisd_open_orders", "Buyer"] == 1
     assert values["kisd_position_shares", "krx:005930"] == 3
-    assert values["kisd_strategy_state", "Crasher", "faulted"] == 1
+    assert values["kisd_strategy_state", "faulted", "Crasher"] == 1
     assert values["kisd_strategy_steps_total", "Buyer"] > 0
     assert values["kisd_order_round_trip_seconds_count",] == 2
     assert values["kisd_request_seconds_count", "order"] == 2
