@@ -376,7 +376,7 @@ class MonitoringSettings(Section):
     allow_remote: bool = False
     stall_seconds: float = Field(default=0.5, ge=0.05, le=60)
     max_step_seconds: Annotated[float, Field(ge=0.01, le=600)] | None = 5.0
-    max_share: Annotated[float, Field(gt=0, le=1)] | None = 0.5
+    max_share: Annotated[float, Field(gt=0, le=1)] | None = 0.8
     window_seconds: float = Field(default=60.0, ge=1, le=3_600)
 
     @model_validator(mode="after")

@@ -62,7 +62,7 @@ async def asked(settings: Settings, heard: Overheard, *paths: str) -> list[tuple
         assert heard.monitor is not None
         listener = heard.monitor.listener
         assert listener is not None
-        while listener.port is None:
+        while listener.port is None:  # noqa: ASYNC110  looked at from outside
             await asyncio.sleep(0.01)
         async with aiohttp.ClientSession() as session:
             for path in paths:
@@ -130,7 +130,7 @@ def test_a_shut_gate_and_a_dead_task_are_told_with_their_reasons(settings: Setti
 
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             group.create_task(App(settings, monitor=heard.watch).run(stop))
-            while heard.monitor is None:
+            while heard.monitor is None:  # noqa: ASYNC110  looked at from outside
                 await asyncio.sleep(0.001)
             monitor = heard.monitor
             starting = monitor.readiness()

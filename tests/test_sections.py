@@ -245,7 +245,7 @@ def test_a_closing_is_a_choice_and_of_the_markets_traded() -> None:
 def test_nothing_listens_unless_it_is_told_where() -> None:
     usual = MonitoringSettings()
     assert usual.listen == ""
-    assert usual.budget == TimeBudget(5.0, 0.5, 60.0)
+    assert usual.budget == TimeBudget(5.0, 0.8, 60.0)
     assert MonitoringSettings(listen="localhost:9464").address == ("127.0.0.1", 9464, True)
     assert MonitoringSettings(listen="[::1]:9464").address == ("::1", 9464, True)
     remote = MonitoringSettings(listen="0.0.0.0:9464", allow_remote=True)

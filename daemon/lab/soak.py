@@ -46,14 +46,11 @@ from daemon.sim.universe import LISTINGS
 from daemon.store.journal import SqliteJournal
 from daemon.wiring import closing_days
 
-FIRST = date(2026, 1, 2)
+FIRST = date(2026, 1, 5)
 """The first day of a year whose trading days are known for both countries."""
 
 EARLY = timedelta(minutes=10)
 """How long before the first open a run begins."""
-
-SETTLED = timedelta(hours=4, minutes=10)
-"""After a close, by when the last order of the day has ended everywhere."""
 
 STEP = 3.0
 STOP_LIMIT = 120.0
@@ -119,8 +116,8 @@ class Soak:
         )
         self.machine = Machine(settings, self.venue, mix, self.witness, seed, latency=0.02)
 
-    async def run(self, told: Callable[[dict[str, Any]], None]) -> list[dict[str, Any]]:
-        """Live through all days; `told` hears of each as it ends."""
+    async def run(self, told: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+        """Live through all days; `told` hears of each as it ends, and says whether to go on."""
         days: list[dict[str, Any]] = []
         self.venue.start()
         async with asyncio.TaskGroup() as tasks:
@@ -128,7 +125,8 @@ class Soak:
             for day, end in self.ends:
                 await asyncio.sleep((end - self.venue.clock.now()).total_seconds())
                 days.append(self._look(day))
-                told(days[-1])
+                if not told(days[-1]):
+                    break
             self.machine.stop()
             async with asyncio.timeout(STOP_LIMIT):
                 await running
@@ -209,9 +207,12 @@ def soak(
     markets: Markets = BOTH,
     *,
     pause: float = 600.0,
-    told: Callable[[dict[str, Any]], None] = lambda day: None,
+    told: Callable[[dict[str, Any]], bool] = lambda day: True,
 ) -> Figures:
-    """Run one; `pause` is the mean of seconds between two decisions on an instrument."""
+    """Run one; `pause` is the mean of seconds between two decisions on an instrument.
+
+    `told` hears of each day as it ends, and says whether another is to follow.
+    """
     figures, began = Figures(), perf_counter()
     place = str(RAM_DISK) if RAM_DISK.is_dir() else None
     with TemporaryDirectory(prefix="kis-soak-", dir=place) as folder:
@@ -234,9 +235,7 @@ def soak(
     return figures
 
 
-def _ends(
-    settings: Settings, home: Region, first: date, days: int
-) -> list[tuple[date, datetime]]:
+def _ends(settings: Settings, home: Region, first: date, days: int) -> list[tuple[date, datetime]]:
     """Each trading day of the home market, and when the day is over in all markets."""
     calendar = settings.calendars.of(home)
     found, day = [], first
@@ -293,6 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--days", type=int, default=60, help="trading days of the first market")
     parser.add_argument("--markets", default="KR,US", help="KR, US or KR,US")
     parser.add_argument("--pause", type=float, default=600.0, help="seconds between two decisions")
+    parser.add_argument("--minutes", type=float, help="of this machine: no day begins after them")
     parser.add_argument("--json", action="store_true", help="one line of figures")
     given = parser.parse_args(arguments)
     wanted = {Region(each) for each in given.markets.upper().split(",")}
@@ -300,8 +300,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger("critical")
     )
 
-    def told(day: dict[str, Any]) -> None:
+    ends = None if given.minutes is None else perf_counter() + 60.0 * given.minutes
+
+    def told(day: dict[str, Any]) -> bool:
         sys.stderr.write(orjson.dumps(day).decode() + "\n")
+        return ends is None or perf_counter() < ends
 
     markets = tuple(each for each in BOTH if each in wanted)
     figures = soak(given.days, markets, pause=given.pause, told=told).as_dict()

@@ -27,7 +27,7 @@ def known() -> dict[str, set[str]]:
         suffixes = ("_bucket", "_sum", "_count") if family.kind == "histogram" else ("",)
         names |= {family.name + each: set(family.labels) for each in suffixes}
     process = Metrics([]).render().decode()
-    return names | dict.fromkeys(re.findall(r"^(process_\w+)", process, re.MULTILINE), set[str]())
+    return names | {each: set() for each in re.findall(r"^(process_\w+)", process, re.MULTILINE)}
 
 
 def rules() -> list[dict[str, Any]]:

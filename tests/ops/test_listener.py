@@ -33,7 +33,7 @@ async def served(
 ) -> None:
     async with asyncio.TaskGroup() as group, asyncio.timeout(30):
         running = group.create_task(one.run())
-        while one.port is None:
+        while one.port is None:  # noqa: ASYNC110  looked at from outside
             await asyncio.sleep(0.001)
         async with aiohttp.ClientSession() as session:
             await talk(f"http://127.0.0.1:{one.port}", session)
@@ -93,10 +93,10 @@ def test_a_port_that_is_taken_is_tried_again() -> None:
         async def scenario() -> None:
             async with asyncio.TaskGroup() as group, asyncio.timeout(30):
                 running = group.create_task(one.run())
-                while not one.failures:
+                while not one.failures:  # noqa: ASYNC110  looked at from outside
                     await asyncio.sleep(0.001)
                 holder.close()
-                while one.port is None:
+                while one.port is None:  # noqa: ASYNC110  looked at from outside
                     await asyncio.sleep(0.001)
                 running.cancel()
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import threading
-import time
 
 from structlog.testing import capture_logs
 
+from daemon.clock import WallClock
 from daemon.lab.loop import VirtualLoop
 from daemon.ops.loopguard import LoopGuard, Sighting
 from tests.support import run_virtual
@@ -93,10 +93,10 @@ def test_the_thread_sees_the_culprit_while_the_loop_is_held() -> None:
             nothing.wait(0.001)
 
     async def scenario() -> None:
-        guard = LoopGuard(time.monotonic, stall_seconds=0.05, interval=0.01)
+        guard = LoopGuard(WallClock.monotonic, stall_seconds=0.05, interval=0.01)
 
         async def blocker() -> None:
-            while not guard.lag.count:
+            while not guard.lag.count:  # noqa: ASYNC110  looked at from outside
                 await asyncio.sleep(0.001)
             guard.sighting = None
             block_here(guard)
@@ -104,7 +104,7 @@ def test_the_thread_sees_the_culprit_while_the_loop_is_held() -> None:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(guard.run())
             await group.create_task(blocker(), name="strategy blocker")
-            while not guard.stalls:
+            while not guard.stalls:  # noqa: ASYNC110  looked at from outside
                 await asyncio.sleep(0.001)
             running.cancel()
 
