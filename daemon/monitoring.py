@@ -59,6 +59,7 @@ class Monitor:
         self._tasks = tasks
         self._started = session.clock.monotonic()
         self._fills: Counter[str] = Counter()
+        self._limit = settings.profile.requests_per_second
         self._requests = (self._started, 0, 0.0)
         desk.ledger.listen(self._on_fact)
         sources = (
@@ -252,7 +253,7 @@ class Monitor:
             yield Reading("kisd_requests_refused_total", stats.refusals[code], (code,))
         yield Reading("kisd_requests_unknown_total", stats.unknown)
         yield Reading("kisd_requests_expired_total", stats.expired)
-        yield Reading("kisd_request_limit", broker.rate_limit)
+        yield Reading("kisd_request_limit", self._limit)
         yield Reading("kisd_request_budget_used", self._budget_used(clock.monotonic()))
         yield Reading("kisd_tokens_issued_total", stats.token_issues)
         with suppress(OSError):
@@ -268,7 +269,7 @@ class Monitor:
         since, before, used = self._requests
         if now - since >= 1.0:
             made = self._session.broker.stats.requests
-            used = (made - before) / (now - since) / self._session.broker.rate_limit
+            used = (made - before) / (now - since) / self._limit
             self._requests = (now, made, used)
         return used
 

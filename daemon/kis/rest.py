@@ -117,11 +117,6 @@ class KisRest:
         return self._pump.stats
 
     @property
-    def rate_limit(self) -> int:
-        """Requests a second that all processes of the key may make together."""
-        return self._profile.requests_per_second
-
-    @property
     def waiting(self) -> int:
         """Requests waiting for a slot."""
         return self._pump.waiting
