@@ -33,12 +33,7 @@ class RestStats:
     expired: int = 0
     token_issues: int = 0
     approval_issues: int = 0
-    wait_seconds: float = 0.0
-    longest_wait: float = 0.0
     round_trips: int = 0
-    round_trip_seconds: float = 0.0
-    longest_round_trip: float = 0.0
-    last_round_trip: float = 0.0
     waits: dict[Priority, Histogram] = field(default_factory=_by_priority)
     trips: dict[Priority, Histogram] = field(default_factory=_by_priority)
 
@@ -242,10 +237,7 @@ class RequestPump:
             self._budget.give_back(slot, now)
             return
         self._pace.started(now)
-        waited = now - job.queued_at
-        self.stats.waits[job.priority].observe(waited)
-        self.stats.wait_seconds += waited
-        self.stats.longest_wait = max(self.stats.longest_wait, waited)
+        self.stats.waits[job.priority].observe(now - job.queued_at)
         task = self._group.create_task(self._perform(job, slot, now), name="kis request")
         if job.protected:
             self._protected.add(task)
@@ -299,7 +291,4 @@ class RequestPump:
         took = self._clock.monotonic() - left_at
         self.stats.trips[job.priority].observe(took)
         self.stats.round_trips += 1
-        self.stats.round_trip_seconds += took
-        self.stats.last_round_trip = took
-        self.stats.longest_round_trip = max(self.stats.longest_round_trip, took)
         return response

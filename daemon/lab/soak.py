@@ -147,6 +147,8 @@ class Soak:
         if self.machine.lives != 1:
             problems.append(f"it is its life number {self.machine.lives}")
         path = self.settings.journal_path
+        # The lab's own diary, which is of no use here, must not pass for the daemon's growth.
+        self.venue.arrivals.clear()
         gc.collect()
         return {
             "day": day.isoformat(),
