@@ -119,7 +119,13 @@ class Monitor:
             "reasons": {who: log.redacted(why) for who, why in reasons.items()},
             "trading_state": desk.ledger.portfolio.state.value,
             "unsettled": desk.reconciliation.unsettled(),
-            "reconciled_seconds_ago": round(desk.reconciliation.age, 1),
+            "regions": {
+                region.value: log.redacted(desk.gate.why(region)) or "open"
+                for region in self._settings.markets
+            },
+            "reconciled_seconds_ago": {
+                region.value: round(age, 1) for region, age in desk.reconciliation.ages.items()
+            },
             "discrepancies": len(desk.ledger.portfolio.discrepancies),
             "strategies": {slot: status.state.value for slot, status in desk.host.status.items()},
         }
@@ -207,7 +213,8 @@ class Monitor:
     def _of_the_gate(self) -> Readings:
         desk, stats = self._desk, self._desk.reconciliation.stats
         portfolio, reasons = desk.ledger.portfolio, desk.gate.reasons
-        yield Reading("kisd_gate_open", desk.gate.is_open)
+        for region in self._settings.markets:
+            yield Reading("kisd_gate_open", not desk.gate.why(region), (region.value,))
         for shutter in Shutter:
             yield Reading("kisd_gate_shut", shutter in reasons, (shutter.value,))
         for state in TradingState:
@@ -216,7 +223,8 @@ class Monitor:
         yield Reading("kisd_discrepancies_total", stats.discrepancies)
         yield Reading("kisd_reconciliations_total", stats.passes)
         yield Reading("kisd_reconciliations_failed_total", stats.failed_passes)
-        yield Reading("kisd_reconciliation_age_seconds", desk.reconciliation.age)
+        for region, age in desk.reconciliation.ages.items():
+            yield Reading("kisd_reconciliation_age_seconds", age, (region.value,))
         yield Reading("kisd_notices_total", stats.notices)
         yield Reading("kisd_external_orders_total", stats.external_orders)
 

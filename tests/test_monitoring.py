@@ -95,7 +95,7 @@ def test_a_daemon_tells_every_metric_and_no_secret(settings: Settings) -> None:
     assert values["kisd_strategy_steps_total", "Buyer"] > 0
     assert values["kisd_order_round_trip_seconds_count",] == 2
     assert values["kisd_request_seconds_count", "order"] == 2
-    assert values["kisd_gate_open",] == 1
+    assert values["kisd_gate_open", "KR"] == 1
     assert values["kisd_exposure_won",] > values["kisd_orders_sent_total",]
     assert values["kisd_readings_failed_total",] == 0
     assert values["kisd_journal_commit_seconds_count",] > 0

@@ -156,9 +156,9 @@ class Reconciliation:
                 continue
 
     @property
-    def age(self) -> float:
-        """Machine seconds since the last complete inquiry, or since the start before the first."""
-        return self._clock.monotonic() - self._complete_at
+    def ages(self) -> dict[Region, float]:
+        """Machine seconds since each region's last complete inquiry, or since the start."""
+        return {region: books.age for region, books in self._books.items()}
 
     def unsettled(self) -> bool:
         """Whether something waits for the broker's word."""

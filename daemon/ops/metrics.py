@@ -100,14 +100,14 @@ CATALOGUE = (
     _gauge("profit_unrealised", "Profit of what is held, before costs", "strategy", "currency"),
     _gauge("profit_costs", "Commissions, fees and taxes", "strategy", "currency"),
     # The gate, the switch, the books
-    _gauge("gate_open", "Whether new orders may leave"),
+    _gauge("gate_open", "Whether new orders may leave", "region"),
     _gauge("gate_shut", "1 for each reason that holds the gate shut", "reason"),
     _gauge("trading_state", "1 for the state that the kill switch is in", "state"),
     _gauge("open_discrepancies", "Open differences between our books and the broker's"),
     _counter("discrepancies", "Differences found"),
     _counter("reconciliations", "Complete inquiries of orders and account"),
     _counter("reconciliations_failed", "Inquiries that got no complete answer"),
-    _gauge("reconciliation_age_seconds", "Seconds since the last complete inquiry"),
+    _gauge("reconciliation_age_seconds", "Seconds since the last complete inquiry", "region"),
     _counter("notices", "Order notices of the stream"),
     _counter("external_orders", "Orders at the broker that nobody here sent"),
     # The feed

@@ -27,11 +27,11 @@ def rendered(*readings: Reading, secrets: tuple[str, ...] = ()) -> dict[str, flo
 def test_figures_are_told_under_their_names() -> None:
     found = rendered(
         Reading("kisd_orders_sent_total", 3),
-        Reading("kisd_gate_open", value=True),
+        Reading("kisd_feed_up", value=True),
         Reading("kisd_cash", 1.5, ("KRW",)),
     )
     assert found["kisd_orders_sent_total"] == 3
-    assert found["kisd_gate_open"] == 1
+    assert found["kisd_feed_up"] == 1
     assert found["kisd_cash['KRW']"] == 1.5
 
 
@@ -67,7 +67,7 @@ def test_no_secret_and_no_endless_text_becomes_a_label() -> None:
 
 def test_a_source_that_fails_leaves_the_others_alone() -> None:
     def broken() -> Iterator[Reading]:
-        yield Reading("kisd_gate_open", 1)
+        yield Reading("kisd_feed_up", 1)
         raise ZeroDivisionError
 
     metrics = Metrics([broken, lambda: [Reading("kisd_orders_sent_total", 1)]])
