@@ -1,7 +1,7 @@
 """The daemon: starts everything in order, trades until told to stop, and stops in stages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -51,6 +51,10 @@ KILL_FILE_EVERY = 1.0
 DAY_LOOK = 0.2
 
 OpenSession = Callable[[Settings], AbstractAsyncContextManager[Session]]
+WatchOver = Callable[
+    [Settings, Session, TradingDesk, ProfitBook, Sequence[asyncio.Task[None]]],
+    Coroutine[Any, Any, None],
+]
 OpenJournal = Callable[[Path, str], AbstractContextManager[Journal]]
 
 
@@ -71,6 +75,7 @@ class App:
     an operator who has looked at a discrepancy. `console` adds a short summary line now and then.
     `open_session` and `open_journal` are where the daemon meets the world, so that a simulated
     one can stand in. `settled` is called once the start is over. `desk` is there while it runs.
+    `monitor` watches over it all, such as `daemon.monitoring.watch`; it must not raise.
     """
 
     def __init__(
@@ -85,11 +90,13 @@ class App:
         open_session: OpenSession = _trading_session,
         open_journal: OpenJournal = _sqlite_journal,
         settled: Callable[[], None] = lambda: None,
+        monitor: WatchOver | None = None,
     ) -> None:
         self.desk: TradingDesk | None = None
         self._open_session = open_session
         self._open_journal = open_journal
         self._settled = settled
+        self._monitor = monitor
         self._settings = settings
         self._report = report
         self._duration = duration
@@ -117,8 +124,8 @@ class App:
             session = await stack.enter_async_context(self._open_session(settings))
             owner = f"{settings.mode}:{session.broker.account_id}"
             journal = stack.enter_context(self._open_journal(settings.journal_path, owner))
-            ledger = Ledger(journal)
-            profit = _profit_book(settings, session)
+            ledger = Ledger(journal, session.clock.monotonic)
+            profit = profit_book(settings)
             ledger.follow(profit.apply)
             desk = self.desk = TradingDesk(
                 broker=session.broker,
@@ -133,6 +140,7 @@ class App:
                 policy=settings.kill_switch.policy(),
                 rates=settings.exchange_rates,
                 days=session.broker,
+                budget=settings.monitoring.budget,
             )
             try:
                 await self._serve(session, desk, profit, stop)
@@ -165,6 +173,9 @@ class App:
                 # Before the start is over: one region's silence must not keep others from a sale.
                 services.create_task(desk.switch.run(), name="kill switch"),
             ]
+            if self._monitor is not None:
+                monitor = self._monitor(self._settings, session, desk, profit, tuple(tasks))
+                tasks.append(services.create_task(monitor, name="monitor"))
             if await self._start(desk, services, stop):
                 tasks.append(services.create_task(desk.reconciliation.run(), name="inquiries"))
                 tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
@@ -401,10 +412,10 @@ def cancelling_limit(open_orders: int, requests_per_second: float) -> float:
     return min(STOP_ORDERS + needed, STOP_ORDERS_AT_MOST)
 
 
-def _profit_book(settings: Settings, session: Session) -> ProfitBook:
-    days: dict[Region, TradingDays] = {
-        region: session.calendars.of(region) for region in settings.markets
-    }
+def profit_book(settings: Settings) -> ProfitBook:
+    """An empty book of profit, with the costs and the trading days of the settings."""
+    calendars = settings.calendars
+    days: dict[Region, TradingDays] = {region: calendars.of(region) for region in settings.markets}
     if Region.US in days:
         days[Region.US] = AmericanBankDays(days[Region.US])
     schedule = CostSchedule(days, settings.costs.tariffs())

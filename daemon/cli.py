@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from daemon import log
+from daemon import log, monitoring
 from daemon.app import App
 from daemon.config import (
     Mode,
@@ -242,6 +242,7 @@ def _trade(arguments: argparse.Namespace) -> int:
             accept_broker_books=arguments.accept_broker_books,
             console=form == "console",
             settled=_spare_collections,
+            monitor=monitoring.watch,
         )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_until_stopped(app))

@@ -50,6 +50,11 @@ class MarketClock:
         """Whether a heartbeat has told the time yet."""
         return self._lead is not None
 
+    @property
+    def drift(self) -> float:
+        """Seconds that the broker's time is ahead of the machine's, 0 before it is known."""
+        return (self.now() - self._machine.now()).total_seconds()
+
     def now(self) -> datetime:
         """Aware UTC."""
         if self._lead is None:

@@ -55,6 +55,7 @@ from daemon.sections import (
     LogSettings,
     Markets,
     MastersSettings,
+    MonitoringSettings,
     OtherAccount,
     RiskSettings,
     SimSettings,
@@ -150,6 +151,7 @@ class Settings(BaseSettings):
     sim: SimSettings = SimSettings()
     tape: TapeSettings = TapeSettings()
     log: LogSettings = LogSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     holidays: Dates = frozenset()
     """Closing days of KRX; those of other regions, and odd days, are in `calendar`."""
     calendar: CalendarSettings = CalendarSettings()
@@ -460,6 +462,7 @@ def load_strategy(item: StrategySettings) -> StrategySlot:
         instruments=tuple(InstrumentId(each) for each in item.instruments),
         channels=item.channels,
         priority=item.priority,
+        on_quarantine=item.on_quarantine,
     )
 
 

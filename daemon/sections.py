@@ -1,5 +1,6 @@
 """The sections of the settings, each checked by itself."""
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from daemon.core.budget import TimeBudget
 from daemon.core.calendar import (
     LATE_DAY,
     LATE_OPEN,
@@ -153,7 +155,8 @@ class StrategySettings(Section):
     """One strategy to run: its id, its class as `module:Class`, what it trades, its parameters.
 
     `channels` is the news it wants of every instrument. Where the stream has no room for all, the
-    strategy with the lower `priority` comes first.
+    strategy with the lower `priority` comes first. `on_quarantine` is what becomes of its open
+    orders when it holds up the daemon for longer than `monitoring` allows.
     """
 
     id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
@@ -161,6 +164,7 @@ class StrategySettings(Section):
     instruments: tuple[Instrument, ...] = Field(min_length=1)
     channels: Annotated[tuple[str, ...], Field(min_length=1)] = (TRADES, BOOK)
     priority: int = 0
+    on_quarantine: Literal["cancel", "leave"] = "cancel"
     parameters: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -343,6 +347,55 @@ class FeedSettings(Section):
 
     registrations: int | None = Field(default=None, ge=2, le=200)
     inquiry_share: float = Field(default=0.1, gt=0, le=0.5)
+
+
+def _listen(value: str) -> str:
+    """`host:port`, where the host is an address of this machine, or empty for nowhere."""
+    host, colon, port = value.rpartition(":")
+    try:
+        ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+        told = bool(colon) and 0 <= int(port) <= 65_535
+    except ValueError:
+        told = False
+    if value and not told:
+        raise ValueError("must be an address and a port, such as 127.0.0.1:9464, or empty for none")
+    return value
+
+
+class MonitoringSettings(Section):
+    """What watches the daemon; see docs/metrics.md.
+
+    `listen` is where metrics and health are served, empty for nowhere; another address than one of
+    loopback wants `allow_remote` as well, for nobody is asked for a password there. A step of the
+    loop longer than `stall_seconds` is logged with who held it. A strategy is quarantined when one
+    of its steps takes more than `max_step_seconds`, or all of them more than `max_share` of
+    `window_seconds`; `null` never does.
+    """
+
+    listen: Annotated[str, AfterValidator(_listen)] = ""
+    allow_remote: bool = False
+    stall_seconds: float = Field(default=0.5, ge=0.05, le=60)
+    max_step_seconds: Annotated[float, Field(ge=0.01, le=600)] | None = 5.0
+    max_share: Annotated[float, Field(gt=0, le=1)] | None = 0.8
+    window_seconds: float = Field(default=60.0, ge=1, le=3_600)
+
+    @model_validator(mode="after")
+    def _near(self) -> "MonitoringSettings":
+        if self.listen and not self.allow_remote and not self.address[2]:
+            raise ValueError("listen is not loopback: add `allow_remote: true` if that is meant")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int, bool]:
+        """Host, port, and whether only this machine can reach it."""
+        host, _, port = self.listen.rpartition(":")
+        host = "127.0.0.1" if host == "localhost" else host.strip("[]")
+        return host, int(port), ipaddress.ip_address(host).is_loopback
+
+    @property
+    def budget(self) -> TimeBudget:
+        """As the core knows it."""
+        return TimeBudget(self.max_step_seconds, self.max_share, self.window_seconds)
 
 
 class LogSettings(Section):

@@ -210,6 +210,10 @@ class Strategy(ABC):
     def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
 
+    def anew(self) -> "Strategy":
+        """Another one like it that has not run yet, for a start after it has ended."""
+        return type(self)(self.parameters)
+
     @abstractmethod
     async def run(self, context: StrategyContext) -> None:
         """Trade until done; called once a start. Runs for as long as the daemon if it loops."""

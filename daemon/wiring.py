@@ -325,7 +325,7 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
         american_charges=AmericanCharges() if sim.charges else None,
         cash_usd=sim.cash_usd,
         regions=frozenset(settings.markets),
-        **_closing_days(settings.calendars),
+        **closing_days(settings.calendars),
         app_key=settings.app_key.get_secret_value(),
         app_secret=settings.app_secret.get_secret_value(),
         accounts=settings.accounts,
@@ -348,7 +348,7 @@ async def _embed(settings: Settings, state: Path, stack: AsyncExitStack) -> Simu
     return server
 
 
-def _closing_days(calendars: Calendars) -> dict[str, Any]:
+def closing_days(calendars: Calendars) -> dict[str, Any]:
     """Holidays and odd days of the simulated exchanges, by the names of their options."""
     days: dict[str, Any] = {}
     for region, prefix in ((Region.KR, ""), (Region.US, "american_")):

@@ -18,7 +18,7 @@ import pytest
 import auto_trading_launcher
 import check_accounts
 import us_trading_launcher
-from daemon import accounts_command, cli, log
+from daemon import accounts_command, cli, log, monitoring
 from daemon.config import Settings
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.events import Actor, TradingState
@@ -102,6 +102,7 @@ def test_the_flags_become_settings(tmp_path: Path) -> None:
     assert (settings.log.level, settings.log.format) == ("debug", "json")
     assert settings.data_dir == tmp_path
     app.options.pop("settled")
+    assert app.options.pop("monitor") is monitoring.watch
     assert app.options == {
         "report": tmp_path / "r.json",
         "duration": 300.0,

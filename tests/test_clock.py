@@ -225,3 +225,12 @@ def test_it_is_never_off_by_more_than_rounding_and_the_shortest_delay(
 
     late = server.truth() - clock.now()
     assert timedelta(seconds=-0.501) <= late <= timedelta(seconds=fastest + 0.501)
+
+
+def test_the_drift_is_how_far_the_brokers_time_is_ahead() -> None:
+    server = WallClock()
+    clock = MarketClock(server)
+    assert abs(clock.drift) < 1.0
+    for _ in range(2):
+        clock.heard(server.now() + timedelta(minutes=5))
+    assert 299 < clock.drift < 302

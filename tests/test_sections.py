@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from daemon.core.budget import TimeBudget
 from daemon.core.calendar import LATE_DAY, LATE_OPEN
 from daemon.core.costs import KIS_ONLINE, Security
 from daemon.core.entries import CloseAction, ClosePlan
@@ -23,6 +24,7 @@ from daemon.sections import (
     FeedSettings,
     KillSwitchSettings,
     MastersSettings,
+    MonitoringSettings,
     RiskSettings,
     StrategySettings,
     TariffSettings,
@@ -238,3 +240,31 @@ def test_a_closing_is_a_choice_and_of_the_markets_traded() -> None:
         with pytest.raises(ValidationError):
             BeforeCloseSettings.model_validate(wrong)
     assert MastersSettings().refresh is None
+
+
+def test_nothing_listens_unless_it_is_told_where() -> None:
+    usual = MonitoringSettings()
+    assert usual.listen == ""
+    assert usual.budget == TimeBudget(5.0, 0.8, 60.0)
+    assert MonitoringSettings(listen="localhost:9464").address == ("127.0.0.1", 9464, True)
+    assert MonitoringSettings(listen="[::1]:9464").address == ("::1", 9464, True)
+    remote = MonitoringSettings(listen="0.0.0.0:9464", allow_remote=True)
+    assert remote.address == ("0.0.0.0", 9464, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"listen": "0.0.0.0:9464"}, "allow_remote"),
+        ({"listen": "[::]:9464"}, "allow_remote"),
+        ({"listen": "192.168.0.3:9464"}, "allow_remote"),
+        ({"listen": "example.org:9464"}, "such as 127.0.0.1:9464"),
+        ({"listen": "9464"}, "such as 127.0.0.1:9464"),
+        ({"listen": "127.0.0.1:99999"}, "such as 127.0.0.1:9464"),
+        ({"max_share": 1.5}, "less than or equal to 1"),
+        ({"max_step_seconds": 0}, "greater than or equal to"),
+    ],
+)
+def test_monitoring_that_cannot_be_meant_is_refused(wrong: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        MonitoringSettings.model_validate(wrong)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
@@ -48,6 +48,11 @@ from daemon.core.zones import local_date
 
 OrderKey = tuple[Region, date, str]
 """What tells an account's orders apart at the broker: region, the region's date, and number."""
+
+
+ORDER_LIFE = timedelta(days=60)
+"""After so long a closed order is not heard of again: the broker's own lists reach back less far
+in every use made of them here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,7 @@ class Portfolio:
 
     `costs` is all there ever were, by currency. `state` is where the kill switch is; `halted` says
     why, where it lets no order pass.
+    `orders` are those of the last `ORDER_LIFE`, and all that are open.
     The core's one mutable object. Only the ledger calls `apply`; everybody else reads.
     """
 
@@ -293,6 +299,8 @@ class Portfolio:
         order = _after(self.orders.get(event.order), event)
         self._keep(order)
         match event:
+            case OrderCreated():
+                self._forget(event.at)
             case OrderFilled():
                 self._fill(order, event)
                 self._count_traded(event)
@@ -313,6 +321,17 @@ class Portfolio:
             self._open[order.id] = order
         else:
             self._open.pop(order.id, None)
+
+    def _forget(self, at: datetime) -> None:
+        """Let go of the oldest orders: a year of them is no use, and is held in memory."""
+        while True:
+            oldest = next(iter(self.orders.values()))
+            if oldest.is_open or at - oldest.created_at <= ORDER_LIFE:
+                return
+            del self.orders[oldest.id]
+            for key in order_keys(oldest):
+                if self._numbers.get(key) == oldest.id:
+                    del self._numbers[key]
 
     def _fill(self, order: Order, event: OrderFilled) -> None:
         fill = event.fill

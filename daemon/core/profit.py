@@ -21,7 +21,7 @@ from daemon.core.events import (
     OrderFilled,
     OrderRepriced,
 )
-from daemon.core.portfolio import Position
+from daemon.core.portfolio import ORDER_LIFE, Position
 from daemon.core.settlement import SettlementBook, TradingDays, in_won, settlement_day
 from daemon.core.values import (
     Currency,
@@ -35,7 +35,6 @@ from daemon.core.values import (
 )
 
 ZERO = Decimal(0)
-ORDER_LIFE = timedelta(days=60)
 KEPT_DAYS = 10
 """How many of the last days that traded keep their figures for a comparison with the broker's."""
 

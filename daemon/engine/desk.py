@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from daemon.core.budget import TimeBudget
 from daemon.core.calendar import Calendars, Phase
 from daemon.core.errors import BrokerUnavailable, NeedsOperator, TradingError, TryLater
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
@@ -66,7 +67,8 @@ class TradingDesk:
     """Everything that trades one account. The caller owns the tasks; see `daemon.app`.
 
     `inquiry_rate` is how many requests a second the watch over market data may make. `days` is
-    asked once a day, beside our own table, whether it is a trading day.
+    asked once a day, beside our own table, whether it is a trading day. `budget` is the time that
+    each strategy may hold the loop.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class TradingDesk:
         policy: SwitchPolicy = SwitchPolicy(),  # noqa: B008  a value that never changes
         rates: Mapping[Currency, Decimal] | None = None,
         days: DaySource | None = None,
+        budget: TimeBudget = TimeBudget(),  # noqa: B008  as above
     ) -> None:
         self.ledger = ledger
         self.gate = Gate()
@@ -130,12 +133,12 @@ class TradingDesk:
             clock=clock,
             rate=inquiry_rate,
         )
-        self.host = self._strategy_host(slots)
+        self.host = self._strategy_host(slots, budget)
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
         self._quoted: dict[InstrumentId, tuple[date, bool]] = {}
 
-    def _strategy_host(self, slots: Sequence[StrategySlot]) -> StrategyHost:
+    def _strategy_host(self, slots: Sequence[StrategySlot], budget: TimeBudget) -> StrategyHost:
         return StrategyHost(
             slots,
             account=self._broker.account_id,
@@ -147,6 +150,7 @@ class TradingDesk:
             market_data=self._market_data,
             calendars=self._calendars,
             clock=self._clock,
+            budget=budget,
         )
 
     def _selling(self, limits: RiskLimits, policy: SwitchPolicy) -> Selling:

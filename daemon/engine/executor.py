@@ -6,7 +6,7 @@ clear answer leaves it in doubt, and only the broker's own books end that.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
@@ -29,6 +29,7 @@ from daemon.core.events import (
     OrderSent,
     TradingState,
 )
+from daemon.core.histogram import Histogram
 from daemon.core.limits import Rates, RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.parts import region_in_books
@@ -88,6 +89,8 @@ class ExecutorStats:
     doubted: int = 0
     cancels: int = 0
     modifies: int = 0
+    round_trip: Histogram = field(default_factory=Histogram)
+    """Machine seconds from when an order left until its answer, whatever that was."""
 
 
 class Executor:
@@ -351,8 +354,10 @@ class Executor:
 
     async def _place(self, order_id: OrderId) -> None:
         order = self._ledger.portfolio.orders[order_id]
+        left_at: float | None = None
 
         def leaving() -> None:
+            nonlocal left_at
             held = self._held(order)
             if held:
                 raise TryLater("GATE_CLOSED", held, delay=0.0)
@@ -366,6 +371,7 @@ class Executor:
             if self._state(order_id) is OrderState.CREATED:
                 self._ledger.record(OrderSent(order=order_id, at=self._clock.now()))
                 self.stats.placed += 1
+                left_at = self._clock.monotonic()
 
         try:
             ref = await self._broker.place(order, leaving=leaving)
@@ -381,6 +387,8 @@ class Executor:
             elif self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):
                 self._ledger.record(OrderAccepted(order=order_id, ref=ref, at=self._clock.now()))
             self.stats.accepted += 1
+        if left_at is not None:
+            self.stats.round_trip.observe(self._clock.monotonic() - left_at)
         self._urgent.pop(order_id, None)
         self._accepted()
 

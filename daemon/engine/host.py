@@ -1,19 +1,27 @@
 """Runs strategies: loads them, isolates them from each other, and stops them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Literal
 
 import structlog
 
+from daemon.core.budget import StepMeter, TimeBudget
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.errors import InvariantBroken, JournalFailed, TradingError
-from daemon.core.events import Event, OrderEvent, OrderIntent, OrderKind, TimeInForce
+from daemon.core.events import (
+    Event,
+    OrderEvent,
+    OrderIntent,
+    OrderKind,
+    OrderSent,
+    TimeInForce,
+)
+from daemon.core.histogram import Histogram
 from daemon.core.orders import Order
 from daemon.core.portfolio import Portfolio, Position
 from daemon.core.risk import Denied
@@ -28,11 +36,13 @@ from daemon.core.values import (
     Region,
     Side,
     StrategyId,
+    Tick,
     region_of,
 )
 from daemon.engine.executor import Executor
 from daemon.engine.hub import Hub, Subscription
 from daemon.engine.ledger import Ledger
+from daemon.engine.mortal import LIVES, Mortal
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.watch import MarketWatch
 from daemon.ports import Clock, MarketData
@@ -44,9 +54,6 @@ CANCEL_AGAIN = 2.0
 CRASH_PATIENCE = 0.5
 """Seconds strategies get to end when the daemon itself is going down."""
 
-LIVES = 2
-"""Cancellations a strategy may answer with more work before it is ended without being asked."""
-
 
 class RunState(StrEnum):
     """Where a strategy's coroutine is."""
@@ -56,6 +63,10 @@ class RunState(StrEnum):
     FINISHED = "finished"
     FAULTED = "faulted"
     STOPPED = "stopped"
+    QUARANTINED = "quarantined"
+
+
+ENDED = frozenset(RunState) - {RunState.WAITING, RunState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +74,8 @@ class StrategySlot:
     """One strategy to run, with its settings already validated.
 
     `channels` is the news it wants of every instrument; of two strategies, the one with the lower
-    `priority` gets what the stream has no room for both.
+    `priority` gets what the stream has no room for both. `on_quarantine` is what becomes of its
+    open orders when it exceeds its time budget.
     """
 
     id: StrategyId
@@ -71,6 +83,7 @@ class StrategySlot:
     instruments: tuple[InstrumentId, ...]
     channels: tuple[str, ...] = (TRADES, BOOK)
     priority: int = 0
+    on_quarantine: Literal["cancel", "leave"] = "cancel"
 
     @property
     def interests(self) -> list[Interest]:
@@ -85,42 +98,18 @@ class StrategySlot:
 
 @dataclass(slots=True)
 class StrategyStatus:
-    """What became of a strategy so far; `cause` says why it faulted."""
+    """What became of a strategy so far; `cause` says why it faulted or was quarantined."""
 
     state: RunState = RunState.WAITING
     cause: str = ""
 
 
-class _Mortal:
-    """Awaits a strategy's coroutine, which may resist `LIVES` cancellations and not one more."""
-
-    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
-        self._work = work
-
-    def __await__(self) -> Generator[Any, None, None]:
-        steps = self._work.__await__()
-        resisted = 0
-        cancelled: asyncio.CancelledError | None = None
-        while True:
-            try:
-                waiting = steps.send(None) if cancelled is None else steps.throw(cancelled)
-            except StopIteration:
-                return
-            try:
-                yield waiting
-                cancelled = None
-            except asyncio.CancelledError as error:
-                if resisted == LIVES:
-                    # Closing tells it once more; what it still awaits then is an error of its own.
-                    with suppress(RuntimeError):
-                        steps.close()
-                    raise
-                resisted += 1
-                cancelled = error
-
-
 class StrategyHost:
-    """Owns every strategy's task. One that fails stops alone; its open orders are cancelled."""
+    """Owns every strategy's task. One that fails stops alone; its open orders are cancelled.
+
+    One whose steps hold the loop for longer than `budget` allows is quarantined: told by a
+    cancellation, fed no more, and run again only by `start`.
+    """
 
     def __init__(
         self,
@@ -135,9 +124,14 @@ class StrategyHost:
         market_data: MarketData,
         calendars: Calendars,
         clock: Clock,
+        budget: TimeBudget = TimeBudget(),  # noqa: B008  a value that never changes
     ) -> None:
         self.slots = tuple(slots)
         self.status = {slot.id: StrategyStatus() for slot in slots}
+        self.meters = {slot.id: StepMeter(budget) for slot in slots}
+        self.tick_to_order = Histogram()
+        """Market seconds from the receipt of the tick that a strategy acts upon until its order
+        leaves."""
         self._account = account
         self._hub = hub
         self._watch = watch
@@ -148,26 +142,54 @@ class StrategyHost:
         self._calendars = calendars
         self._clock = clock
         self._log = structlog.get_logger("strategies")
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[StrategyId, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._over = asyncio.Event()
         self._stopping = False
         self._early: dict[StrategyId, list[SessionEvent]] = {}
         ledger.listen(self._on_fact)
 
     async def run(self) -> None:
-        """Run all strategies; returns when every one has ended or was stopped."""
+        """Run all strategies; returns once they were stopped, for any may be started again."""
         if self._stopping:
             return
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = [
-                tasks.create_task(self._run_one(slot), name=f"strategy {slot.id}")
-                for slot in self.slots
-            ]
+        async with asyncio.TaskGroup() as self._group:
+            for slot in self.slots:
+                self._spawn(slot)
             try:
-                if self._tasks:
-                    await asyncio.wait(self._tasks)
+                await self._over.wait()
             except asyncio.CancelledError:
                 await self.stop(CRASH_PATIENCE)
                 raise
+            finally:
+                self._over.set()
+
+    def start(self, strategy: StrategyId) -> None:
+        """Run a strategy that has ended once more, from its beginning and with its whole budget.
+
+        Raises `ValueError`, in words for a person, for one that is unknown or has not ended, and
+        while no strategies run at all.
+        """
+        slot = next((each for each in self.slots if each.id == strategy), None)
+        if slot is None:
+            known = ", ".join(each.id for each in self.slots) or "there are none"
+            raise ValueError(f"no strategy is called {strategy!r}: {known}")
+        if self._group is None or self._over.is_set():
+            raise ValueError("the strategies are not running: the daemon is starting or stopping")
+        if not self._tasks[strategy].done():
+            state = self.status[strategy].state
+            left = "is being ended" if state in ENDED else f"is {state}"
+            raise ValueError(f"{strategy} {left}: only one that has ended can be started again")
+        self.meters[strategy].forgive()
+        self.status[strategy] = StrategyStatus()
+        self._watch.want(slot.id, slot.interests, priority=slot.priority)
+        self._log.info("strategy_started_again", strategy=strategy)
+        self._spawn(replace(slot, strategy=slot.strategy.anew()))
+
+    def _spawn(self, slot: StrategySlot) -> None:
+        assert self._group is not None, "strategies are started while they run"
+        task = self._group.create_task(self._run_one(slot), name=f"strategy {slot.id}")
+        self._tasks[slot.id] = task
 
     def tell_session(self, event: SessionEvent) -> None:
         """Tell the strategies that trade in the region; one yet to start hears it first thing."""
@@ -182,8 +204,9 @@ class StrategyHost:
     async def stop(self, patience: float) -> None:
         """End every strategy within `patience` seconds, whether it lets itself be ended or not."""
         self._stopping = True
+        self._over.set()
         for _ in range(LIVES + 1):
-            running = [task for task in self._tasks if not task.done()]
+            running = [task for task in self._tasks.values() if not task.done()]
             if not running:
                 return
             for task in running:
@@ -212,15 +235,27 @@ class StrategyHost:
             calendar=self._calendars.for_instrument(slot.instruments[0]),
             now=self._clock.now,
         )
+        meter = self.meters[slot.id]
+        mortal = Mortal(
+            slot.strategy.run(context),
+            meter,
+            monotonic=self._clock.monotonic,
+            elsewhere=lambda: self._ledger.busy,
+        )
         status.state = RunState.RUNNING
         log.info("strategy_started", instruments=list(slot.instruments))
         try:
-            await _Mortal(slot.strategy.run(context))
+            await mortal
+            if meter.over:
+                await self._quarantine(slot, meter.over)
+                return
             status.state = RunState.FINISHED
             log.info("strategy_finished")
         except asyncio.CancelledError:
-            status.state = RunState.STOPPED
-            raise
+            if not self._ended_for_its_budget(mortal):
+                status.state = RunState.STOPPED
+                raise
+            await self._quarantine(slot, meter.over)
         except (InvariantBroken, JournalFailed):
             # Not the strategy's fault: the books or the disk are broken, and the daemon must stop.
             raise
@@ -236,8 +271,29 @@ class StrategyHost:
             if not self._stopping:
                 self._watch.forget(slot.id)
 
+    def _ended_for_its_budget(self, mortal: Mortal) -> bool:
+        """Whether a cancellation was the budget's alone, which then is over."""
+        task = asyncio.current_task()
+        assert task is not None, "strategies run in tasks"
+        if self._stopping or not mortal.cancels or task.cancelling() > mortal.cancels:
+            return False
+        for _ in range(mortal.cancels):
+            task.uncancel()
+        return True
+
+    async def _quarantine(self, slot: StrategySlot, cause: str) -> None:
+        """Feed it no more, tell the operator, and do with its orders what it is set to."""
+        status = self.status[slot.id]
+        status.state, status.cause = RunState.QUARANTINED, cause
+        self._log.error(
+            "strategy_quarantined", strategy=slot.id, cause=cause, orders=slot.on_quarantine
+        )
+        self._hub.unsubscribe(slot.id)
+        if slot.on_quarantine == "cancel" and not self._stopping:
+            await self._cancel_orders(slot.id)
+
     async def _cancel_orders(self, strategy: StrategyId) -> None:
-        """Cancel what a faulted strategy left open, as often as it takes."""
+        """Cancel what a strategy left open that ended before its time, as often as it takes."""
         while open_orders := [
             order.id
             for order in self._ledger.portfolio.open_orders()
@@ -252,7 +308,12 @@ class StrategyHost:
     def _on_fact(self, event: Event) -> None:
         if isinstance(event, OrderEvent):
             owner = self._ledger.portfolio.orders[event.order].intent.strategy
-            self._hub.publish_fact(owner, event)
+            queue = self._hub.queue_of(owner)
+            if queue is None:
+                return
+            if isinstance(event, OrderSent) and isinstance(queue.current, Tick):
+                self.tick_to_order.observe((event.at - queue.current.received_at).total_seconds())
+            queue.put_fact(event)
 
 
 class Context:

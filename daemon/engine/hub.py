@@ -92,6 +92,8 @@ class Subscription:
     def __init__(self, owner: StrategyId, stats: HubStats) -> None:
         self.owner = owner
         self.conflated = 0
+        self.current: StrategyEvent | None = None
+        """What it was handed last: what it acts upon, if it acts."""
         self.overflowed = False
         self._closed = False
         self._stats = stats
@@ -155,6 +157,7 @@ class Subscription:
                 # A `_Late` waits only while the queue is not simple.
                 event = queue.popleft() if self._simple else self._take()
                 stats.delivered += 1
+                self.current = event  # type: ignore[assignment]
                 yield event  # type: ignore[misc]
             await self._more()
 
@@ -215,6 +218,10 @@ class Hub:
         for watchers in self._watchers.values():
             if subscription in watchers:
                 watchers.remove(subscription)
+
+    def queue_of(self, owner: StrategyId) -> Subscription | None:
+        """The queue of `owner`, if it has one."""
+        return self._subscriptions.get(owner)
 
     def watch(self, owner: StrategyId, interests: Iterable[Interest]) -> None:
         """Set everything that `owner`, who has a queue, is handed from now on."""

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 
+from daemon.clock import WallClock
 from daemon.core.errors import InvariantBroken, JournalFailed
 from daemon.core.events import AccountReported, Event, OrderCreated
+from daemon.core.histogram import Histogram
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import OrderId
 from daemon.ports import Journal
@@ -16,10 +18,13 @@ class Ledger:
     """Records facts.
 
     `record` is synchronous: when it returns, the facts are durable, the portfolio shows them
-    and every listener has been told. When it raises, none of that happened.
+    and every listener has been told. When it raises, none of that happened. `busy` adds up the
+    seconds of `monotonic` that the journal took: whoever records is not to blame for a slow disk.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(
+        self, journal: Journal, monotonic: Callable[[], float] = WallClock.monotonic
+    ) -> None:
         self.portfolio = Portfolio()
         self._journal = journal
         self._listeners: list[Callable[[Event], None]] = []
@@ -28,6 +33,9 @@ class Ledger:
         self._replacing: Callable[[Callable[[], None]], None] = _at_once
         self._untold: deque[Event] = deque()
         self.recorded = 0
+        self.busy = 0.0
+        self.commits = Histogram()
+        self._monotonic = monotonic
 
     def recover(self) -> int:
         """Fold the journal into the portfolio; returns the number of facts."""
@@ -65,10 +73,15 @@ class Ledger:
         for event in events:
             if isinstance(event, OrderCreated):
                 _minted(event.order)
+        began = self._monotonic()
         try:
             self._journal.append(events)
         except OSError as error:
             raise JournalFailed(str(error)) from error
+        finally:
+            took = self._monotonic() - began
+            self.busy += took
+            self.commits.observe(took)
         for event in events:
             if isinstance(event, AccountReported):
                 self._replacing(partial(self.portfolio.apply, event))

@@ -155,6 +155,11 @@ class Reconciliation:
             except TimeoutError:
                 continue
 
+    @property
+    def ages(self) -> dict[Region, float]:
+        """Machine seconds since each region's last complete inquiry, or since the start."""
+        return {region: books.age for region, books in self._books.items()}
+
     def unsettled(self) -> bool:
         """Whether something waits for the broker's word."""
         return any(books.unsettled() for books in self._books.values())

@@ -235,9 +235,14 @@ class RegionBooks:
                 self._log.info("gate_opened", cause="the gap of the order stream is checked")
             return True
 
+    @property
+    def age(self) -> float:
+        """Machine seconds since the last complete inquiry, or since the start before the first."""
+        return self._clock.monotonic() - self._complete_at
+
     def look_blind(self) -> None:
         """Shut the region if nothing complete was heard for too long: asked before orders leave."""
-        blind = self._clock.monotonic() - self._complete_at
+        blind = self.age
         if not self._is_judged:
             reason = f"its books are not reconciled yet{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)

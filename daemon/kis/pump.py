@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from daemon.core.errors import OutcomeUnknown, TryLater
+from daemon.core.histogram import Histogram
 from daemon.core.ratelimit import Priority, RequestQueue
 from daemon.kis.link import HttpRequest, HttpResponse, HttpTransport, NoAnswer
 from daemon.kis.pace import Pace
@@ -15,9 +16,16 @@ from daemon.ports import Clock, RequestBudget
 log = structlog.get_logger()
 
 
+def _by_priority() -> dict[Priority, Histogram]:
+    return {priority: Histogram() for priority in Priority}
+
+
 @dataclass(slots=True)
 class RestStats:
-    """Counts and seconds since the start. Read, never reset."""
+    """Counts and seconds since the start. Read, never reset.
+
+    `waits` are those for a slot, `trips` those for an answer, in machine seconds.
+    """
 
     requests: int = 0
     refusals: dict[str, int] = field(default_factory=dict)
@@ -25,12 +33,9 @@ class RestStats:
     expired: int = 0
     token_issues: int = 0
     approval_issues: int = 0
-    wait_seconds: float = 0.0
-    longest_wait: float = 0.0
     round_trips: int = 0
-    round_trip_seconds: float = 0.0
-    longest_round_trip: float = 0.0
-    last_round_trip: float = 0.0
+    waits: dict[Priority, Histogram] = field(default_factory=_by_priority)
+    trips: dict[Priority, Histogram] = field(default_factory=_by_priority)
 
     REFUSAL_KINDS = 200
 
@@ -42,18 +47,29 @@ class RestStats:
 
 
 class _Job:
-    __slots__ = ("counted", "future", "left", "prepare", "protected", "queued_at", "timeout")
+    __slots__ = (
+        "counted",
+        "future",
+        "left",
+        "prepare",
+        "priority",
+        "protected",
+        "queued_at",
+        "timeout",
+    )
 
     def __init__(
         self,
         prepare: Callable[[], HttpRequest],
         *,
+        priority: Priority,
         timeout: float,
         protected: bool,
         queued_at: float,
         future: asyncio.Future[HttpResponse],
     ) -> None:
         self.prepare = prepare
+        self.priority = priority
         self.timeout = timeout
         self.protected = protected
         self.queued_at = queued_at
@@ -133,6 +149,7 @@ class RequestPump:
         now, loop = self._clock.monotonic(), asyncio.get_running_loop()
         job = _Job(
             prepare,
+            priority=priority,
             timeout=timeout,
             protected=protected,
             queued_at=now,
@@ -220,9 +237,7 @@ class RequestPump:
             self._budget.give_back(slot, now)
             return
         self._pace.started(now)
-        waited = now - job.queued_at
-        self.stats.wait_seconds += waited
-        self.stats.longest_wait = max(self.stats.longest_wait, waited)
+        self.stats.waits[job.priority].observe(now - job.queued_at)
         task = self._group.create_task(self._perform(job, slot, now), name="kis request")
         if job.protected:
             self._protected.add(task)
@@ -274,8 +289,6 @@ class RequestPump:
         except TimeoutError:
             raise NoAnswer(f"no answer within {job.timeout:g} s") from None
         took = self._clock.monotonic() - left_at
+        self.stats.trips[job.priority].observe(took)
         self.stats.round_trips += 1
-        self.stats.round_trip_seconds += took
-        self.stats.last_round_trip = took
-        self.stats.longest_round_trip = max(self.stats.longest_round_trip, took)
         return response

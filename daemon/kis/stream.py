@@ -126,6 +126,11 @@ class KisFeed:
         return self._session.is_up
 
     @property
+    def heard_at(self) -> float:
+        """The monotonic second of the last message, 0 before the first connection."""
+        return self._heard_at
+
+    @property
     def overflow(self) -> tuple[Interest, ...]:
         """What is wanted and the broker has no room for, or refuses."""
         return tuple(self._wanted[each] for each in self._session.overflow)

@@ -197,6 +197,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Virtual seconds since the loop was made."""
         return self._selector.now
 
+    def hold(self, seconds: float) -> None:
+        """Let time pass within the step that runs, as one does that computes for so long."""
+        self._selector.now += seconds
+
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:

@@ -107,3 +107,19 @@ def test_catalogue() -> None:
     assert min(told["load"][name] for name in ("ms", "mb", "time_ratio", "memory_ratio")) > 0
     for scene in ("one_at_a_time", "8_at_once"):
         assert min(told[scene].values()) > 0
+
+
+def test_soak() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.soak", "--minutes", "0.2", "--every", "1"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    (line,) = done.stdout.splitlines()
+    told = json.loads(line)
+    assert (told["exit_code"], told["books_equal"]) == (0, True)
+    assert len(told["rss_mib"]) == len(told["fds"]) > 1
+    assert min(told["rss_mib"]) > 0

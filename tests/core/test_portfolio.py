@@ -1,5 +1,7 @@
 """What we own is the fold of what happened."""
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,7 +18,8 @@ from daemon.core.events import (
     TradingHalted,
     TradingResumed,
 )
-from daemon.core.portfolio import Portfolio, Position
+from daemon.core.orders import OrderState
+from daemon.core.portfolio import ORDER_LIFE, Portfolio, Position
 from daemon.core.values import Currency, OrderId, Region, Side, StrategyId
 from tests.builders import (
     ACCOUNT,
@@ -164,3 +167,26 @@ def test_quantity_is_the_sum_of_fills_and_cost_never_negative(
         assert position.quantity > 0 or position.cost == 0
     profit = position.realised - position.cost
     assert abs(profit + paid) < Decimal("0.000001")
+
+
+def test_old_orders_are_forgotten_and_what_they_traded_is_not() -> None:
+    portfolio = funded(1_000_000)
+    for event in (created("a"), sent("a"), accepted("a", "1"), filled("a", 10)):
+        portfolio.apply(event)
+    portfolio.apply(replace(created("b"), at=NINE + ORDER_LIFE))
+    assert list(portfolio.orders) == ["a", "b"]
+    portfolio.apply(replace(created("c"), at=NINE + ORDER_LIFE + timedelta(seconds=1)))
+    assert list(portfolio.orders) == ["b", "c"]
+    assert portfolio.find((Region.KR, DAY, "1")) is None
+    assert portfolio.position(SAMSUNG).quantity == 10
+    assert portfolio.cash_of(Currency.KRW) == 300_000
+
+
+def test_an_order_that_may_be_alive_is_never_forgotten() -> None:
+    portfolio = funded()
+    for event in (created("a"), sent("a"), created("b"), sent("b"), accepted("b", "2")):
+        portfolio.apply(event)
+    portfolio.apply(replace(created("c"), at=NINE + 2 * ORDER_LIFE))
+    assert list(portfolio.orders) == ["a", "b", "c"]
+    assert portfolio.orders[OrderId("a")].state is OrderState.SENT
+    assert portfolio.find((Region.KR, DAY, "2")) is not None

@@ -1,13 +1,18 @@
 """Strategies: what each sees and may do, and how one that fails stops alone."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Literal
 
 import pytest
+from structlog.testing import capture_logs
 
+from daemon.core.budget import TimeBudget
 from daemon.core.calendar import MarketCalendar
 from daemon.core.errors import InvariantBroken, JournalFailed
 from daemon.core.events import (
+    Event,
     OrderAccepted,
     OrderCreated,
     OrderEvent,
@@ -29,6 +34,7 @@ from daemon.core.values import (
 )
 from daemon.engine.host import RunState
 from daemon.engine.hub import FACT_BACKLOG
+from daemon.lab.loop import VirtualLoop
 from daemon.strategy import MarketGap, StrategyContext, StrategyEvent
 from tests.builders import ACCOUNT, HYNIX, SAMSUNG, STRATEGY
 from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
@@ -309,5 +315,162 @@ def test_what_was_stopped_before_it_ran_does_not_run() -> None:
             await w.desk.host.stop(1.0)
             async with asyncio.timeout(10):
                 await w.desk.host.run()
+
+    run(scenario())
+
+
+def hold(seconds: float) -> None:
+    """A step that computes for so long."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop.hold(seconds)
+
+
+STRICT = TimeBudget(max_step_seconds=1.0, max_share=0.5, window_seconds=60.0)
+
+
+async def hog(context: StrategyContext) -> None:
+    """Leaves an order, then holds the loop at the first tick."""
+    await context.submit(context.buy(SAMSUNG, 1, limit=PRICE, reason="test"))
+    async for event in context.events():
+        if isinstance(event, Tick):
+            hold(3.0)
+
+
+@pytest.mark.parametrize("policy", ["cancel", "leave"])
+def test_a_strategy_that_holds_the_loop_is_quarantined_and_its_orders_by_its_policy(
+    policy: Literal["cancel", "leave"],
+) -> None:
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock(), fill_at_once=False)
+        async with world(hog, idle, broker=broker, budget=STRICT, on_quarantine=policy) as w:
+            host = w.desk.host
+            await asyncio.sleep(1)
+            assert w.order(1).state is OrderState.WORKING
+            w.feed.trade(SAMSUNG)
+            await asyncio.sleep(10)
+            status = host.status[STRATEGY]
+            assert status.state is RunState.QUARANTINED
+            assert status.cause == "one step held the loop for 3.000 s of 1 s"
+            kept = w.order(1).state is OrderState.WORKING
+            assert kept == (policy == "leave")
+            assert w.desk.hub.queue_of(STRATEGY) is None
+            assert host.status[SECOND].state is RunState.RUNNING
+
+    with capture_logs() as lines:
+        run(scenario())
+    [told] = [line for line in lines if line["event"] == "strategy_quarantined"]
+    assert (told["strategy"], told["orders"], told["log_level"]) == (STRATEGY, policy, "error")
+
+
+def test_many_short_steps_are_too_much_together() -> None:
+    async def busy(context: StrategyContext) -> None:
+        while True:
+            hold(0.8)
+            await asyncio.sleep(0.2)
+
+    async def scenario() -> None:
+        async with world(busy, budget=STRICT) as w:
+            await w.until(lambda: w.desk.host.status[STRATEGY].state is RunState.QUARANTINED)
+            assert "within 60 s" in w.desk.host.status[STRATEGY].cause
+
+    run(scenario())
+
+
+def test_a_quarantined_strategy_is_started_again_from_its_beginning() -> None:
+    began: list[object] = []
+    ticks: list[Tick] = []
+
+    async def hog_once(context: StrategyContext) -> None:
+        began.append(context)
+        async for event in context.events():
+            if isinstance(event, Tick):
+                ticks.append(event)
+                if len(began) == 1:
+                    hold(3.0)
+
+    async def scenario() -> None:
+        async with world(hog_once, idle, budget=STRICT) as w:
+            host = w.desk.host
+            await asyncio.sleep(1)
+            with pytest.raises(ValueError, match="test is running: only one that has ended"):
+                host.start(STRATEGY)
+            with pytest.raises(ValueError, match="no strategy is called 'nobody': test, test1"):
+                host.start(StrategyId("nobody"))
+            w.feed.trade(SAMSUNG)
+            await asyncio.sleep(5)
+            assert host.status[STRATEGY].state is RunState.QUARANTINED
+            w.feed.trade(SAMSUNG)
+            await asyncio.sleep(1)
+            assert len(ticks) == 1
+            host.start(STRATEGY)
+            await asyncio.sleep(1)
+            assert host.status[STRATEGY].state is RunState.RUNNING
+            w.feed.trade(SAMSUNG)
+            await asyncio.sleep(1)
+            assert len(began) == 2
+            assert len(ticks) == 2
+            await host.stop(1.0)
+            with pytest.raises(ValueError, match="are not running"):
+                host.start(STRATEGY)
+
+    run(scenario())
+
+
+def test_a_faulted_or_finished_strategy_can_be_started_again_too() -> None:
+    runs: list[str] = []
+
+    async def fail(context: StrategyContext) -> None:
+        runs.append("fail")
+        raise ZeroDivisionError
+
+    async def finish(context: StrategyContext) -> None:
+        runs.append("finish")
+
+    async def scenario() -> None:
+        async with world(fail, finish) as w:
+            await asyncio.sleep(1)
+            for each in (STRATEGY, SECOND):
+                w.desk.host.start(each)
+            await asyncio.sleep(1)
+            assert w.desk.host.status[STRATEGY].state is RunState.FAULTED
+            assert w.desk.host.status[SECOND].state is RunState.FINISHED
+
+    run(scenario())
+    assert sorted(runs) == ["fail", "fail", "finish", "finish"]
+
+
+def test_a_slow_disk_is_no_fault_of_the_strategy() -> None:
+    class SlowJournal(MemoryJournal):
+        def append(self, events: Sequence[Event]) -> None:
+            if any(isinstance(event, OrderCreated) for event in events):
+                hold(5.0)
+            super().append(events)
+
+    async def scenario() -> None:
+        async with world(hog, journal=SlowJournal(), budget=STRICT) as w:
+            await asyncio.sleep(10)
+            assert w.desk.host.status[STRATEGY].state is RunState.RUNNING
+            assert w.desk.host.meters[STRATEGY].longest < 1.0
+            assert w.desk.ledger.commits.largest >= 5.0
+
+    run(scenario())
+
+
+def test_the_time_from_a_tick_to_its_order_is_measured() -> None:
+    async def react(context: StrategyContext) -> None:
+        async for event in context.events():
+            if isinstance(event, Tick):
+                hold(0.25)
+                await context.submit(context.buy(SAMSUNG, 1, limit=PRICE, reason="test"))
+
+    async def scenario() -> None:
+        async with world(react) as w:
+            await asyncio.sleep(1)
+            w.feed.trade(SAMSUNG)
+            await asyncio.sleep(5)
+            measured = w.desk.host.tick_to_order
+            assert measured.count == 1
+            assert 0.25 <= measured.total < 0.5
 
     run(scenario())

@@ -28,7 +28,7 @@ from daemon.core.values import (
 from daemon.engine import hub as hub_module
 from daemon.engine.hub import FACT_BACKLOG, MARKET_BACKLOG, Hub, Subscription, TooSlow
 from daemon.strategy import MarketGap, MissedBars, StrategyEvent
-from tests.builders import HYNIX, NINE, SAMSUNG, after, empty_book, sent, tick
+from tests.builders import HYNIX, NINE, SAMSUNG, STRATEGY, after, empty_book, sent, tick
 
 FAST, SLOW = StrategyId("fast"), StrategyId("slow")
 
@@ -463,3 +463,19 @@ def test_a_gap_of_an_instrument_and_its_bars_go_to_those_who_watch_it() -> None:
     hub.publish_gap(gap())
     assert drain(mine) == [dark, missed, gap()]
     assert drain(others) == [gap()]
+
+
+def test_a_queue_says_whose_it_is_and_what_was_taken_last() -> None:
+    async def scenario() -> None:
+        hub = Hub()
+        assert hub.queue_of(STRATEGY) is None
+        queue = hub.subscribe(STRATEGY, ())
+        assert hub.queue_of(STRATEGY) is queue
+        assert queue.current is None
+        gap = MarketGap(NINE, NINE, up=False, cause="a test")
+        hub.publish_gap(gap)
+        async for _ in queue.events():
+            break
+        assert queue.current == gap
+
+    asyncio.run(scenario())

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from daemon.core.budget import TimeBudget
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.events import Event, OrderIntent, OrderKind, TimeInForce
 from daemon.core.limits import RiskLimits
@@ -35,6 +36,9 @@ class Scripted(Strategy):
     def __init__(self, script: Script) -> None:
         super().__init__(Parameters())
         self._script = script
+
+    def anew(self) -> "Scripted":
+        return Scripted(self._script)
 
     async def run(self, context: StrategyContext) -> None:
         await self._script(context)
@@ -86,18 +90,21 @@ def wire(
     policy: SwitchPolicy | None = None,
     days: DaySource | None = None,
     calendars: Calendars | None = None,
+    budget: TimeBudget | None = None,
+    on_quarantine: Literal["cancel", "leave"] = "cancel",
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
         broker=broker,
         market_data=broker,
         feed=feed,
-        ledger=Ledger(journal),
+        ledger=Ledger(journal, clock.monotonic),
         slots=[
             StrategySlot(
                 id=StrategyId("test" if number == 0 else f"test{number}"),
                 strategy=Scripted(script),
                 instruments=(SAMSUNG, HYNIX),
+                on_quarantine=on_quarantine,
             )
             for number, script in enumerate(strategies or (idle,))
         ],
@@ -107,6 +114,7 @@ def wire(
         clock=clock,
         inquiry_rate=inquiry_rate,
         policy=policy or SwitchPolicy(),
+        budget=budget or TimeBudget(),
         rates={Currency.USD: Decimal(1_400)},
     )
 
@@ -126,6 +134,8 @@ async def world(
     policy: SwitchPolicy | None = None,
     days: DaySource | None = None,
     calendars: Calendars | None = None,
+    budget: TimeBudget | None = None,
+    on_quarantine: Literal["cancel", "leave"] = "cancel",
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running."""
     clock = VirtualClock(start)
@@ -146,6 +156,8 @@ async def world(
         policy=policy,
         days=days,
         calendars=calendars,
+        budget=budget,
+        on_quarantine=on_quarantine,
     )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:

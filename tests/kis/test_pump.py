@@ -353,3 +353,20 @@ def test_a_rate_refusal_silences_everybody() -> None:
     gaps = [b - a for a, b in pairwise(door.arrivals)]
     assert gaps[0] >= 1.0
     assert min(gaps[1:]) >= 0.1 - 1e-6
+
+
+def test_waits_and_answers_are_counted_by_priority() -> None:
+    door = MemoryDoor(lambda _: OK)
+
+    async def main(pump: RequestPump, _: object) -> None:
+        await asyncio.gather(*(send(pump) for _ in range(3)))
+        await asyncio.sleep(0)
+        told = {
+            priority: (waits.count, pump.stats.trips[priority].count)
+            for priority, waits in pump.stats.waits.items()
+            if waits.count
+        }
+        assert list(told.values()) == [(3, 3)]
+        assert max(each.largest for each in pump.stats.waits.values()) >= 1.0
+
+    with_pump(door, main, capacity=1)

@@ -6,7 +6,14 @@ from itertools import pairwise
 
 import pytest
 
-from daemon.lab.loop import Deadlock, Process, VirtualClock, current_process, run_virtual
+from daemon.lab.loop import (
+    Deadlock,
+    Process,
+    VirtualClock,
+    VirtualLoop,
+    current_process,
+    run_virtual,
+)
 from daemon.lab.realparts import bury
 from tests.support import EPOCH
 
@@ -280,3 +287,16 @@ def test_a_clock_can_be_wrong_by_the_wall_and_never_by_its_pace() -> None:
         assert clock.now() == EPOCH + timedelta(seconds=61)
 
     run_virtual(main())
+
+
+def test_a_step_can_hold_the_loop_for_as_long_as_it_likes() -> None:
+    async def scenario() -> list[float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        came: list[float] = []
+        loop.call_later(1.0, lambda: came.append(loop.time()))
+        loop.hold(5.0)
+        await asyncio.sleep(0)
+        return came
+
+    assert run_virtual(scenario()) == [5.0]
