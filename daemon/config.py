@@ -217,6 +217,11 @@ class Settings(BaseSettings):
         return self.data_dir / self.mode.value / f"journal-{self.account}.sqlite3"
 
     @property
+    def log_dir(self) -> Path:
+        """Where the dated files of the log are."""
+        return Path(self.log.folder) if self.log.folder else self.control_dir / "logs"
+
+    @property
     def risk_limits(self) -> RiskLimits:
         """The limits every order must keep; raises `SettingsError` when none were given."""
         if self.risk is None:

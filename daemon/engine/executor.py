@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from daemon.core import risk
 from daemon.core.calendar import Calendars
@@ -37,6 +38,7 @@ from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acc
 from daemon.core.steps import marketable, takes_market_orders
 from daemon.core.values import InstrumentId, OrderId, region_of
 from daemon.core.zones import local_date
+from daemon.engine.denials import Denials
 from daemon.engine.gate import BEFORE_CLOSE, EMERGENCY, Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
@@ -128,6 +130,7 @@ class Executor:
         self._rates = rates
         self._urgent: dict[OrderId, Urgency] = {}
         self._log = structlog.get_logger("executor")
+        self._denials = Denials()
         self._tasks: asyncio.TaskGroup | None = None
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -170,13 +173,7 @@ class Executor:
         for answer in answers:
             if isinstance(answer, Denied):
                 self.stats.denied += 1
-                self._log.warning(
-                    "order_denied",
-                    rule=answer.rule,
-                    detail=answer.detail,
-                    strategy=answer.intent.strategy,
-                    instrument=answer.intent.instrument,
-                )
+                self._denials.of_intent(answer)
                 results.append(answer)
             else:
                 results.append(self._ledger.portfolio.orders[next(orders)])
@@ -188,6 +185,7 @@ class Executor:
         problem = self._modification_problem(order, limit)
         if problem is not None:
             self.stats.denied += 1
+            self._denials.of_change(order, limit, problem)
             return problem
         if order.state in _MODIFY.allowed:
             await self._owned(self._modify(order_id, limit))
@@ -350,6 +348,11 @@ class Executor:
         _raise_bugs(results)
 
     async def _place(self, order_id: OrderId) -> None:
+        # Whatever is logged while its request is under way is part of its trace.
+        with bound_contextvars(**{"trace.id": order_id}):
+            await self._place_once(order_id)
+
+    async def _place_once(self, order_id: OrderId) -> None:
         order = self._ledger.portfolio.orders[order_id]
 
         def leaving() -> None:
@@ -458,7 +461,8 @@ class Executor:
             left = True
 
         try:
-            await request(self._ledger.portfolio.orders[order_id], leaving)
+            with bound_contextvars(**{"trace.id": order_id}):
+                await request(self._ledger.portfolio.orders[order_id], leaving)
         except Refused as refusal:
             if left and self._state(order_id) is change.pending:
                 self._ledger.record(
@@ -471,7 +475,10 @@ class Executor:
                 )
             self._doubt(f"the {change.name} of order {order_id} was refused: {refusal.code}")
         except OutcomeUnknown as unknown:
-            self._log.error(f"{change.name}_in_doubt", order=order_id, cause=unknown.cause)
+            if change is _CANCEL:
+                self._log.error("cancel_in_doubt", order=order_id, cause=unknown.cause)
+            else:
+                self._log.error("modify_in_doubt", order=order_id, cause=unknown.cause)
             self._doubt(f"the outcome of the {change.name} of order {order_id} is unknown")
         return left
 
