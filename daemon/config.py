@@ -270,7 +270,8 @@ class Settings(BaseSettings):
         forms = [form for each in self.accounts for form in (each, each.replace("-", ""), each[:8])]
         keys = [self.app_key, self.app_secret]
         keys += [key for each in self.more_accounts for key in each.keys.values()]
-        return tuple(each for each in (*(key.get_secret_value() for key in keys), *forms) if each)
+        values = (*(key.get_secret_value() for key in keys), *forms, self.hts_id)
+        return tuple(each for each in values if each)
 
 
 def missing_credentials(settings: Settings, *, hts_id: bool = True) -> list[str]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from importlib import metadata
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -22,7 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import log
-from daemon.logs import redaction
+from daemon.logs import files, redaction
+from tests.logs import schema
 
 AT = datetime(2026, 1, 5, 0, 0, 1, tzinfo=UTC)
 SECRET = "PSabcd/efgh+ijkl=mnop"
@@ -323,3 +325,75 @@ def test_a_secret_never_appears(
     assert secret not in output
     assert json.dumps(secret)[1:-1] not in output
     assert repr(secret)[1:-1] not in output
+
+
+class Flaky(io.StringIO):
+    """A stream on a disk that is full for a while."""
+
+    full = False
+
+    def write(self, text: str, /) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_lost_lines_are_told_once_there_is_room() -> None:
+    stream = Flaky()
+    start(stream=stream)
+    logger = structlog.get_logger()
+    logger.info("one")
+    stream.full = True
+    logger.info("two")
+    logger.info("three")
+    stream.full = False
+    logger.info("four")
+    logger.info("five")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    names = [(line["event.name"], line["event.sequence"]) for line in lines]
+    assert names == [("one", 1), ("four", 4), ("log_lines_lost", 5), ("five", 6)]
+    assert (lines[2]["count"], lines[2]["outlet"], lines[2]["log.level"]) == (2, "stream", "error")
+    assert schema.problems(lines[2]) == []
+    assert log.lost_lines() == 2
+
+
+def test_a_storm_is_counted_and_facts_are_not_held_back() -> None:
+    stream = start()
+    for number in range(1_000):
+        structlog.get_logger("kis").warning("feed_lost", number=number)
+        structlog.get_logger("facts").info("order_sent", order=str(number))
+    log.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event.sequence"] for line in lines] == list(range(1, len(lines) + 1))
+    lost = [line for line in lines if line["event.name"] == "feed_lost"]
+    assert len(lost) < 100
+    assert sum(line.get("repeated", 1) for line in lost) == 1_000
+    assert lost[-1]["number"] == 999
+    assert len(lines) - len(lost) == 1_000
+
+
+def test_files_have_the_json_whatever_the_terminal_shows(tmp_path: Path) -> None:
+    stream = start(format="console", files=tmp_path, secrets=[SECRET], environment="sim")
+    structlog.get_logger("x").info("삼성", said=SECRET)
+    log.close()
+    assert stream.getvalue().startswith("09:00:01 삼성")
+    [file] = files.log_files(tmp_path)
+    line = json.loads(file.path.read_text())
+    assert (line["event.name"], line["said"], line["service.environment"]) == ("삼성", "***", "sim")
+
+
+def test_a_folder_that_cannot_be_used_costs_its_lines_alone(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("in the way")
+    stream = start(files=tmp_path / "logs")
+    structlog.get_logger().info("heard")
+    assert only(stream)["event.name"] == "heard"
+    assert log.lost_lines() == 1
+
+
+def test_what_is_logged_during_a_request_is_part_of_its_trace() -> None:
+    stream = start()
+    with structlog.contextvars.bound_contextvars(**{"trace.id": "7"}):
+        structlog.get_logger("daemon.kis.rest").error("order_needs_operator", code="1", reason="no")
+    line = only(stream)
+    assert line["trace.id"] == "7"
+    assert schema.problems(line) == []
