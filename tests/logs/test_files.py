@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_lines_go_to_a_file_of_the_day_in_seoul_that_only_we_may_read(tmp_path: 
 
 def test_a_full_file_is_left_as_it_is_and_another_begins(tmp_path: Path) -> None:
     files = DatedFiles(tmp_path, Clock().now, Retention(max_bytes=100))
-    inodes = {}
+    inodes: dict[str, int] = {}
     for number in range(50):
         files.write(f"{number:020}")
         for each in log_files(tmp_path):
@@ -145,11 +146,8 @@ def test_a_full_disk_loses_whole_lines_and_completes_torn_ones(
         if number == 9:
             disk.room = 10_000
         line = f"line{number:02}"
-        try:
+        with suppress(OSError):
             files.write(line)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
-        else:
             kept.append(line)
     files.close()
     assert text(tmp_path) == kept

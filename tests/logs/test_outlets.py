@@ -150,5 +150,5 @@ def test_a_journald_that_does_not_read_is_not_waited_for(
 
 
 def test_without_a_journald_there_is_no_outlet(tmp_path: Path) -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError):
         JournalOutlet("kis-trader", str(tmp_path / "none"))

@@ -65,7 +65,7 @@ def test_a_value_is_found_in_every_form_and_at_every_depth(
 def test_a_value_by_a_secret_name_is_never_shown_however_short(
     name: str, value: str, depth: int
 ) -> None:
-    told = Redactor().plain(nested({name: value}, depth, "x"))
+    told = Redactor().plain(nested({name: value}, depth, "outer"))
     assert orjson.dumps(MASK) in orjson.dumps(told)
     assert f'"{value}"'.encode() not in orjson.dumps(told)
 
