@@ -67,7 +67,7 @@ def problems(line: dict[str, Any]) -> list[str]:
         f"{name}: unknown field {each}" for each in sorted(own - entry.needed - entry.optional)
     ]
     found += [f"{name}: no field {each}" for each in sorted(entry.needed - own)]
-    if entry.level not in ("any", line["log.level"]):
+    if not {"any", line["log.level"]} & set(entry.level.split()):
         found.append(f"{name}: level {line['log.level']}, not {entry.level}")
     for each in sorted(own & FIELDS.keys()):
         value = line[each]
