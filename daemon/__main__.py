@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from daemon import api_command, commands, masters_command
+from daemon import api_command, commands, logs_command, masters_command, orders_command
 
 USAGE = """\
 python -m daemon 명령 … / COMMAND …
@@ -26,6 +26,8 @@ GROUPS: Mapping[str, tuple[Run, str]] = {
         api_command.main,
         "모든 REST API 찾기, 보기, 부르기 / search, show and call every REST API",
     ),
+    "logs": (logs_command.main, "로그 보기, 따라가기 / show and follow the log"),
+    "orders": (orders_command.main, "한 주문의 일생 / the whole life of an order"),
     "masters": (
         masters_command.main,
         "종목 마스터 받기와 찾기 / fetch and search the symbol masters",

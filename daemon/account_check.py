@@ -26,7 +26,8 @@ from daemon.core.values import (
     market_of,
 )
 from daemon.core.witness import BrokerOrder
-from daemon.log import mask_account, redacted
+from daemon.log import redacted
+from daemon.logs.redaction import mask_account
 from daemon.ports import AccessToken, Clock
 
 _SIDES = {Side.BUY: "매수 buy", Side.SELL: "매도 sell"}

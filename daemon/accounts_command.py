@@ -16,7 +16,7 @@ from daemon.core.errors import (
     TradingError,
     TryLater,
 )
-from daemon.log import mask_account
+from daemon.logs.redaction import mask_account
 from daemon.sections import account_number
 from daemon.wiring import open_session
 

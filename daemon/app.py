@@ -367,8 +367,13 @@ class App:
             "log_lines_lost": log.lost_lines(),
             **door,
         }
-        counts = {key: content[key] for key in ("orders", "fills", "rejects", "books_equal")}
-        self._log.info("run_report", **counts)
+        self._log.info(
+            "run_report",
+            orders=content["orders"],
+            fills=content["fills"],
+            rejects=content["rejects"],
+            books_equal=content["books_equal"],
+        )
         if self._report is not None:
             try:
                 reports.write(self._report, content)

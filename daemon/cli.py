@@ -19,20 +19,15 @@ import structlog
 
 from daemon import log, monitoring
 from daemon.app import App
-from daemon.config import (
-    Mode,
-    Settings,
-    SettingsError,
-    load_settings,
-    missing_credentials,
-    missing_for_real,
-)
+from daemon.config import Mode, Settings, load_settings, missing_credentials, missing_for_real
 from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, BrokerUnavailable, NeedsOperator
 from daemon.core.events import Actor, TradingState
 from daemon.core.steps import STEPPED_REGIONS
 from daemon.core.switch import Command
 from daemon.core.values import Region
+from daemon.faults import SettingsError
+from daemon.logs.files import Retention
 from daemon.wiring import Session, open_session
 
 T = TypeVar("T")
@@ -228,9 +223,7 @@ def _trade(arguments: argparse.Namespace) -> int:
     unwritable = _report_problem(arguments.report)
     if unwritable:
         return say(unwritable, EXIT_NEEDS_OPERATOR)
-    form = log.configure(
-        level=settings.log.level, format=settings.log.format, secrets=settings.secrets()
-    )
+    form = _log_of_daemon(settings)
     _log_warnings(settings)
 
     def run() -> int:
@@ -247,7 +240,21 @@ def _trade(arguments: argparse.Namespace) -> int:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_until_stopped(app))
 
-    return _guarded(run)
+    code = _guarded(run)
+    log.close()
+    return code
+
+
+def _log_of_daemon(settings: Settings) -> log.LogFormat:
+    told = settings.log
+    return log.configure(
+        level=told.level,
+        format=told.format,
+        secrets=settings.secrets(),
+        files=settings.log_dir if told.files else None,
+        retention=Retention(told.max_megabytes * 1_000_000, told.keep_files, told.keep_days),
+        environment=settings.mode.value,
+    )
 
 
 def trade_us(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,6 @@ may import it.
 """
 
 import hashlib
-import importlib
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -25,21 +24,17 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from daemon.core.calendar import Calendars
-from daemon.core.errors import NeedsOperator
 from daemon.core.limits import RiskLimits
 from daemon.core.values import (
     Currency,
     InstrumentId,
-    Interest,
     Region,
-    StrategyId,
-    parse_instrument,
     region_of,
 )
 from daemon.engine.host import StrategySlot
-from daemon.faults import faults_of, problem_of, setting_names
-from daemon.kis.channels import NoSuchChannel, registration_of
-from daemon.kis.spec import PROFILES, Environment, Profile
+from daemon.faults import SettingsError, faults_of, setting_names
+from daemon.kis.spec import PROFILES, Profile
+from daemon.plugins import load_strategy, strategy_faults
 from daemon.sections import (
     CLASS,
     Account,
@@ -74,7 +69,6 @@ from daemon.sources import (
     state_home,
 )
 from daemon.store.tape import TapeSettings
-from daemon.strategy import Parameters, Strategy
 
 
 class Mode(StrEnum):
@@ -83,19 +77,6 @@ class Mode(StrEnum):
     SIM = "sim"
     VIRTUAL = "virtual"
     REAL = "real"
-
-
-class SettingsError(NeedsOperator):
-    """Wrong settings. The message lists all `faults`, then `warnings`; none shows a secret."""
-
-    def __init__(self, faults: Iterable[Fault], warnings: Iterable[str] = ()) -> None:
-        self.faults = tuple(faults)
-        lines = [f"설정을 고쳐야 합니다 / the settings need attention ({len(self.faults)}):"]
-        for number, fault in enumerate(self.faults, start=1):
-            lines.append(f"  {number}. {fault.setting} [{fault.source}]: {fault.problem}")
-            lines.append(f"     → {fault.fix}")
-        lines.extend(f"  ? {warning}" for warning in warnings)
-        super().__init__("\n".join(lines))
 
 
 def _loopback(value: str, scheme: str) -> str:
@@ -219,6 +200,11 @@ class Settings(BaseSettings):
         return self.data_dir / self.mode.value / f"journal-{self.account}.sqlite3"
 
     @property
+    def log_dir(self) -> Path:
+        """Where the dated files of the log are."""
+        return Path(self.log.folder) if self.log.folder else self.control_dir / "logs"
+
+    @property
     def risk_limits(self) -> RiskLimits:
         """The limits every order must keep; raises `SettingsError` when none were given."""
         if self.risk is None:
@@ -267,7 +253,8 @@ class Settings(BaseSettings):
         forms = [form for each in self.accounts for form in (each, each.replace("-", ""), each[:8])]
         keys = [self.app_key, self.app_secret]
         keys += [key for each in self.more_accounts for key in each.keys.values()]
-        return tuple(each for each in (*(key.get_secret_value() for key in keys), *forms) if each)
+        values = (*(key.get_secret_value() for key in keys), *forms, self.hts_id)
+        return tuple(each for each in values if each)
 
 
 def missing_credentials(settings: Settings, *, hts_id: bool = True) -> list[str]:
@@ -347,7 +334,7 @@ def _build(mode: Mode, layers: Layers) -> Settings:
     except TypeError:
         layers.fault("settings", "files", "a setting's name is not text", "correct the files")
     layers.faults.extend(_contradictions(layers))
-    layers.faults.extend(_strategy_faults(layers))
+    layers.faults.extend(strategy_faults(layers))
     if settings is None or layers.faults:
         raise SettingsError([*layers.faults, *_missing_too(mode, layers)], layers.warnings)
     return settings
@@ -375,44 +362,6 @@ def _contradictions(layers: Layers) -> Iterator[Fault]:
             problem = "another strategy has the same id"
             yield Fault(setting, layers.source_of(setting), problem, "choose another id")
         seen.add(name)
-
-
-def _strategy_faults(layers: Layers) -> Iterator[Fault]:
-    """What is wrong with the strategies themselves, whatever else is wrong."""
-    for index, item in enumerate(layers.items("strategies")):
-        class_, parameters = item.get("class"), item.get("parameters", {})
-        if not (isinstance(class_, str) and CLASS.fullmatch(class_)):
-            continue  # its outer shape was judged with all other settings
-        try:
-            kind = _strategy_class(class_)
-            if isinstance(parameters, dict):
-                _strategy_parameters(kind, parameters)
-        except SettingsError as error:
-            source = layers.source_of(f"strategies.{index}")
-            for each in error.faults:
-                yield each._replace(setting=f"strategies.{index}.{each.setting}", source=source)
-        setting = f"strategies.{index}.channels"
-        for problem in _channel_problems(item, layers.world):
-            fix = "correct `channels:`, or leave it out for trades and books"
-            yield Fault(setting, layers.source_of(setting), problem, fix)
-
-
-def _channel_problems(item: Mapping[str, Any], world: str) -> Iterator[str]:
-    """What the broker's stream cannot tell a strategy, one problem a channel."""
-    channels, instruments = item.get("channels", ()), item.get("instruments", ())
-    if not (isinstance(channels, list) and isinstance(instruments, list | tuple)):
-        return  # its outer shape was judged with all other settings
-    for channel in dict.fromkeys(map(str, channels)):
-        for text in instruments:
-            try:
-                instrument = parse_instrument(str(text))
-            except ValueError:
-                continue
-            try:
-                registration_of(Interest(channel, instrument), Environment(world))
-            except NoSuchChannel as error:
-                yield str(error)
-                break
 
 
 def _missing_too(mode: Mode, layers: Layers) -> list[Fault]:
@@ -450,48 +399,3 @@ def _choose_strategies(layers: Layers, subset: list[str]) -> None:
         own = name.partition(":")[2][:32]
         kept.append(known or {"id": own, "class": name, "instruments": everything})
     layers.put("strategies", kept, origin if by_id else flag)
-
-
-def load_strategy(item: StrategySettings) -> StrategySlot:
-    """Import a strategy's class and build it with its parameters; raises `SettingsError`."""
-    kind = _strategy_class(item.class_)
-    strategy = kind(_strategy_parameters(kind, item.parameters))
-    return StrategySlot(
-        id=StrategyId(item.id),
-        strategy=strategy,
-        instruments=tuple(InstrumentId(each) for each in item.instruments),
-        channels=item.channels,
-        priority=item.priority,
-        on_quarantine=item.on_quarantine,
-    )
-
-
-def _strategy_class(text: str) -> type[Strategy]:
-    module_name, _, class_name = text.partition(":")
-    fix = "correct `class:`; it is `module:Class`, such as strategies.my_strategy:MyStrategy"
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # a strategy's file may raise anything
-        problem = f"{module_name} cannot be imported ({type(error).__name__}: {error})"
-        raise SettingsError([Fault("class", text, problem, fix)]) from error
-    found = getattr(module, class_name, None)
-    if not (isinstance(found, type) and issubclass(found, Strategy)):
-        problem = f"{module_name} has no strategy {class_name}"
-        raise SettingsError([Fault("class", text, problem, fix)])
-    return found
-
-
-def _strategy_parameters(kind: type[Strategy], given: Mapping[str, Any]) -> Parameters:
-    try:
-        return kind.Parameters.model_validate(given)
-    except ValidationError as error:
-        names = tuple(kind.Parameters.model_fields)
-        raise SettingsError(
-            Fault(
-                ".".join(["parameters", *map(str, each["loc"])]),
-                kind.__name__,
-                problem_of(each, names),
-                f"correct the parameters of {kind.__name__}",
-            )
-            for each in error.errors(include_url=False, include_input=False)
-        ) from None

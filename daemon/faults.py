@@ -5,7 +5,21 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from daemon.core.errors import NeedsOperator
 from daemon.sources import Fault, Layers, did_you_mean
+
+
+class SettingsError(NeedsOperator):
+    """Wrong settings. The message lists all `faults`, then `warnings`; none shows a secret."""
+
+    def __init__(self, faults: Iterable[Fault], warnings: Iterable[str] = ()) -> None:
+        self.faults = tuple(faults)
+        lines = [f"설정을 고쳐야 합니다 / the settings need attention ({len(self.faults)}):"]
+        for number, fault in enumerate(self.faults, start=1):
+            lines.append(f"  {number}. {fault.setting} [{fault.source}]: {fault.problem}")
+            lines.append(f"     → {fault.fix}")
+        lines.extend(f"  ? {warning}" for warning in warnings)
+        super().__init__("\n".join(lines))
 
 
 def faults_of(error: ValidationError, layers: Layers, model: type[BaseModel]) -> Iterator[Fault]:

@@ -5,46 +5,36 @@ a line that cannot be written is counted and lost.
 """
 
 import logging
-import re
+import os
+import secrets as secrets_of_system
 import sys
 import traceback
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal, Protocol
-from urllib.parse import quote, quote_plus
 
 import orjson
 import structlog
 
 from daemon.clock import WallClock
 from daemon.core.calendar import KST
+from daemon.logs.files import DatedFiles, Retention
+from daemon.logs.outlets import JournalOutlet, StreamOutlet, TextStream, is_journal
+from daemon.logs.redaction import ITEM_LIMIT, TEXT_LIMIT, Redactor, bounded
+from daemon.logs.repeats import Repeats
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
-MASK = "***"
-TEXT_LIMIT = 2_000
+SERVICE = "kis-trader"
+LIBRARY = "library_message"
+"""The event of every line of a library; what it said is the message."""
+
+MESSAGE_LIMIT = 240
 TRACEBACK_LIMIT = 16_000
-ITEM_LIMIT = 50
-DEPTH_LIMIT = 5
-SECRET_LEAST = 6
-"""Shorter values cannot be told from ordinary text; they are masked by their key alone."""
-SECRETS_LIMIT = 500
-
-_SECRET_KEYS = frozenset(
-    {
-        *("appkey", "appsecret", "secretkey", "secret", "apikey", "password", "htsid"),
-        *("token", "accesstoken", "approvalkey", "authorization", "iv", "aeskey", "aesiv"),
-    }
-)
-_ACCOUNT_KEYS = frozenset({"account", "accountid", "accountnumber"})
-_ACCOUNT = re.compile(r"(\d{2})\d{4}(\d{2})((?:-?\d{2})?)")
-
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 _LEVELS: dict[str, int] = {
     "debug": logging.DEBUG,
@@ -55,167 +45,170 @@ _LEVELS: dict[str, int] = {
 }
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "1;31"}
 _EVENT_WIDTH = 28
+_ENVELOPE = frozenset(
+    {
+        *("@timestamp", "log.level", "message", "event.name", "log.logger", "trace.id"),
+        *("service.name", "service.version", "service.instance.id", "service.environment"),
+        *("event.sequence", "error.type", "error.message", "error.stack_trace"),
+    }
+)
+"""Fields of every line, which people see in another form or not at all."""
 
 Event = MutableMapping[str, Any]
 
 
-class TextStream(Protocol):
-    """Where lines go: standard output, or a buffer in a test."""
+class Outlet(Protocol):
+    """One place that lines go to. `write` raises `OSError` or `ValueError` for a lost line."""
 
-    def write(self, text: str, /) -> object: ...
-    def flush(self) -> object: ...
-    def isatty(self) -> bool: ...
+    name: str
 
-
-def mask_account(account: str) -> str:
-    """`"12****78-01"` of `"12345678-01"`; anything that is no account number becomes `***`."""
-    match = _ACCOUNT.fullmatch(account)
-    return f"{match[1]}****{match[2]}{match[3]}" if match else MASK
+    def write(self, text: str, line: Event, /) -> None: ...
+    def close(self) -> None: ...
 
 
-class Redactor:
-    """Replaces secrets by key name, and by exact value anywhere in a text."""
+class _FileOutlet:
+    """Dated files as an outlet."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._values: dict[str, None] = {}
-        self._pattern: re.Pattern[str] | None = None
-        self.add(*secrets)
+    def __init__(self, files: DatedFiles) -> None:
+        self.name = files.name
+        self._files = files
+        self.close = files.close
 
-    def add(self, *secrets: str) -> None:
-        """Remember more values, such as a token just issued. The oldest give way at the limit."""
-        for secret in secrets:
-            if len(secret) >= SECRET_LEAST:
-                # Libraries quote addresses and repr() strings before we ever see the text.
-                for form in (
-                    secret,
-                    quote(secret, safe=""),
-                    quote_plus(secret),
-                    repr(secret)[1:-1],
-                ):
-                    self._values.pop(form, None)
-                    self._values[form] = None
-        while len(self._values) > SECRETS_LIMIT:
-            del self._values[next(iter(self._values))]
-        longest_first = sorted(self._values, key=len, reverse=True)
-        self._pattern = (
-            re.compile("|".join(map(re.escape, longest_first))) if self._values else None
-        )
+    def write(self, text: str, _line: Event) -> None:
+        self._files.write(text)
 
-    def text(self, text: str) -> str:
-        """`text` without any of the values, and writable as UTF-8."""
-        if not text.isascii():
-            text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-        if self._pattern is None:
-            return text
-        return self._pattern.sub(lambda match: mask_account(match[0]), text)
 
-    def plain(self, value: object, *, key: str = "", depth: int = 0) -> Any:
-        """`value` as JSON types, redacted and bounded; `key` is the name it goes by."""
-        name = "".join(character for character in key.lower() if character.isalnum())
-        if name in _SECRET_KEYS and value:
-            return MASK
-        if name in _ACCOUNT_KEYS and isinstance(value, str):
-            return mask_account(value)
-        if value is None or isinstance(value, bool | float):
-            return value
-        if isinstance(value, Enum):
-            return self.plain(value.value, depth=depth)
-        if isinstance(value, int):
-            text = self.text(str(value))
-            return int(value) if text == str(value) and abs(value) < 2**53 else text
-        if isinstance(value, str):
-            return _bounded(self.text(value), TEXT_LIMIT)
-        if isinstance(value, datetime | date):
-            return value.isoformat()
-        if isinstance(value, Decimal):
-            return self.text(str(value))
-        if depth >= DEPTH_LIMIT:
-            return "…"
-        return self._compound(value, depth + 1)
+class _Place:
+    """An outlet, the form its lines have, and how many it has lost."""
 
-    def _compound(self, value: object, depth: int) -> Any:
-        if is_dataclass(value) and not isinstance(value, type):
-            return self._mapping({f.name: getattr(value, f.name) for f in fields(value)}, depth)
-        if isinstance(value, tuple) and hasattr(value, "_asdict"):
-            return self._mapping(value._asdict(), depth)
-        if isinstance(value, Mapping):
-            return self._mapping(value, depth)
-        if isinstance(value, list | tuple | set | frozenset):
-            items = list(value)
-            kept = [self.plain(item, depth=depth) for item in items[:ITEM_LIMIT]]
-            return (
-                kept if len(items) <= ITEM_LIMIT else [*kept, f"… {len(items) - ITEM_LIMIT} more"]
-            )
-        if isinstance(value, bytes | bytearray):
-            return _bounded(self.text(bytes(value).decode("utf-8", "replace")), TEXT_LIMIT)
-        return _bounded(self.text(str(value)), TEXT_LIMIT)
-
-    def _mapping(self, mapping: Mapping[Any, object], depth: int) -> dict[str, Any]:
-        return {
-            _bounded(self.text(str(key)), 100): self.plain(value, key=str(key), depth=depth)
-            for key, value in list(mapping.items())[:ITEM_LIMIT]
-        }
+    def __init__(self, outlet: Outlet, render: Callable[[Event], str]) -> None:
+        self.outlet = outlet
+        self.render = render
+        self.lost = 0
+        self.untold = 0
 
 
 class _Sink:
-    """Turns one event into one line and writes it, whatever happens."""
+    """Turns one event into one line and writes it everywhere, whatever happens."""
 
     def __init__(
-        self,
-        stream: TextStream,
-        redactor: Redactor,
-        render: Callable[[Event], str],
-        now: Callable[[], datetime],
+        self, places: Sequence[_Place], redactor: Redactor, now: Callable[[], datetime], who: Event
     ) -> None:
-        self.stream = stream
+        self.places = places
         self.redactor = redactor
-        self.render = render
         self.now = now
+        self.who = who
         self.sequence = 0
-        self.lost = 0
+        self.repeats = Repeats()
 
-    def process(self, logger: object, level: str, event: Event) -> str:
-        """The last processor of the chain: the finished line."""
+    def process(self, logger: object, level: str, event: Event) -> tuple[tuple[Event], Event]:
+        """The last processor of the chain: the finished line, but for its sequence number."""
         level = "error" if level == "exception" else level
         error = event.pop("exc_info", None)
-        self.sequence += 1
+        said = event.pop("message", None)
+        trace = event.pop("trace.id", None) or event.get("order")
+        plain = self.redactor.plain
         line: dict[str, Any] = {
-            "timestamp": self.now().isoformat(),
-            "level": level,
-            "event": self.redactor.text(str(event.pop("event", "")))[:TEXT_LIMIT],
-            "logger": event.pop("logger", getattr(logger, "name", "")),
-            "seq": self.sequence,
+            "@timestamp": self._stamp(),
+            "log.level": level,
+            "message": "",
+            "event.name": self.redactor.text(str(event.pop("event", "")))[:TEXT_LIMIT],
+            "log.logger": event.pop("logger", getattr(logger, "name", "")),
+            **({"trace.id": plain(trace)} if trace else {}),
+            **self.who,
+            "event.sequence": 0,
         }
+        own: dict[str, Any] = {}
         try:
             for key, value in list(event.items())[:ITEM_LIMIT]:
                 # A caller's key may not take the place of one of ours.
                 name = self.redactor.text(key)
-                line[f"{name}_" if name in line else name] = self.redactor.plain(value, key=key)
+                own[f"{name}_" if name in line else name] = plain(value, key=key)
         except Exception as problem:  # noqa: BLE001  a value's own __str__ may raise anything
-            line["unprintable"] = type(problem).__name__
+            own["unprintable"] = type(problem).__name__
+        line["message"] = (
+            _message(line["event.name"], own) if said is None else plain(str(said), key="message")
+        )
+        line |= own
         if error:
-            line["exception"] = _bounded(self.redactor.text(_traceback(error)), TRACEBACK_LIMIT)
-        # Parts that are no secret each may make one when put side by side.
-        return self.redactor.text(self.render(line))
+            line |= self._error(error)
+        return (line,), {}
 
-    def write(self, line: str) -> None:
+    def write(self, line: Event) -> None:
         """Write `line`, or count it as lost: a full disk or a closed pipe stops no trading."""
-        try:
+        for each in self.repeats.admit(line, self.now()):
+            self._out(each)
+
+    def close(self) -> None:
+        """Write what was held back, and let go of files."""
+        for each in self.repeats.drain():
+            self._out(each)
+        for place in self.places:
+            place.outlet.close()
+
+    def _out(self, line: Event) -> None:
+        self.sequence += 1
+        line["event.sequence"] = self.sequence
+        recovered = []
+        for place in self.places:
+            # Parts that are no secret each may make one when put side by side.
+            text = self.redactor.text(place.render(dict(line)))
             try:
-                # Asked beforehand: the stream's own way with errors may not be JSON's.
-                line.encode(getattr(self.stream, "encoding", None) or "utf-8")
-            except UnicodeEncodeError:
-                line = _NOT_ASCII.sub(_escaped, line)
-            self.stream.write(line + "\n")
-            self.stream.flush()
-        except (OSError, ValueError):
-            self.lost += 1
+                place.outlet.write(text, line)
+            except (OSError, ValueError):
+                place.lost += 1
+                place.untold += 1
+                continue
+            if place.untold:
+                recovered.append((place.outlet.name, place.untold))
+                place.untold = 0
+        for name, lost in recovered:
+            self._out(self._lost(name, lost))
+
+    def _lost(self, outlet: str, count: int) -> Event:
+        own = {"outlet": outlet, "count": count}
+        return {
+            "@timestamp": self._stamp(),
+            "log.level": "error",
+            "message": _message("log_lines_lost", own),
+            "event.name": "log_lines_lost",
+            "log.logger": "log",
+            **self.who,
+            "event.sequence": 0,
+            **own,
+        }
+
+    def _stamp(self) -> str:
+        """RFC 3339 in UTC."""
+        told = self.now().astimezone(UTC).isoformat(timespec="microseconds")
+        return told.replace("+00:00", "Z")
+
+    def _error(self, error: object) -> Event:
+        found = error[1] if isinstance(error, tuple) else error
+        text = bounded(self.redactor.text(_traceback(found)), TRACEBACK_LIMIT)
+        if not isinstance(found, BaseException):
+            return {}
+        return {
+            "error.type": type(found).__name__,
+            "error.message": self.redactor.plain(_said_by(found)),
+            "error.stack_trace": text,
+        }
 
 
-def _escaped(found: re.Match[str]) -> str:
-    """As JSON writes it too; what does not fit in four digits has no short form."""
-    code = ord(found[0])
-    return f"\\u{code:04x}" if code <= 0xFFFF else "?"
+def _said_by(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  an exception's own __str__ may raise anything
+        return ""
+
+
+def _message(event: str, own: Event) -> str:
+    """For people who see one column: the event and the fields that fit."""
+    if not own:
+        return event
+    parts = [f"{key}={_shown(value)}" for key, value in own.items() if not isinstance(value, dict)]
+    text = " ".join([event, *parts])
+    return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + "…"
 
 
 class _LineLogger:
@@ -225,7 +218,7 @@ class _LineLogger:
         self._sink = sink
         self.name = name
 
-    def msg(self, line: str) -> None:
+    def msg(self, line: Event) -> None:
         self._sink.write(line)
 
     debug = info = warning = warn = error = critical = exception = fatal = log = msg
@@ -243,11 +236,11 @@ class _Bridge(logging.Handler):
         logger = structlog.get_logger(record.name)
         level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
         extra = {"exc_info": record.exc_info} if record.exc_info else {}
-        logger.log(level, message, **extra)
+        logger.log(level, LIBRARY, message=message, **extra)
 
 
 _redactor = Redactor()
-_sink = _Sink(sys.stdout, _redactor, lambda line: _as_json(line), WallClock().now)
+_sink = _Sink([], _redactor, WallClock().now, {})
 
 
 def configure(
@@ -257,19 +250,32 @@ def configure(
     stream: TextStream | None = None,
     secrets: Iterable[str] = (),
     now: Callable[[], datetime] | None = None,
+    files: Path | None = None,
+    retention: Retention | None = None,
+    environment: str = "",
 ) -> LogFormat:
     """Set up all logging of this process; may be called again. Returns the format chosen.
 
     `stream` is standard output unless given; `auto` means `console` on a terminal and `json`
-    elsewhere. `now` stamps the lines, the machine's clock unless given.
+    elsewhere. Where systemd connected it to journald, lines go to that by its own socket. `files`
+    is the folder of the dated files, none unless given. `now` stamps the lines, the machine's
+    clock unless given; `environment` is the mode, told in every line. What the settings say of
+    redaction and levels holds for every place.
     """
     global _redactor, _sink
     target: TextStream = sys.stdout if stream is None else stream
     terminal = target.isatty()
     chosen: LogFormat = format if format != "auto" else ("console" if terminal else "json")
     _redactor = Redactor(secrets)
-    render = _as_json if chosen == "json" else _console(coloured=terminal)
-    _sink = _Sink(target, _redactor, render, now or WallClock().now)
+    now = now or WallClock().now
+    render = _as_json if chosen == "json" else console(coloured=terminal)
+    places = [_Place(_standard(target), render)]
+    if files is not None:
+        places.append(
+            _Place(_FileOutlet(DatedFiles(files, now, retention or Retention())), _as_json)
+        )
+    _sink.close()
+    _sink = _Sink(places, _redactor, now, _identity(now(), environment))
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, _exception_info, _sink.process],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -287,6 +293,31 @@ def configure(
     return chosen
 
 
+def close() -> None:
+    """At the end: write what was held back as repetition, and let go of files."""
+    _sink.close()
+
+
+def _standard(target: TextStream) -> Outlet:
+    if not is_journal(target, os.environ):
+        return StreamOutlet(target)
+    try:
+        return JournalOutlet(SERVICE)
+    except OSError:
+        return StreamOutlet(target, prefixed=True)
+
+
+def _identity(at: datetime, environment: str) -> Event:
+    """What every line of this start says of who wrote it."""
+    try:
+        version = metadata.version("kis-trading-daemon")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    start = f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets_of_system.token_hex(4)}"
+    who = {"service.name": SERVICE, "service.version": version, "service.instance.id": start}
+    return {**who, "service.environment": environment} if environment else who
+
+
 def add_secrets(*secrets: str) -> None:
     """Keep these values, learnt while running, out of every later line."""
     _redactor.add(*secrets)
@@ -299,7 +330,7 @@ def redacted(text: str) -> str:
 
 def lost_lines() -> int:
     """Lines that could not be written since `configure`."""
-    return _sink.lost
+    return sum(place.lost for place in _sink.places)
 
 
 def _named(sink: _Sink) -> Callable[..., _LineLogger]:
@@ -327,21 +358,24 @@ def _as_json(line: Event) -> str:
     return orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
-def _console(*, coloured: bool) -> Callable[[Event], str]:
+def console(*, coloured: bool) -> Callable[[Event], str]:
+    """A line as people read it on a terminal: time in Seoul, event, fields."""
+
     def paint(text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if coloured else text
 
     def render(line: Event) -> str:
-        at = datetime.fromisoformat(line.pop("timestamp")).astimezone(KST).strftime("%H:%M:%S")
-        level = str(line.pop("level"))
-        event = _printable(str(line.pop("event")))
+        at = datetime.fromisoformat(line["@timestamp"]).astimezone(KST).strftime("%H:%M:%S")
+        event = _printable(str(line["message" if line["event.name"] == LIBRARY else "event.name"]))
         padded = event + " " * max(0, _EVENT_WIDTH - display_width(event))
-        error = line.pop("exception", None)
-        del line["seq"]
-        if not line["logger"]:
-            del line["logger"]
-        details = " ".join(f"{paint(key, '2')}={_shown(value)}" for key, value in line.items())
-        head = f"{paint(at, '2')} {paint(padded, _COLOURS.get(level, '0'))} {details}".rstrip()
+        error = line.get("error.stack_trace")
+        told = {"logger": line["log.logger"]} if line["log.logger"] else {}
+        if "trace.id" in line and line["trace.id"] != line.get("order"):
+            told["trace"] = line["trace.id"]
+        told |= {key: value for key, value in line.items() if key not in _ENVELOPE}
+        details = " ".join(f"{paint(key, '2')}={_shown(value)}" for key, value in told.items())
+        colour = _COLOURS.get(str(line["log.level"]), "0")
+        head = f"{paint(at, '2')} {paint(padded, colour)} {details}".rstrip()
         return head if error is None else f"{head}\n  " + str(error).replace("\n", "\n  ")
 
     return render
@@ -366,8 +400,3 @@ def display_width(text: str) -> int:
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
-
-
-def _bounded(text: str, limit: int) -> str:
-    """`text`, or as much of it as `limit` allows. Only ever called on redacted text."""
-    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -399,10 +399,20 @@ class MonitoringSettings(Section):
 
 
 class LogSettings(Section):
-    """How much is logged, and in which form."""
+    """How much is logged, in which form, and what is kept of it on disk: see docs/logs.md.
+
+    `files` switches the dated files on, `folder` is theirs, by default `logs` beside the journal.
+    A new one begins every day (KST) and at `max_megabytes`; complete ones are deleted when there
+    are more than `keep_files` or they are older than `keep_days`.
+    """
 
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
+    files: bool = True
+    folder: str = ""
+    max_megabytes: int = Field(default=50, ge=1, le=10_000)
+    keep_files: int = Field(default=100, ge=2, le=100_000)
+    keep_days: int = Field(default=90, ge=1, le=36_500)
 
 
 class KoreanDays(Section):

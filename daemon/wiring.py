@@ -175,7 +175,8 @@ async def _connect(
     transport = await stack.enter_async_context(AiohttpTransport(profile.rest_url))
     tape = None
     if trading and settings.tape.enabled:
-        tape = TapeWriter(settings.data_dir / settings.mode / "tape", settings.tape)
+        folder = settings.data_dir / settings.mode / "tape"
+        tape = TapeWriter(folder, settings.tape, name=settings.hts_id)
         stack.enter_context(tape.in_background())
     session = assemble(
         settings,

@@ -11,8 +11,9 @@ import pytest
 
 import check_accounts
 from daemon import accounts_command, cli
-from daemon.config import Settings, SettingsError, load_settings
+from daemon.config import Settings, load_settings
 from daemon.core.errors import BadData, NeedsOperator, Refused, TradingError, TryLater
+from daemon.faults import SettingsError
 from tests.sim.rig import QUIET, live
 from tests.test_log import restored
 

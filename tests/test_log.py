@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -20,6 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon import log
+from daemon.logs import files, redaction
+from tests.logs import schema
 
 AT = datetime(2026, 1, 5, 0, 0, 1, tzinfo=UTC)
 SECRET = "PSabcd/efgh+ijkl=mnop"
@@ -84,15 +89,21 @@ def test_a_line_carries_time_level_event_logger_sequence_and_context() -> None:
     logger.warning("order_doubted")
     first, second = map(json.loads, stream.getvalue().splitlines())
     assert first == {
-        "timestamp": "2026-01-05T00:00:01+00:00",
-        "level": "info",
-        "event": "order_sent",
-        "logger": "executor",
-        "seq": 1,
+        "@timestamp": "2026-01-05T00:00:01.000000Z",
+        "log.level": "info",
+        "message": "order_sent strategy=ma order=1",
+        "event.name": "order_sent",
+        "log.logger": "executor",
+        "trace.id": "1",
+        "service.name": "kis-trader",
+        "service.version": metadata.version("kis-trading-daemon"),
+        "service.instance.id": first["service.instance.id"],
+        "event.sequence": 1,
         "strategy": "ma",
         "order": "1",
     }
-    assert (second["level"], second["seq"]) == ("warning", 2)
+    assert (second["log.level"], second["event.sequence"]) == ("warning", 2)
+    assert re.fullmatch(r"20260105T000001-[0-9a-f]{8}", first["service.instance.id"])
 
 
 def test_values_of_every_kind_become_json() -> None:
@@ -130,7 +141,7 @@ def test_accounts_are_masked_but_can_be_told_apart() -> None:
     assert line["account"] == "12****78-01"
     assert line["other"] == "of 12****78-01"
     assert line["cano"] == "12****78"
-    assert log.mask_account("nothing") == "***"
+    assert redaction.mask_account("nothing") == "***"
 
 
 def test_secrets_are_found_in_exceptions_addresses_and_objects() -> None:
@@ -143,8 +154,9 @@ def test_secrets_are_found_in_exceptions_addresses_and_objects() -> None:
     assert SECRET not in text
     assert quote(SECRET, safe="") not in text
     line = only(stream)
-    assert line["level"] == "error"
-    assert "RuntimeError" in line["exception"]
+    assert line["log.level"] == "error"
+    assert "RuntimeError" in line["error.stack_trace"]
+    assert line["error.type"] == "RuntimeError"
 
 
 def test_a_secret_learnt_later_is_kept_out_from_then_on() -> None:
@@ -156,12 +168,12 @@ def test_a_secret_learnt_later_is_kept_out_from_then_on() -> None:
 
 def test_lines_are_bounded_and_a_cut_shows_no_half_secret() -> None:
     stream = start(secrets=[SECRET])
-    text = "x" * (log.TEXT_LIMIT - 5) + SECRET
+    text = "x" * (redaction.TEXT_LIMIT - 5) + SECRET
     structlog.get_logger().info("x", text=text, many=list(range(10_000)), deep=[[[[[[[1]]]]]]])
     line = only(stream)
-    assert len(line["text"]) < log.TEXT_LIMIT + 50
+    assert len(line["text"]) < redaction.TEXT_LIMIT + 50
     assert SECRET[:5] not in line["text"]
-    assert len(line["many"]) == log.ITEM_LIMIT + 1
+    assert len(line["many"]) == redaction.ITEM_LIMIT + 1
 
 
 def test_libraries_speak_through_the_same_chain_from_warning_on() -> None:
@@ -173,9 +185,10 @@ def test_libraries_speak_through_the_same_chain_from_warning_on() -> None:
         if type(handler).__module__ == "daemon.log":
             handler.emit(logging.makeLogRecord(broken))
     first, second = map(json.loads, stream.getvalue().splitlines())
-    assert (first["logger"], first["level"]) == ("aiohttp.client", "warning")
-    assert first["event"] == "refused ***"
-    assert second["event"] == "%d"
+    assert (first["log.logger"], first["log.level"]) == ("aiohttp.client", "warning")
+    assert first["message"] == "refused ***"
+    assert first["event.name"] == "library_message"
+    assert second["message"] == "%d"
 
 
 def test_python_warnings_are_lines_too() -> None:
@@ -185,7 +198,7 @@ def test_python_warnings_are_lines_too() -> None:
         logging.captureWarnings(capture=False)
         logging.captureWarnings(capture=True)
         warnings.warn("old thing", DeprecationWarning, stacklevel=1)
-    assert "old thing" in only(stream)["event"]
+    assert "old thing" in only(stream)["message"]
 
 
 def test_configuring_twice_writes_each_line_once() -> None:
@@ -210,11 +223,11 @@ def test_a_stream_without_korean_gets_escapes() -> None:
     raw = io.BytesIO()
     start(stream=io.TextIOWrapper(raw, encoding="ascii"))
     structlog.get_logger().info("삼성전자·😀")
-    assert json.loads(raw.getvalue())["event"] == "삼성전자·?"
+    assert json.loads(raw.getvalue())["event.name"] == "삼성전자·?"
     raw = io.BytesIO()
     start(stream=io.TextIOWrapper(raw, encoding="ascii", errors="backslashreplace"))
     structlog.get_logger().info("삼성전자·😀")
-    assert json.loads(raw.getvalue())["event"] == "삼성전자·?"
+    assert json.loads(raw.getvalue())["event.name"] == "삼성전자·?"
 
 
 def test_what_cannot_be_printed_is_still_a_line() -> None:
@@ -269,9 +282,13 @@ def test_auto_is_colours_on_a_terminal_and_json_elsewhere() -> None:
 
 def test_a_caller_cannot_forge_the_fields_of_a_line() -> None:
     stream = start()
-    structlog.get_logger().info("x", seq=99, timestamp="never", level_="y")
+    forged = {"event.sequence": 99, "@timestamp": "never", "service.name": "other"}
+    structlog.get_logger().info("x", **forged)
     line = only(stream)
-    assert (line["seq"], line["seq_"], line["timestamp_"]) == (1, 99, "never")
+    assert (line["event.sequence"], line["service.name"]) == (1, "kis-trader")
+    assert {f"{name}_": line[f"{name}_"] for name in forged} == {
+        f"{name}_": value for name, value in forged.items()
+    }
 
 
 SECRETS = st.text("ABCDEFabcdef0123456789+/=_-\"'\\", min_size=12, max_size=40).filter(
@@ -308,3 +325,75 @@ def test_a_secret_never_appears(
     assert secret not in output
     assert json.dumps(secret)[1:-1] not in output
     assert repr(secret)[1:-1] not in output
+
+
+class Flaky(io.StringIO):
+    """A stream on a disk that is full for a while."""
+
+    full = False
+
+    def write(self, text: str, /) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_lost_lines_are_told_once_there_is_room() -> None:
+    stream = Flaky()
+    start(stream=stream)
+    logger = structlog.get_logger()
+    logger.info("one")
+    stream.full = True
+    logger.info("two")
+    logger.info("three")
+    stream.full = False
+    logger.info("four")
+    logger.info("five")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    names = [(line["event.name"], line["event.sequence"]) for line in lines]
+    assert names == [("one", 1), ("four", 4), ("log_lines_lost", 5), ("five", 6)]
+    assert (lines[2]["count"], lines[2]["outlet"], lines[2]["log.level"]) == (2, "stream", "error")
+    assert schema.problems(lines[2]) == []
+    assert log.lost_lines() == 2
+
+
+def test_a_storm_is_counted_and_facts_are_not_held_back() -> None:
+    stream = start()
+    for number in range(1_000):
+        structlog.get_logger("kis").warning("feed_lost", number=number)
+        structlog.get_logger("facts").info("order_sent", order=str(number))
+    log.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event.sequence"] for line in lines] == list(range(1, len(lines) + 1))
+    lost = [line for line in lines if line["event.name"] == "feed_lost"]
+    assert len(lost) < 100
+    assert sum(line.get("repeated", 1) for line in lost) == 1_000
+    assert lost[-1]["number"] == 999
+    assert len(lines) - len(lost) == 1_000
+
+
+def test_files_have_the_json_whatever_the_terminal_shows(tmp_path: Path) -> None:
+    stream = start(format="console", files=tmp_path, secrets=[SECRET], environment="sim")
+    structlog.get_logger("x").info("삼성", said=SECRET)
+    log.close()
+    assert stream.getvalue().startswith("09:00:01 삼성")
+    [file] = files.log_files(tmp_path)
+    line = json.loads(file.path.read_text())
+    assert (line["event.name"], line["said"], line["service.environment"]) == ("삼성", "***", "sim")
+
+
+def test_a_folder_that_cannot_be_used_costs_its_lines_alone(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("in the way")
+    stream = start(files=tmp_path / "logs")
+    structlog.get_logger().info("heard")
+    assert only(stream)["event.name"] == "heard"
+    assert log.lost_lines() == 1
+
+
+def test_what_is_logged_during_a_request_is_part_of_its_trace() -> None:
+    stream = start()
+    with structlog.contextvars.bound_contextvars(**{"trace.id": "7"}):
+        structlog.get_logger("daemon.kis.rest").error("order_needs_operator", code="1", reason="no")
+    line = only(stream)
+    assert line["trace.id"] == "7"
+    assert schema.problems(line) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import accounts_command, cli, commands
+from daemon import accounts_command, cli, commands, logs_command, orders_command
 from daemon.lab import replay
 from daemon.sim import __main__ as simulator
 from daemon.strategy import Strategy
@@ -67,6 +67,8 @@ def test_flags_in_the_readme_exist() -> None:
         replay.parser(),
         simulator.parser(),
         commands.parser(),
+        logs_command.parser(),
+        orders_command.parser(),
     )
     known = "".join(parser.format_help() for parser in parsers)
     foreign = {"--help"}

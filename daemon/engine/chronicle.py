@@ -17,6 +17,7 @@ from daemon.core.events import (
     ExternalOrderSeen,
     Left,
     MarketCloseReported,
+    OrderAccepted,
     OrderCreated,
     OrderDoubted,
     OrderEvent,
@@ -62,7 +63,14 @@ class Chronicle:
         if isinstance(event, OrderEvent):
             intent = self._portfolio.orders[event.order].intent
             told = {"order": event.order, "strategy": intent.strategy, **told}
+            if isinstance(event, OrderAccepted | OrderRejected | OrderDoubted):
+                told["answered_after"] = self._waited(event)
         self._log.log(level, fact_name(type(event)), **told)
+
+    def _waited(self, event: OrderAccepted | OrderRejected | OrderDoubted) -> float | None:
+        """Seconds since the order left; `None` for one that never did."""
+        sent_at = self._portfolio.orders[event.order].sent_at
+        return None if sent_at is None else round((event.at - sent_at).total_seconds(), 6)
 
     def _fill(self, event: OrderFilled) -> dict[str, Any]:
         order, fill = self._portfolio.orders[event.order], event.fill
@@ -73,7 +81,7 @@ class Chronicle:
             "price": fill.price,
             "filled": order.filled,
             "ordered": order.intent.quantity,
-            "source": fill.source,
+            "told_by": fill.source,
         }
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from daemon.core import risk
 from daemon.core.calendar import Calendars
@@ -27,7 +28,6 @@ from daemon.core.events import (
     OrderKind,
     OrderRejected,
     OrderSent,
-    TradingState,
 )
 from daemon.core.histogram import Histogram
 from daemon.core.limits import Rates, RiskLimits
@@ -38,7 +38,8 @@ from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acc
 from daemon.core.steps import marketable, takes_market_orders
 from daemon.core.values import InstrumentId, OrderId, region_of
 from daemon.core.zones import local_date
-from daemon.engine.gate import BEFORE_CLOSE, EMERGENCY, Gate, Shutter
+from daemon.engine.denials import Denials
+from daemon.engine.gate import Gate, Urgency
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.ports import Broker, Clock
@@ -62,20 +63,6 @@ _CANCEL = _Change(
     CancelRefused,
 )
 _MODIFY = _Change("modify", frozenset({OrderState.WORKING}), OrderState.MODIFYING, ModifyRefused)
-
-
-class Urgency(NamedTuple):
-    """Whose sales pass the limits: in which states they may leave, and past which shutters."""
-
-    states: frozenset[TradingState]
-    ignoring: frozenset[Shutter]
-
-
-OF_SWITCH = Urgency(frozenset({TradingState.FLATTENING}), EMERGENCY)
-"""The kill switch empties the account."""
-
-OF_CLOSE = Urgency(frozenset({TradingState.RUNNING, TradingState.REDUCE_ONLY}), BEFORE_CLOSE)
-"""What is held is sold ahead of a close; once the switch sells, or a person halts, that ends."""
 
 
 @dataclass(slots=True)
@@ -131,6 +118,7 @@ class Executor:
         self._rates = rates
         self._urgent: dict[OrderId, Urgency] = {}
         self._log = structlog.get_logger("executor")
+        self._denials = Denials()
         self._tasks: asyncio.TaskGroup | None = None
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -173,13 +161,7 @@ class Executor:
         for answer in answers:
             if isinstance(answer, Denied):
                 self.stats.denied += 1
-                self._log.warning(
-                    "order_denied",
-                    rule=answer.rule,
-                    detail=answer.detail,
-                    strategy=answer.intent.strategy,
-                    instrument=answer.intent.instrument,
-                )
+                self._denials.of_intent(answer)
                 results.append(answer)
             else:
                 results.append(self._ledger.portfolio.orders[next(orders)])
@@ -191,6 +173,7 @@ class Executor:
         problem = self._modification_problem(order, limit)
         if problem is not None:
             self.stats.denied += 1
+            self._denials.of_change(order, limit, problem)
             return problem
         if order.state in _MODIFY.allowed:
             await self._owned(self._modify(order_id, limit))
@@ -353,6 +336,11 @@ class Executor:
         _raise_bugs(results)
 
     async def _place(self, order_id: OrderId) -> None:
+        # Whatever is logged while its request is under way is part of its trace.
+        with bound_contextvars(**{"trace.id": order_id}):
+            await self._place_once(order_id)
+
+    async def _place_once(self, order_id: OrderId) -> None:
         order = self._ledger.portfolio.orders[order_id]
         left_at: float | None = None
 
@@ -466,7 +454,8 @@ class Executor:
             left = True
 
         try:
-            await request(self._ledger.portfolio.orders[order_id], leaving)
+            with bound_contextvars(**{"trace.id": order_id}):
+                await request(self._ledger.portfolio.orders[order_id], leaving)
         except Refused as refusal:
             if left and self._state(order_id) is change.pending:
                 self._ledger.record(
@@ -479,7 +468,10 @@ class Executor:
                 )
             self._doubt(f"the {change.name} of order {order_id} was refused: {refusal.code}")
         except OutcomeUnknown as unknown:
-            self._log.error(f"{change.name}_in_doubt", order=order_id, cause=unknown.cause)
+            if change is _CANCEL:
+                self._log.error("cancel_in_doubt", order=order_id, cause=unknown.cause)
+            else:
+                self._log.error("modify_in_doubt", order=order_id, cause=unknown.cause)
             self._doubt(f"the outcome of the {change.name} of order {order_id} is unknown")
         return left
 

@@ -6,7 +6,9 @@ orders of another.
 
 from collections.abc import Collection
 from enum import StrEnum
+from typing import NamedTuple
 
+from daemon.core.events import TradingState
 from daemon.core.values import Region
 
 
@@ -29,6 +31,20 @@ has judged since the start is `BLIND`, and that holds them."""
 
 BEFORE_CLOSE = EMERGENCY - {Shutter.STARTING, Shutter.OPERATOR}
 """The same of sales ahead of a close, but that a person's halt keeps them here."""
+
+
+class Urgency(NamedTuple):
+    """Whose sales pass the limits: in which states they may leave, and past which shutters."""
+
+    states: frozenset[TradingState]
+    ignoring: frozenset[Shutter]
+
+
+OF_SWITCH = Urgency(frozenset({TradingState.FLATTENING}), EMERGENCY)
+"""The kill switch empties the account."""
+
+OF_CLOSE = Urgency(frozenset({TradingState.RUNNING, TradingState.REDUCE_ONLY}), BEFORE_CLOSE)
+"""What is held is sold ahead of a close; once the switch sells, or a person halts, that ends."""
 
 
 class Gate:

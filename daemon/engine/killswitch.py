@@ -27,8 +27,7 @@ from daemon.core.orders import OrderState
 from daemon.core.risk import state_problem
 from daemon.core.switch import Answer, Command, SwitchPolicy, answer
 from daemon.core.values import InstrumentId, Region
-from daemon.engine.executor import OF_SWITCH
-from daemon.engine.gate import Gate, Shutter
+from daemon.engine.gate import OF_SWITCH, Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.selling import LOOK, Pass, Selling, entries

@@ -6,6 +6,7 @@ told, and closes the gate.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
 
@@ -108,11 +109,28 @@ class Reconciliation:
     def on_notice(self, notice: BrokerNotice) -> None:
         """Take in one message of the order stream."""
         self.stats.notices += 1
+        if self._log.is_enabled_for(logging.DEBUG):
+            self._tell(notice)
         books = self._of(notice.instrument)
         if books is None:
             self._log.warning("notice_of_no_region", instrument=notice.instrument)
         else:
             books.on_notice(notice)
+
+    def _tell(self, notice: BrokerNotice) -> None:
+        ours = self._ledger.portfolio.find(notice.key)
+        self._log.debug(
+            "notice_heard",
+            order=None if ours is None else ours.id,
+            kind=notice.kind,
+            number=notice.number,
+            new_number=notice.new_number,
+            instrument=notice.instrument,
+            side=notice.side,
+            quantity=notice.quantity,
+            price=notice.price,
+            exchange_time=notice.exchange_time,
+        )
 
     def on_link(self, event: LinkUp | LinkDown) -> None:
         """A lost notice stream shuts the gate; a region's inquiry after its return opens it."""

@@ -15,7 +15,8 @@ from daemon.core.orders import Order, OrderState
 from daemon.core.parts import RegionView
 from daemon.core.switch import SwitchPolicy
 from daemon.core.values import InstrumentId, Region, Side
-from daemon.engine.executor import Executor, Urgency
+from daemon.engine.executor import Executor
+from daemon.engine.gate import Urgency
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.reconciliation import Reconciliation

@@ -124,7 +124,7 @@ class MasterFolder:
             # Reading a large one takes a while, and whoever trades must not wait for it.
             return await asyncio.to_thread(self._adopt, master, part)
         except (BadData, TryLater, OSError) as error:
-            log.warning("master_not_updated", file=master.name, cause=str(error))
+            log.warning("master_not_updated", master=master.name, cause=str(error))
             return Fetched(master.name, 0, str(error))
 
     async def _fetch(
@@ -206,5 +206,5 @@ class MasterFolder:
             except FileNotFoundError:
                 continue
             except (OSError, BadData) as error:
-                log.error("master_unreadable", file=str(path), cause=str(error))
+                log.error("master_unreadable", path=str(path), cause=str(error))
         return Masters.of(found)

@@ -260,7 +260,7 @@ class RequestPump:
             broke = isinstance(error, OutcomeUnknown)
             self.stats.unknown += broke
             if job.future.done():
-                log.warning("request_failed_unheard", error=type(error).__name__)
+                log.warning("request_failed_unheard", cause=type(error).__name__)
             job.fail(error)
         else:
             if job.future.done():

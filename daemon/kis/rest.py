@@ -490,5 +490,5 @@ class KisRest:
             self._note(error, token)
             raise
         except NeedsOperator as error:
-            log.error("inquiry_needs_operator", api=call.api.name, error=str(error))
+            log.error("inquiry_needs_operator", api=call.api.name, cause=str(error))
             raise

@@ -333,7 +333,7 @@ class KisFeed:
             self._log_again_at = self._heard_at + self.LOG_INTERVAL
             log.warning(
                 "frame_undecodable",
-                error=str(error),
+                cause=str(error),
                 raw=_excerpt(message),
                 total=self.stats.undecodable,
             )

@@ -131,7 +131,7 @@ class KeyRing:
         try:
             stored = self._store.load()
         except OSError as error:
-            log.error("token_store_unreadable", error=str(error))
+            log.error("token_store_unreadable", cause=str(error))
             return
         if stored is not None and self._keeper.adopt(stored, self._clock.now()):
             self._on_secret(stored.value)
@@ -152,12 +152,12 @@ class KeyRing:
         except NeedsOperator as error:
             if self.usable() is None:
                 raise
-            log.error("token_issue_rejected", error=str(error))
+            log.error("token_issue_rejected", cause=str(error))
             return self._retry()
         except TryLater as error:
             return self._delayed(error)
         except (OutcomeUnknown, BadData) as error:
-            log.warning("token_issue_unclear", error=str(error))
+            log.warning("token_issue_unclear", cause=str(error))
             return self._retry()
         token = AccessToken(issued.value, issued.expires_at, now)
         self._on_secret(token.value)
@@ -168,7 +168,7 @@ class KeyRing:
         try:
             self._store.save(token)
         except OSError as error:
-            log.error("token_not_stored", error=str(error))
+            log.error("token_not_stored", cause=str(error))
         return 0.1
 
     def _delayed(self, error: TryLater) -> float:

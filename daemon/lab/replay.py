@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from daemon import log
-from daemon.config import Mode, Settings, SettingsError, load_settings
+from daemon.config import Mode, Settings, load_settings
 from daemon.core.calendar import KST
 from daemon.core.events import Event, OrderIntent
 from daemon.core.orders import Order
@@ -28,6 +28,7 @@ from daemon.engine.desk import TradingDesk
 from daemon.engine.host import RunState
 from daemon.engine.ledger import Ledger
 from daemon.engine.routine import desk_timetable
+from daemon.faults import SettingsError
 from daemon.lab.loop import run_virtual
 from daemon.lab.tapes import ACCOUNT, Figures, TapeBroker, TapeClock, TapeFeed
 from daemon.store.tapefile import TapeFrame, read_tape, tapes_by_day

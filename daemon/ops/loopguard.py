@@ -38,6 +38,9 @@ class Sighting(NamedTuple):
         return name if kind == "strategy" else ""
 
 
+NOTHING_SEEN = Sighting("", ())
+
+
 class LoopGuard:
     """Measures the lag of the running loop in seconds of `monotonic`, and tells of every stall.
 
@@ -100,7 +103,14 @@ class LoopGuard:
         self.stalls += 1
         self.longest = max(self.longest, lag)
         # What stops the whole process stops the thread as well, and nothing was seen.
-        self._log.warning("loop_stalled", seconds=round(lag, 3), **_words(seen))
+        seen = seen or NOTHING_SEEN
+        self._log.warning(
+            "loop_stalled",
+            seconds=round(lag, 3),
+            culprit=seen.task,
+            strategy=seen.strategy,
+            stack=list(seen.stack),
+        )
 
     def look(self) -> None:
         """Note what runs if the loop is held up just now. Any thread may call it."""
@@ -113,7 +123,13 @@ class LoopGuard:
             self.sighting = seen
         if late > self._hang and not self._told_hang:
             self._told_hang = True
-            self._log.error("loop_hangs", seconds=round(late, 3), **_words(seen))
+            self._log.error(
+                "loop_hangs",
+                seconds=round(late, 3),
+                culprit=seen.task,
+                strategy=seen.strategy,
+                stack=list(seen.stack),
+            )
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(self._stall / 4):
@@ -128,9 +144,3 @@ class LoopGuard:
             for each, line in calls[:FRAMES]
         ]
         return Sighting("" if task is None else task.get_name(), tuple(stack))
-
-
-def _words(seen: Sighting | None) -> dict[str, object]:
-    if seen is None:
-        return {"culprit": "", "strategy": "", "stack": []}
-    return {"culprit": seen.task, "strategy": seen.strategy, "stack": list(seen.stack)}

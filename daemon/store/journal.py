@@ -129,12 +129,7 @@ class SqliteJournal:
                 "SELECT sequence, kind, body FROM facts ORDER BY sequence"
             )
             for sequence, kind, body in facts:
-                try:
-                    yield _ADAPTERS[kind].validate_json(_UPGRADES.get(kind, _as_is)(body))
-                except (KeyError, ValidationError, ValueError) as error:
-                    raise NeedsOperator(
-                        f"fact {sequence} ({kind}) of {self.path} cannot be read: {error}"
-                    ) from error
+                yield fact_of(sequence, kind, body, self.path)
         except sqlite3.Error as error:
             raise NeedsOperator(f"the journal {self.path} is damaged: {error}") from error
 
@@ -194,6 +189,16 @@ def _unopened(path: Path, error: sqlite3.Error | OSError) -> NeedsOperator:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         remedy = _REMEDIES.get(code, "check the disk; keep the file, or move it away")
     return NeedsOperator(f"the journal {path} cannot be opened: {error} ({remedy})")
+
+
+def fact_of(sequence: int, kind: str, body: str, path: Path) -> Event:
+    """A fact as it was kept in the journal `path`; raises `NeedsOperator` if it is damaged."""
+    try:
+        return _ADAPTERS[kind].validate_json(_UPGRADES.get(kind, _as_is)(body))
+    except (KeyError, ValidationError, ValueError) as error:
+        raise NeedsOperator(
+            f"fact {sequence} ({kind}) of {path} cannot be read: {error}"
+        ) from error
 
 
 def _row(event: Event) -> tuple[str, str]:

@@ -90,6 +90,8 @@ class TapeWriter:
     A block is handed to the system at once and synced when its file is closed: it survives the
     process, and all but the file being written survive the power. Market data is not money.
 
+    `name` is the login the notices go by: where a frame repeats it, it is written as stars.
+
     At most `ROOM` bytes wait. What comes beyond that, because the disk is full or slow, is dropped
     and counted, on the tape too. Trouble is told in the log when it begins and when it is over.
     """
@@ -106,6 +108,7 @@ class TapeWriter:
         write: Callable[[int, bytes], int] = os.write,
         sync: Callable[[int], None] = os.fsync,
         free: Callable[[Path], int] = _free_bytes,
+        name: str = "",
     ) -> None:
         self.stats = TapeStats()
         self.folder = folder
@@ -113,6 +116,7 @@ class TapeWriter:
         self._write = write
         self._sync = sync
         self._free = free
+        self._name = name
         self._waiting: deque[tuple[datetime, str | bytes]] = deque()
         # Each is written by one thread alone: their difference is what waits, in bytes.
         self._recorded = 0
@@ -221,7 +225,7 @@ class TapeWriter:
                 break
             self._take()
             written += 1
-            line = frame_line(at, frame)
+            line = frame_line(at, frame, self._name)
             piece.append(line)
             size += len(line)
             piece_size += len(line)

@@ -49,10 +49,10 @@ def tapes_by_day(folder: Path) -> dict[date, dict[int, Path]]:
     return days
 
 
-def frame_line(at: datetime, frame: str | bytes) -> bytes:
+def frame_line(at: datetime, frame: str | bytes, name: str = "") -> bytes:
     """A frame and its instant as one line, without secrets."""
     if frame[:2] not in _DATA:
-        frame = redacted(frame)
+        frame = _nameless(redacted(frame), name)
     held = frame if isinstance(frame, str) else {"base64": base64.b64encode(frame).decode()}
     try:
         return orjson.dumps((at, held), option=orjson.OPT_APPEND_NEWLINE)
@@ -83,6 +83,15 @@ def redacted(frame: str | bytes) -> str | bytes:
     if not found:
         return frame
     return orjson.dumps(message) if isinstance(frame, bytes) else orjson.dumps(message).decode()
+
+
+def _nameless(frame: str | bytes, name: str) -> str | bytes:
+    """A control frame that does not say whose notices were asked for."""
+    if not name:
+        return frame
+    if isinstance(frame, bytes):
+        return frame.replace(f'"{name}"'.encode(), b'"' + b"*" * len(name) + b'"')
+    return frame.replace(f'"{name}"', '"' + "*" * len(name) + '"')
 
 
 def _starred(found: re.Match[bytes]) -> bytes:

@@ -17,6 +17,8 @@ import orjson
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
+SHORT = {"event": "event.name", "level": "log.level", "exception": "error.stack_trace"}
+"""What tests call the fields of a line; docs/logs.md has their names."""
 
 
 @dataclass
@@ -38,6 +40,9 @@ class Running:
                 with contextlib.suppress(orjson.JSONDecodeError):
                     parsed = orjson.loads(line)
                     if isinstance(parsed, dict):
+                        for short, name in SHORT.items():
+                            if name in parsed:
+                                parsed[short] = parsed[name]
                         self.events.append(parsed)
                         self.counts[str(parsed.get("event"))] += 1
                 self._news.notify_all()

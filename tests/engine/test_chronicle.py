@@ -107,7 +107,7 @@ def test_a_fill_is_told_with_its_price_and_how_far_the_order_is() -> None:
         "price": Decimal(69_900),
         "filled": 6,
         "ordered": 10,
-        "source": "notice",
+        "told_by": "notice",
     }
 
 

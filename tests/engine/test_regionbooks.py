@@ -35,8 +35,7 @@ from daemon.core.values import (
     Tick,
 )
 from daemon.core.witness import BrokerOrder
-from daemon.engine.executor import OF_CLOSE
-from daemon.engine.gate import Shutter
+from daemon.engine.gate import OF_CLOSE, Shutter
 from tests.builders import LIMITS, SAMSUNG
 from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, World, run, wish, world

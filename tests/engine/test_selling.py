@@ -11,7 +11,7 @@ from daemon.core.events import Actor, LeftCause, TradingState
 from daemon.core.orders import OrderState
 from daemon.core.switch import Command
 from daemon.core.values import LinkDown, Region, Side
-from daemon.engine.executor import OF_CLOSE, OF_SWITCH
+from daemon.engine.gate import OF_CLOSE, OF_SWITCH
 from daemon.engine.repricing import STALE
 from daemon.engine.selling import CLOSED_PAUSE, LOOK, entries
 from tests.builders import HYNIX, LIMITS, SAMSUNG, STRATEGY

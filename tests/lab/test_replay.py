@@ -12,12 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon import log
-from daemon.config import Settings, SettingsError
+from daemon.config import Settings
 from daemon.core.calendar import KST, price_step
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.values import LinkUp, OrderBook, Tick
 from daemon.engine.host import RunState
+from daemon.faults import SettingsError
 from daemon.lab import replay as replay_module
 from daemon.lab.loop import run_virtual
 from daemon.lab.replay import EXIT_FAULTED, EXIT_SETTINGS, EXIT_USAGE, Replay, main

@@ -230,3 +230,12 @@ def test_tapes_are_found_by_day_and_number(tmp_path: Path) -> None:
     assert list(found) == days
     assert [list(each) for each in found.values()] == [numbers, numbers]
     assert [path for each in found.values() for path in each.values()] == paths
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_whose_notices_they_are_is_not_on_the_tape(binary: bool) -> None:
+    text = '{"header":{"tr_key":"someone01","note":"someone012"}}'
+    _, held = json.loads(frame_line(AT, text.encode() if binary else text, "someone01"))
+    kept = base64.b64decode(held["base64"]).decode() if binary else held
+    assert kept == text.replace('"someone01"', '"*********"')
+    assert json.loads(frame_line(AT, text))[1] == text
