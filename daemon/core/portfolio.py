@@ -8,6 +8,13 @@ from typing import Protocol
 
 from daemon.core import orders as order_life
 from daemon.core.activity import Activity
+from daemon.core.acts import (
+    Acts,
+    OperatorAnswered,
+    OperatorAsked,
+    StrategyStarted,
+    StrategyStopped,
+)
 from daemon.core.entries import BrokerDayTold, Entries, EntriesBarred, EntriesFreed
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
@@ -136,6 +143,8 @@ class PortfolioView(Protocol):
     @property
     def entries(self) -> Entries: ...
     @property
+    def acts(self) -> Acts: ...
+    @property
     def profit_mark(self) -> ProfitMarked | None: ...
     @property
     def external(self) -> Mapping[OrderKey, ExternalOrderSeen]: ...
@@ -172,6 +181,7 @@ class Portfolio:
         self.profit_mark: ProfitMarked | None = None
         self.activity = Activity()
         self.entries = Entries()
+        self.acts = Acts()
         self.armed = False
         self.jobs_done: set[tuple[str, date]] = set()
         self.discrepancies: dict[str, DiscrepancyFound] = {}
@@ -274,6 +284,8 @@ class Portfolio:
                 self.jobs_done.add((event.job, event.day))
             case BrokerDayTold() | EntriesBarred() | EntriesFreed():
                 self.entries.apply(event)
+            case OperatorAsked() | OperatorAnswered() | StrategyStopped() | StrategyStarted():
+                self.acts.apply(event)
             case _:
                 pass
 

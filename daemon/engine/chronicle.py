@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from daemon.core.acts import OperatorAsked, StrategyStarted, StrategyStopped
 from daemon.core.entries import EntriesBarred
 from daemon.core.events import (
     AccountReported,
@@ -32,6 +33,9 @@ _LEVELS: dict[type[Event], int] = {
     OrderSent: logging.DEBUG,
     TradingStateChanged: logging.WARNING,
     EntriesBarred: logging.WARNING,
+    OperatorAsked: logging.WARNING,
+    StrategyStarted: logging.WARNING,
+    StrategyStopped: logging.WARNING,
     ExternalOrderSeen: logging.WARNING,
     OrderRejected: logging.WARNING,
     TradingHalted: logging.WARNING,
