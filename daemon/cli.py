@@ -27,6 +27,7 @@ from daemon.config import (
     missing_credentials,
     missing_for_real,
 )
+from daemon.control import Operators
 from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, BrokerUnavailable, NeedsOperator
 from daemon.core.events import Actor, TradingState
@@ -228,6 +229,9 @@ def _trade(arguments: argparse.Namespace) -> int:
     unwritable = _report_problem(arguments.report)
     if unwritable:
         return say(unwritable, EXIT_NEEDS_OPERATOR)
+    reread = partial(
+        load_settings, arguments.mode, overrides, environ=dict(os.environ), root=Path.cwd()
+    )
     form = log.configure(
         level=settings.log.level, format=settings.log.format, secrets=settings.secrets()
     )
@@ -243,6 +247,7 @@ def _trade(arguments: argparse.Namespace) -> int:
             console=form == "console",
             settled=_spare_collections,
             monitor=monitoring.watch,
+            operators=Operators(settings, reread),
         )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_until_stopped(app))

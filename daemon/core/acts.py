@@ -77,8 +77,8 @@ class Acts:
     answered: dict[str, OperatorAnswered] = field(default_factory=dict)
     stopped: dict[StrategyId, str] = field(default_factory=dict)
 
-    def apply(self, event: ActEvent) -> None:
-        """Take one fact in."""
+    def apply(self, event: object) -> None:
+        """Take one fact in; any other than these changes nothing."""
         match event:
             case OperatorAsked():
                 self.asked[event.request] = event
@@ -92,6 +92,8 @@ class Acts:
                 self.stopped[event.strategy] = event.reason
             case StrategyStarted():
                 self.stopped.pop(event.strategy, None)
+            case _:
+                pass
 
     def _too_many(self) -> Sequence[str]:
         return list(self.asked)[: max(len(self.asked) - REMEMBERED, 0)]

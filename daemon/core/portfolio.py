@@ -8,13 +8,7 @@ from typing import Protocol
 
 from daemon.core import orders as order_life
 from daemon.core.activity import Activity
-from daemon.core.acts import (
-    Acts,
-    OperatorAnswered,
-    OperatorAsked,
-    StrategyStarted,
-    StrategyStopped,
-)
+from daemon.core.acts import Acts
 from daemon.core.entries import BrokerDayTold, Entries, EntriesBarred, EntriesFreed
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
@@ -284,10 +278,8 @@ class Portfolio:
                 self.jobs_done.add((event.job, event.day))
             case BrokerDayTold() | EntriesBarred() | EntriesFreed():
                 self.entries.apply(event)
-            case OperatorAsked() | OperatorAnswered() | StrategyStopped() | StrategyStarted():
-                self.acts.apply(event)
             case _:
-                pass
+                self.acts.apply(event)
 
     def _charge(self, costs: CostsCharged) -> None:
         currency, amount = costs.currency, costs.amount
