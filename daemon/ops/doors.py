@@ -13,7 +13,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from daemon.core.errors import NeedsOperator
 
@@ -115,12 +115,12 @@ class Connection(asyncio.Protocol):
         self._inside = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "doors are streams"
-        self._transport = transport
-        refusal = self._hall.refusal(self, transport)
+        # Those of uvloop only behave like the class.
+        stream = self._transport = cast(asyncio.Transport, transport)
+        refusal = self._hall.refusal(self, stream)
         if refusal:
             self._hall.on_refused(refusal)
-            transport.abort()
+            stream.abort()
             return
         self._inside = True
         self._cut_in(FIRST_WORD)
