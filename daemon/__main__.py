@@ -18,10 +18,7 @@ def _operator(word: str) -> Run:
 
 
 GROUPS: Mapping[str, tuple[Run, str]] = {
-    "halt": (_operator("halt"), "새 주문을 막고 미체결을 취소 / no new order, open ones cancelled"),
-    "reduce-only": (_operator("reduce-only"), "매도만 허용 / only sales"),
-    "flatten": (_operator("flatten"), "모두 취소하고 모두 팔기 / cancel and sell everything"),
-    "resume": (_operator("resume"), "다시 거래 / trade again"),
+    **{name: (_operator(name), text) for name, text in commands.COMMANDS.items()},
     "api": (
         api_command.main,
         "모든 REST API 찾기, 보기, 부르기 / search, show and call every REST API",
@@ -40,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if group is not None:
         return group[0](words[1:])
     asked = words[:1] in (["-h"], ["--help"])
-    lines = "".join(f"  {name:<13}{text}\n" for name, (_, text) in GROUPS.items())
+    lines = "".join(f"  {name:<15}{text}\n" for name, (_, text) in GROUPS.items())
     (sys.stdout if asked else sys.stderr).write(USAGE + lines)
     return 0 if asked else 2
 
