@@ -423,6 +423,8 @@ class DeskControl:
 
     async def _accept(self, act: Accept) -> Done:
         portfolio = self._desk.ledger.portfolio
+        if not portfolio.discrepancies:
+            raise ControlError("NOTHING_DIFFERS", "the books agree: there is nothing to accept")
         if act.about is not None and act.about not in portfolio.discrepancies:
             known = "; ".join(sorted(portfolio.discrepancies)) or "there are none"
             raise ControlError(
