@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from daemon.core.events import Actor, OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.switch import Command
-from daemon.core.values import InstrumentId, OrderId, StrategyId, region_of
+from daemon.core.values import InstrumentId, OrderId, Region, StrategyId, region_of
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import RunState, StrategySlot
 from daemon.ops.api import ControlApi
@@ -85,6 +85,7 @@ class Operators:
             shelf=self._shelf,
             mode=settings.mode.value,
             pace=settings.profile.requests_per_second,
+            markets=settings.markets,
             cancels=settings.on_stop == "cancel",
         )
         async with asyncio.TaskGroup() as tasks:
@@ -132,11 +133,13 @@ class DeskControl:
         shelf: StrategyShelf,
         mode: str,
         pace: int,
+        markets: Collection[Region],
         cancels: bool,
     ) -> None:
         self._desk = desk
         self._session = session
         self._shelf = shelf
+        self._markets = frozenset(markets)
         self._cancels = cancels
         self._views = DeskViews(desk, session, mode=mode, pace=pace, rate=self._rate)
         self._known: OrderedDict[str, _Asked] = OrderedDict()
@@ -318,7 +321,7 @@ class DeskControl:
     async def _submit(self, act: Submit) -> Done:
         desk = self._desk
         instrument = InstrumentId(act.instrument)
-        if region_of(instrument) not in self._session.calendars.by_region:
+        if region_of(instrument) not in self._markets:
             raise ControlError(
                 "NOT_TRADED",
                 f"{instrument} is of no market this daemon trades in",

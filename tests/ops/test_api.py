@@ -223,12 +223,10 @@ def test_too_many_bytes_and_a_reader_that_never_reads_are_cut_off(
     async def scenario() -> None:
         door = socket_in(tmp_path)
         async with serving([door]) as (_, behind):
-            reader, writer = await asyncio.open_unix_connection(str(door.path))
+            _, writer = await asyncio.open_unix_connection(str(door.path))
+            writer.write(b"GET / HTTP/1.1\r\n" + b"x" * 4_000_000)
             with pytest.raises(ConnectionError):
-                for _ in range(1_000):
-                    writer.write(b"GET / HTTP/1.1\r\n" + b"x" * 4_000)
-                    await writer.drain()
-                await reader.readexactly(1 << 20)
+                await writer.drain()
             body = orjson.dumps({"request": "b", "reason": "x", "all": True})
             quiet, sent = await asyncio.open_unix_connection(str(door.path), limit=1)
             sent.write(post("cancel", body))
@@ -307,12 +305,14 @@ def test_a_socket_that_a_dead_daemon_left_is_replaced_and_a_living_ones_is_not(
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(other.run())
                 async with asyncio.timeout(10):
-                    while not any("another daemon" in str(line) for line in lines):
+                    while not any("another daemon" in str(line) for line in lines):  # noqa: ASYNC110
                         await asyncio.sleep(0.02)
                 assert door.path.stat().st_ino == inode
                 server.close()
                 async with asyncio.timeout(10):
-                    while not any(line["event"] == "control_listens" for line in lines):
+                    while not any(  # noqa: ASYNC110
+                        line["event"] == "control_listens" for line in lines
+                    ):
                         await asyncio.sleep(0.02)
                 assert (await asyncio.to_thread(ControlClient(door.path).see, "status"))["ok"]
                 running.cancel()
