@@ -20,8 +20,16 @@ from rich.console import Console
 
 from daemon import shown
 from daemon.core.events import TradingState
-from daemon.ops.client import SOCKET, AnswerLost, ControlClient, NoDaemon, new_request
+from daemon.ops.client import (
+    AnswerLost,
+    ControlClient,
+    NoDaemon,
+    new_request,
+    socket_path,
+    sockets_in,
+)
 from daemon.ops.control import ControlError
+from daemon.ops.doors import is_answered
 from daemon.store.killfile import FileAnswer, KillFile, account_tag
 
 EXIT_OK = 0
@@ -220,8 +228,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = data_dir(arguments.data_dir, os.environ) / arguments.mode
     if getattr(arguments, "reason", None) and not arguments.request:
         arguments.request = new_request()
+    places = _places(arguments, folder)
+    if len(places) > 1 and arguments.command not in STATES:
+        tags = ", ".join(path.stem.removeprefix("api-") for path in places)
+        _say(f"계좌를 골라 주세요 / name the account: --account TAG ({tags})")
+        return EXIT_USAGE
+    return max(_answered(arguments, folder, place) for place in places)
+
+
+def _places(arguments: argparse.Namespace, folder: Path) -> list[Path]:
+    """The sockets of the daemons that are meant: that of an account, or all that answer."""
+    if arguments.account or arguments.url:
+        return [socket_path(folder, _tag(arguments.account))]
+    found = sockets_in(folder)
+    if len(found) > 1:
+        found = [path for path in found if is_answered(path)] or found[:1]
+    return found or [socket_path(folder, "none")]
+
+
+def _answered(arguments: argparse.Namespace, folder: Path, place: Path) -> int:
+    """Ask one daemon and show its answer; returns the exit code."""
     try:
-        client = _client(arguments, folder)
+        client = _client(arguments, place)
         answer = _ask(client, arguments)
     except ControlError as error:
         return _told_refusal(error, arguments.json)
@@ -246,11 +274,11 @@ def _missing(arguments: argparse.Namespace) -> str:
     return ""
 
 
-def _client(arguments: argparse.Namespace, folder: Path) -> ControlClient:
+def _client(arguments: argparse.Namespace, place: Path) -> ControlClient:
     # Books are taken over once the account is at rest, which takes a while.
     patience = max(arguments.wait, SETTLING if getattr(arguments, "do", "") == "accept" else 0.0)
     if arguments.url is None:
-        return ControlClient(folder / SOCKET, patience=patience)
+        return ControlClient(place, patience=patience)
     file = arguments.token_file
     token = "" if file is None else file.read_text("ascii").strip()
     return ControlClient(arguments.url, token=token, authority=arguments.ca, patience=patience)

@@ -26,7 +26,7 @@ from daemon.core.values import InstrumentId, OrderId, Region, StrategyId, region
 from daemon.engine.desk import TradingDesk
 from daemon.engine.host import RunState, StrategySlot
 from daemon.ops.api import ControlApi
-from daemon.ops.client import SOCKET
+from daemon.ops.client import socket_path
 from daemon.ops.control import (
     Accept,
     AnyAct,
@@ -45,6 +45,7 @@ from daemon.ops.control import (
 )
 from daemon.ops.doors import Door, TcpDoor, UnixDoor
 from daemon.reloading import StrategyShelf
+from daemon.store.killfile import account_tag
 from daemon.views import DeskViews, told
 from daemon.wiring import Session
 
@@ -98,7 +99,8 @@ def doors_of(settings: Settings) -> list[Door]:
     control = settings.control
     doors: list[Door] = []
     if control.socket:
-        doors.append(UnixDoor(path=settings.control_dir / SOCKET))
+        tag = account_tag(settings.account)
+        doors.append(UnixDoor(path=socket_path(settings.control_dir, tag)))
     if control.tcp is not None:
         doors.append(
             TcpDoor(

@@ -24,10 +24,11 @@ from daemon.core.events import (
     TradingArmed,
     TradingStateChanged,
 )
-from daemon.ops.client import SOCKET, ControlClient, NoDaemon
+from daemon.ops.client import ControlClient, NoDaemon, socket_path
 from daemon.ops.control import ControlError
 from daemon.ops.doors import TcpDoor, UnixDoor
 from daemon.store.journal import SqliteJournal
+from daemon.store.killfile import account_tag
 from daemon.strategy import Strategy, StrategyContext
 from tests.sim.rig import live
 
@@ -64,6 +65,10 @@ def settings_for(folder: Path, *strategies: type[Strategy], **changes: object) -
     (folder / "mine.yaml").write_bytes(orjson.dumps({"strategies": items}))
     overrides = {"data_dir": str(folder), "config": str(folder / "mine.yaml"), **changes}
     return load_settings("sim", overrides, environ={}, root=ROOT)
+
+
+def socket_of(settings: Settings) -> Path:
+    return socket_path(settings.control_dir, account_tag(settings.account))
 
 
 class Asking:
@@ -116,7 +121,7 @@ async def trading(settings: Settings) -> AsyncIterator[Asking]:
     """A daemon that is open for orders, and ends with the block."""
     stop = asyncio.Event()
     app = App(settings, operators=Operators(settings, lambda: settings))
-    asking = Asking(ControlClient(settings.control_dir / SOCKET))
+    asking = Asking(ControlClient(socket_of(settings)))
     async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
         tasks.create_task(app.run(stop))
         try:
@@ -173,7 +178,7 @@ def test_an_order_by_hand_is_owned_judged_and_sent_once_over_restarts(tmp_path: 
         async with asyncio.timeout(60):
             stop = asyncio.Event()
             app = App(settings, operators=Operators(settings, lambda: settings))
-            asking = Asking(ControlClient(settings.control_dir / SOCKET))
+            asking = Asking(ControlClient(socket_of(settings)))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(app.run(stop))
                 while True:
@@ -375,7 +380,8 @@ def test_the_brokers_books_are_accepted_by_subject_while_it_runs(tmp_path: Path)
 def test_the_settings_open_the_doors(tmp_path: Path) -> None:
     assert doors_of(settings_for(tmp_path, Idle, **{"control.socket": False})) == []
     [door] = doors_of(settings_for(tmp_path, Idle))
-    assert door == UnixDoor(path=tmp_path / "sim" / "control" / "api.sock")
+    tag = account_tag("12345678-01")
+    assert door == UnixDoor(path=tmp_path / "sim" / "control" / f"api-{tag}.sock")
     token = tmp_path / "token"
     token.write_text("t" * 32)
     token.chmod(0o600)

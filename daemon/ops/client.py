@@ -18,12 +18,22 @@ from daemon.core.errors import OutcomeUnknown, Refused, TradingError
 from daemon.ops.control import ControlError
 from daemon.ops.doors import reachable
 
-SOCKET = Path("control") / "api.sock"
-"""Where the socket is in the control folder of a mode."""
+SOCKETS = "control"
+"""The folder of the sockets in the control folder of a mode."""
 
 ANSWER_LIMIT = 16 * 1024 * 1024
 CONNECT_WAIT = 2.0
 ANSWER_WAIT = 75.0
+
+
+def socket_path(folder: Path, tag: str) -> Path:
+    """Where the daemon of the account `tag` listens, in the control folder of its mode."""
+    return folder / SOCKETS / f"api-{tag}.sock"
+
+
+def sockets_in(folder: Path) -> list[Path]:
+    """Every socket file that daemons of a mode made; one of them may be left by a dead one."""
+    return sorted((folder / SOCKETS).glob("api-*.sock"))
 
 
 class NoDaemon(TradingError):
