@@ -15,6 +15,7 @@ from daemon.config import Settings, load_settings
 from daemon.control import Operators, doors_of
 from daemon.core.acts import OperatorAnswered, OperatorAsked, StrategyStarted, StrategyStopped
 from daemon.core.calendar import RoundingWay, round_to_step, shift_steps
+from daemon.core.errors import Refused
 from daemon.core.events import (
     Actor,
     DiscrepancyFound,
@@ -24,6 +25,7 @@ from daemon.core.events import (
     TradingArmed,
     TradingStateChanged,
 )
+from daemon.kis.client import KISUnifiedClient
 from daemon.ops.client import ControlClient, NoDaemon, socket_path
 from daemon.ops.control import ControlError
 from daemon.ops.doors import TcpDoor, UnixDoor
@@ -375,6 +377,33 @@ def test_the_brokers_books_are_accepted_by_subject_while_it_runs(tmp_path: Path)
             assert of_kind(settings, DiscrepancyFound)
 
     run(scenario())
+
+
+def test_a_script_trades_through_the_daemon_by_its_limits(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, Idle)
+
+    async def scenario() -> None:
+        async with trading(settings) as asking:
+            client = KISUnifiedClient(
+                "sim", data_dir=tmp_path, environ={}, root=ROOT, through="daemon"
+            )
+            async with client:
+                placed = await client.place_order("005930", "BUY", 1, market="KR")
+                assert (placed.action, placed.quantity) == ("BUY", 1)
+                [order] = (await asking.see("orders", scope="day"))["orders"]
+                assert (order["owner"], order["number"]) == ("script", placed.order_no)
+                with pytest.raises(Refused, match="order_quantity"):
+                    await client.place_order("005930", "BUY", 1_000_000)
+                with pytest.raises(Refused, match="NO_ORDER"):
+                    await client.cancel_order("77")
+                with pytest.raises(Refused, match="NOT_THROUGH_DAEMON"):
+                    client.modify_order(placed.order_no, 1)
+                await asking.act("halt")
+                with pytest.raises(Refused, match="gate_closed"):
+                    await client.place_order("005930", "BUY", 1)
+
+    run(scenario())
+    assert [each.intent.strategy for each in of_kind(settings, OrderCreated)] == ["script"]
 
 
 def test_the_settings_open_the_doors(tmp_path: Path) -> None:
