@@ -1,7 +1,7 @@
 """What people ask of a running daemon: done once, by every rule, and in the journal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -33,9 +33,17 @@ from daemon.store.journal import SqliteJournal
 from daemon.store.killfile import account_tag
 from daemon.strategy import Strategy, StrategyContext
 from tests.sim.rig import live
+from tests.test_log import restored
 
 ROOT = Path(__file__).parents[1]
 CODE = "krx:005930"
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    """A client configures the log."""
+    with restored():
+        yield
 
 
 class Idle(Strategy):
