@@ -135,7 +135,7 @@ _BUDGET = {
     "refusals": "거절 refusals",
     "unknown": "결과 모름 outcome unknown",
     "longest_wait": "가장 긴 대기(초) longest wait, s",
-    "last_round_trip": "지난 응답(초) last round trip, s",
+    "longest_round_trip": "가장 긴 응답(초) longest round trip, s",
 }
 _TOKEN = {
     "valid": "유효 valid",

@@ -180,9 +180,9 @@ class DeskViews:
             "refusals": dict(stats.refusals),
             "unknown": stats.unknown,
             "expired": stats.expired,
-            "wait_seconds": round(stats.wait_seconds, 3),
-            "longest_wait": round(stats.longest_wait, 3),
-            "last_round_trip": round(stats.last_round_trip, 4),
+            "wait_seconds": round(sum(each.total for each in stats.waits.values()), 3),
+            "longest_wait": round(max(each.largest for each in stats.waits.values()), 3),
+            "longest_round_trip": round(max(each.largest for each in stats.trips.values()), 4),
         }
 
     def _token(self) -> dict[str, Any]:
