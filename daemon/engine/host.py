@@ -177,7 +177,7 @@ class StrategyHost:
         task = self._tasks.get(strategy)
         if task is not None and not task.done():
             state = self.status[strategy].state
-            left = "is being ended" if state in ENDED else f"is {state}, stop it first"
+            left = "is being ended" if state in ENDED else f"is {state}"
             raise ValueError(f"{strategy} {left}: only one that has ended can be started again")
         slot = slot or replace(known, strategy=known.strategy.anew())
         self.slots = tuple(slot if each is known else each for each in self.slots)

@@ -1,5 +1,7 @@
 """A strategy's window: it touches only what is its own."""
 
+import asyncio
+
 import pytest
 
 from daemon.core.orders import Order
@@ -21,6 +23,8 @@ def test_a_strategy_reaches_its_own_orders_and_instruments_alone() -> None:
         await idle(context)
 
     async def second(context: StrategyContext) -> None:
+        while not seen:  # noqa: ASYNC110  virtual time
+            await asyncio.sleep(0.1)
         with pytest.raises(ValueError, match="does not trade"):
             context.buy(InstrumentId("krx:035720"), 1, limit=PRICE, reason="test")
         assert context.instruments == (SAMSUNG, HYNIX)

@@ -494,7 +494,7 @@ def test_one_strategy_is_ended_and_started_again_and_others_go_on(cancel: bool) 
         async with world(_buy_and_wait, other, broker=broker) as w:
             host = w.desk.host
             await w.until(lambda: len(w.facts(OrderAccepted)) == 2)
-            with pytest.raises(ValueError, match="stop it first"):
+            with pytest.raises(ValueError, match="only one that has ended"):
                 host.start(STRATEGY)
             await host.end(STRATEGY, "by hand", cancel=cancel, patience=1.0)
             assert host.status[STRATEGY].state is RunState.STOPPED
