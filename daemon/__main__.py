@@ -17,17 +17,23 @@ def _operator(word: str) -> Run:
     return lambda rest: commands.main([word, *rest])
 
 
+def _orders(rest: Sequence[str]) -> int:
+    """The list is the running daemon's; the life of one order is read beside it."""
+    own = list(rest[:1]) == ["show"]
+    return orders_command.main(rest) if own else commands.main(["orders", *rest])
+
+
 GROUPS: Mapping[str, tuple[Run, str]] = {
-    "halt": (_operator("halt"), "새 주문을 막고 미체결을 취소 / no new order, open ones cancelled"),
-    "reduce-only": (_operator("reduce-only"), "매도만 허용 / only sales"),
-    "flatten": (_operator("flatten"), "모두 취소하고 모두 팔기 / cancel and sell everything"),
-    "resume": (_operator("resume"), "다시 거래 / trade again"),
+    **{name: (_operator(name), text) for name, text in commands.COMMANDS.items()},
     "api": (
         api_command.main,
         "모든 REST API 찾기, 보기, 부르기 / search, show and call every REST API",
     ),
     "logs": (logs_command.main, "로그 보기, 따라가기 / show and follow the log"),
-    "orders": (orders_command.main, "한 주문의 일생 / the whole life of an order"),
+    "orders": (
+        _orders,
+        "주문 목록, 한 주문의 일생(show ID) / the orders, or the whole life of one: show ID",
+    ),
     "masters": (
         masters_command.main,
         "종목 마스터 받기와 찾기 / fetch and search the symbol masters",
@@ -42,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if group is not None:
         return group[0](words[1:])
     asked = words[:1] in (["-h"], ["--help"])
-    lines = "".join(f"  {name:<13}{text}\n" for name, (_, text) in GROUPS.items())
+    lines = "".join(f"  {name:<15}{text}\n" for name, (_, text) in GROUPS.items())
     (sys.stdout if asked else sys.stderr).write(USAGE + lines)
     return 0 if asked else 2
 

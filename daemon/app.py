@@ -17,6 +17,7 @@ import structlog
 from daemon import log
 from daemon import report as reports
 from daemon.config import Settings
+from daemon.control import Operators
 from daemon.core.costs import CostSchedule
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.events import TradingStateChanged
@@ -75,6 +76,7 @@ class App:
     an operator who has looked at a discrepancy. `console` adds a short summary line now and then.
     `open_session` and `open_journal` are where the daemon meets the world, so that a simulated
     one can stand in. `settled` is called once the start is over. `desk` is there while it runs.
+    `operators` are whose acts are obeyed.
     `monitor` watches over it all, such as `daemon.monitoring.watch`; it must not raise.
     """
 
@@ -91,12 +93,14 @@ class App:
         open_journal: OpenJournal = _sqlite_journal,
         settled: Callable[[], None] = lambda: None,
         monitor: WatchOver | None = None,
+        operators: Operators | None = None,
     ) -> None:
         self.desk: TradingDesk | None = None
         self._open_session = open_session
         self._open_journal = open_journal
         self._settled = settled
         self._monitor = monitor
+        self._operators = operators
         self._settings = settings
         self._report = report
         self._duration = duration
@@ -173,6 +177,9 @@ class App:
                 # Before the start is over: one region's silence must not keep others from a sale.
                 services.create_task(desk.switch.run(), name="kill switch"),
             ]
+            if self._operators is not None:
+                work = self._operators.serve(session, desk)
+                tasks.append(services.create_task(work, name="operators"))
             if self._monitor is not None:
                 monitor = self._monitor(self._settings, session, desk, profit, tuple(tasks))
                 tasks.append(services.create_task(monitor, name="monitor"))

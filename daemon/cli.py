@@ -20,6 +20,7 @@ import structlog
 from daemon import log, monitoring
 from daemon.app import App
 from daemon.config import Mode, Settings, load_settings, missing_credentials, missing_for_real
+from daemon.control import Operators
 from daemon.core.calendar import KST, MarketCalendar
 from daemon.core.errors import AlreadyRunning, BrokerUnavailable, NeedsOperator
 from daemon.core.events import Actor, TradingState
@@ -223,6 +224,9 @@ def _trade(arguments: argparse.Namespace) -> int:
     unwritable = _report_problem(arguments.report)
     if unwritable:
         return say(unwritable, EXIT_NEEDS_OPERATOR)
+    reread = partial(
+        load_settings, arguments.mode, overrides, environ=dict(os.environ), root=Path.cwd()
+    )
     form = _log_of_daemon(settings)
     _log_warnings(settings)
 
@@ -236,6 +240,7 @@ def _trade(arguments: argparse.Namespace) -> int:
             console=form == "console",
             settled=_spare_collections,
             monitor=monitoring.watch,
+            operators=Operators(settings, reread),
         )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_until_stopped(app))

@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from daemon.control_settings import ControlSettings, add_token
 from daemon.core.calendar import Calendars
 from daemon.core.limits import RiskLimits
 from daemon.core.values import (
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
     tape: TapeSettings = TapeSettings()
     log: LogSettings = LogSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    control: ControlSettings = ControlSettings()
     holidays: Dates = frozenset()
     """Closing days of KRX; those of other regions, and odd days, are in `calendar`."""
     calendar: CalendarSettings = CalendarSettings()
@@ -251,7 +253,7 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not appear in any output."""
         forms = [form for each in self.accounts for form in (each, each.replace("-", ""), each[:8])]
-        keys = [self.app_key, self.app_secret]
+        keys = [self.app_key, self.app_secret, self.control.token]
         keys += [key for each in self.more_accounts for key in each.keys.values()]
         values = (*(key.get_secret_value() for key in keys), *forms, self.hts_id)
         return tuple(each for each in values if each)
@@ -326,6 +328,7 @@ def _build(mode: Mode, layers: Layers) -> Settings:
     layers.values["data_dir"] = data_dir
     layers.values.setdefault("shared_root", str(shared))
     layers.values["shared_root"] = layers.folder("shared_root")
+    add_token(layers)
     settings: Settings | None = None
     try:
         settings = Settings(**{**layers.values, "mode": mode, "warnings": layers.warnings})

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from daemon.core.acts import OWNERS
 from daemon.core.budget import TimeBudget
 from daemon.core.calendar import (
     LATE_DAY,
@@ -166,6 +167,12 @@ class StrategySettings(Section):
     priority: int = 0
     on_quarantine: Literal["cancel", "leave"] = "cancel"
     parameters: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _own_name(self) -> "StrategySettings":
+        if self.id in OWNERS:
+            raise ValueError(f"the id {self.id} is kept for what people order themselves")
+        return self
 
     @model_validator(mode="after")
     def _no_repetition(self) -> "StrategySettings":

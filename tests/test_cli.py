@@ -20,6 +20,7 @@ import check_accounts
 import us_trading_launcher
 from daemon import accounts_command, cli, log, monitoring
 from daemon.config import Settings
+from daemon.control import Operators
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.events import Actor, TradingState
 from daemon.core.switch import Command
@@ -103,6 +104,7 @@ def test_the_flags_become_settings(tmp_path: Path) -> None:
     assert settings.data_dir == tmp_path
     app.options.pop("settled")
     assert app.options.pop("monitor") is monitoring.watch
+    assert isinstance(app.options.pop("operators"), Operators)
     assert app.options == {
         "report": tmp_path / "r.json",
         "duration": 300.0,

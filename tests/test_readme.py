@@ -1,5 +1,6 @@
 """What the README promises, as far as a machine can tell."""
 
+import argparse
 import asyncio
 import re
 from pathlib import Path
@@ -60,6 +61,15 @@ def test_ci_runs_the_readmes_test_command_and_every_check() -> None:
         assert check in script
 
 
+def help_of(parser: argparse.ArgumentParser) -> str:
+    """The help of a command and of all commands below it."""
+    text = parser.format_help()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            text += "".join(map(help_of, action.choices.values()))
+    return text
+
+
 def test_flags_in_the_readme_exist() -> None:
     parsers = (
         cli.trading_parser("x"),
@@ -70,7 +80,7 @@ def test_flags_in_the_readme_exist() -> None:
         logs_command.parser(),
         orders_command.parser(),
     )
-    known = "".join(parser.format_help() for parser in parsers)
+    known = "".join(help_of(parser) for parser in parsers)
     foreign = {"--help"}
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) - foreign:
         assert flag in known, flag

@@ -1,10 +1,10 @@
 """Our books held against the broker's, and when the broker's are to be believed."""
 
 from collections.abc import Collection, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from daemon.core.events import AccountReported
+from daemon.core.events import AccountReported, Holding
 from daemon.core.portfolio import PortfolioView
 from daemon.core.values import Currency, InstrumentId, currency_of
 
@@ -159,3 +159,34 @@ def cash_subject(currency: Currency) -> str:
 def position_subject(instrument: InstrumentId) -> str:
     """What a difference in a holding is called."""
     return f"position {instrument}"
+
+
+def adopted_in(
+    portfolio: PortfolioView, report: AccountReported, subject: str
+) -> AccountReported | None:
+    """Our books with the broker's word on one subject alone, and on costs; `None` if the subject
+    is neither cash nor a holding, and there is nothing to take over.
+    """
+    holdings = {
+        each.instrument: Holding(instrument=each.instrument, quantity=each.quantity, cost=each.cost)
+        for each in portfolio.positions.values()
+        if each.quantity
+    }
+    told = {each.instrument: each for each in report.holdings}
+    cash = dict(portfolio.cash)
+    for currency in costs(portfolio, report):
+        cash[currency] = report.cash_of(currency)
+    for instrument in told.keys() | holdings.keys():
+        if position_subject(instrument) == subject:
+            holdings.pop(instrument, None)
+            holdings |= {instrument: told[instrument]} if instrument in told else {}
+            break
+    else:
+        currency_meant = next(
+            (each for each in report.cash.keys() | cash.keys() if cash_subject(each) == subject),
+            None,
+        )
+        if currency_meant is None:
+            return None
+        cash[currency_meant] = report.cash_of(currency_meant)
+    return replace(report, cash=cash, holdings=tuple(holdings[each] for each in sorted(holdings)))

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from daemon.core.acts import ActEvent
 from daemon.core.entries import BrokerDayTold, CloseAction, EntriesBarred, EntriesFreed
 from daemon.core.values import (
     AccountId,
@@ -54,6 +55,7 @@ class OrderIntent:
 
     `at_market`: it was asked for at market, and `limit` is how an exchange without such orders
     takes it.
+    `request` is the word of the person's request it was made from, empty for a strategy's.
     """
 
     account: AccountId
@@ -66,6 +68,7 @@ class OrderIntent:
     time_in_force: TimeInForce = TimeInForce.DAY
     reason: str = ""
     at_market: bool = False
+    request: str = ""
 
     def __post_init__(self) -> None:
         if self.quantity <= 0:
@@ -488,4 +491,5 @@ Event = (
     | TradingStateChanged
     | EmergencyReported
     | ProfitMarked
+    | ActEvent
 )

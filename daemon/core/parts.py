@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from daemon.core.activity import Activity
+from daemon.core.acts import Acts
 from daemon.core.entries import Entries
 from daemon.core.events import (
     AccountReported,
@@ -100,6 +101,11 @@ class RegionView:
     def activity(self) -> Activity:
         """How much the whole account has done of late."""
         return self._whole.activity
+
+    @property
+    def acts(self) -> Acts:
+        """What people asked of the whole account's daemon."""
+        return self._whole.acts
 
     @property
     def entries(self) -> Entries:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from daemon.core import orders as order_life
 from daemon.core.activity import Activity
+from daemon.core.acts import Acts
 from daemon.core.entries import BrokerDayTold, Entries, EntriesBarred, EntriesFreed
 from daemon.core.errors import InvariantBroken
 from daemon.core.events import (
@@ -136,6 +137,8 @@ class PortfolioView(Protocol):
     @property
     def entries(self) -> Entries: ...
     @property
+    def acts(self) -> Acts: ...
+    @property
     def profit_mark(self) -> ProfitMarked | None: ...
     @property
     def external(self) -> Mapping[OrderKey, ExternalOrderSeen]: ...
@@ -172,6 +175,7 @@ class Portfolio:
         self.profit_mark: ProfitMarked | None = None
         self.activity = Activity()
         self.entries = Entries()
+        self.acts = Acts()
         self.armed = False
         self.jobs_done: set[tuple[str, date]] = set()
         self.discrepancies: dict[str, DiscrepancyFound] = {}
@@ -275,7 +279,7 @@ class Portfolio:
             case BrokerDayTold() | EntriesBarred() | EntriesFreed():
                 self.entries.apply(event)
             case _:
-                pass
+                self.acts.apply(event)
 
     def _charge(self, costs: CostsCharged) -> None:
         currency, amount = costs.currency, costs.amount

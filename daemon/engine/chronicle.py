@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from daemon.core.acts import OperatorAsked, StrategyResumed, StrategySuspended
 from daemon.core.entries import EntriesBarred
 from daemon.core.events import (
     AccountReported,
@@ -33,6 +34,9 @@ _LEVELS: dict[type[Event], int] = {
     OrderSent: logging.DEBUG,
     TradingStateChanged: logging.WARNING,
     EntriesBarred: logging.WARNING,
+    OperatorAsked: logging.WARNING,
+    StrategyResumed: logging.WARNING,
+    StrategySuspended: logging.WARNING,
     ExternalOrderSeen: logging.WARNING,
     OrderRejected: logging.WARNING,
     TradingHalted: logging.WARNING,

@@ -94,7 +94,6 @@ class TradingDesk:
         self.quotes = QuoteBoard()
         ledger.listen(Chronicle(ledger.portfolio).on_fact)
         self.hub = Hub()
-        self.instruments = list(dict.fromkeys(each for slot in slots for each in slot.instruments))
         self.reconciliation = Reconciliation(
             broker=broker,
             ledger=ledger,
@@ -137,6 +136,11 @@ class TradingDesk:
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
         self._quoted: dict[InstrumentId, tuple[date, bool]] = {}
+
+    @property
+    def instruments(self) -> list[InstrumentId]:
+        """What the strategies trade, as they are set now."""
+        return list(dict.fromkeys(each for slot in self.host.slots for each in slot.instruments))
 
     def _strategy_host(self, slots: Sequence[StrategySlot], budget: TimeBudget) -> StrategyHost:
         return StrategyHost(
@@ -289,6 +293,13 @@ class TradingDesk:
         """
         return self.switch.execute(command)
 
+    def arm(self) -> None:
+        """Let real money be traded with this journal: a person decided it."""
+        if not self.ledger.portfolio.armed:
+            now = self._clock.now()
+            self.ledger.record(TradingArmed(account=self._broker.account_id, at=now))
+        self.gate.open(Shutter.ARMING)
+
     def _look(self) -> str:
         """Before every order: what only time, or the price, tells."""
         self.reconciliation.look_blind()
@@ -350,15 +361,21 @@ class TradingDesk:
             if self._quoted.get(instrument) == (today, begun):
                 continue
             try:
-                asked_at = self._clock.now()
-                info = await self._market_data.info(instrument)
-                self.quotes.learn(info, asked_at=asked_at)
-                if info.last > 0:
+                if await self.learn_price(instrument):
                     self._quoted[instrument] = (today, begun)
             except NeedsOperator:
                 raise
             except TradingError as error:
                 self._log.warning("no_quote", instrument=instrument, cause=str(error))
+
+    async def learn_price(self, instrument: InstrumentId) -> bool:
+        """Ask for the last price and the limits of the day of one instrument; tells whether there
+        is a price. Raises `TradingError`.
+        """
+        asked_at = self._clock.now()
+        info = await self._market_data.info(instrument)
+        self.quotes.learn(info, asked_at=asked_at)
+        return info.last > 0
 
     async def keep_house(self) -> None:
         """Learn the price limits of each new trading day once it has begun, and prices without

@@ -1,52 +1,43 @@
 """Runs strategies: loads them, isolates them from each other, and stops them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
 import structlog
 
 from daemon.core.budget import StepMeter, TimeBudget
-from daemon.core.calendar import Calendars, MarketCalendar
+from daemon.core.calendar import Calendars
 from daemon.core.errors import InvariantBroken, JournalFailed, TradingError
 from daemon.core.events import (
     Event,
     OrderEvent,
-    OrderIntent,
-    OrderKind,
     OrderSent,
-    TimeInForce,
 )
 from daemon.core.histogram import Histogram
-from daemon.core.orders import Order
-from daemon.core.portfolio import Portfolio, Position
-from daemon.core.risk import Denied
 from daemon.core.values import (
     BOOK,
     TRADES,
     AccountId,
-    Bar,
     InstrumentId,
     Interest,
     OrderId,
     Region,
-    Side,
     StrategyId,
     Tick,
     region_of,
 )
+from daemon.engine.context import Context
 from daemon.engine.executor import Executor
-from daemon.engine.hub import Hub, Subscription
+from daemon.engine.hub import Hub
 from daemon.engine.ledger import Ledger
 from daemon.engine.mortal import LIVES, Mortal
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.watch import MarketWatch
 from daemon.ports import Clock, MarketData
-from daemon.strategy import SessionEvent, Strategy, StrategyEvent
+from daemon.strategy import SessionEvent, Strategy
 
 CANCEL_AGAIN = 2.0
 """Seconds between two tries to cancel what a faulted strategy left open."""
@@ -150,12 +141,23 @@ class StrategyHost:
         ledger.listen(self._on_fact)
 
     async def run(self) -> None:
-        """Run all strategies; returns once they were stopped, for any may be started again."""
+        """Run all strategies that nobody stopped; returns once `stop` was called, for any may be
+        started again.
+        """
         if self._stopping:
             return
+        stopped = self._ledger.portfolio.acts.stopped
         async with asyncio.TaskGroup() as self._group:
             for slot in self.slots:
-                self._spawn(slot)
+                if slot.id in stopped:
+                    self.status[slot.id] = StrategyStatus(RunState.STOPPED, stopped[slot.id])
+                    self._early.pop(slot.id, None)
+                    self._watch.forget(slot.id)
+                    self._log.warning(
+                        "strategy_stays_stopped", strategy=slot.id, reason=stopped[slot.id]
+                    )
+                else:
+                    self._spawn(slot)
             try:
                 await self._over.wait()
             except asyncio.CancelledError:
@@ -164,27 +166,59 @@ class StrategyHost:
             finally:
                 self._over.set()
 
-    def start(self, strategy: StrategyId) -> None:
-        """Run a strategy that has ended once more, from its beginning and with its whole budget.
+    def start(self, strategy: StrategyId, slot: StrategySlot | None = None) -> None:
+        """Run a strategy that is not running, from its beginning; as `slot` says, if it is given.
 
-        Raises `ValueError`, in words for a person, for one that is unknown or has not ended, and
-        while no strategies run at all.
+        It has its whole time budget again. Raises `ValueError`, in words for a person, for one that
+        is unknown or has not ended, and while no strategies run at all.
         """
-        slot = next((each for each in self.slots if each.id == strategy), None)
-        if slot is None:
-            known = ", ".join(each.id for each in self.slots) or "there are none"
-            raise ValueError(f"no strategy is called {strategy!r}: {known}")
-        if self._group is None or self._over.is_set():
-            raise ValueError("the strategies are not running: the daemon is starting or stopping")
-        if not self._tasks[strategy].done():
+        known = self.slot(strategy)
+        self.check_running()
+        task = self._tasks.get(strategy)
+        if task is not None and not task.done():
             state = self.status[strategy].state
             left = "is being ended" if state in ENDED else f"is {state}"
             raise ValueError(f"{strategy} {left}: only one that has ended can be started again")
+        slot = slot or replace(known, strategy=known.strategy.anew())
+        self.slots = tuple(slot if each is known else each for each in self.slots)
         self.meters[strategy].forgive()
         self.status[strategy] = StrategyStatus()
         self._watch.want(slot.id, slot.interests, priority=slot.priority)
         self._log.info("strategy_started_again", strategy=strategy)
-        self._spawn(replace(slot, strategy=slot.strategy.anew()))
+        self._spawn(slot)
+
+    def slot(self, strategy: StrategyId) -> StrategySlot:
+        """The slot of a strategy; raises `ValueError` where there is none."""
+        slot = next((each for each in self.slots if each.id == strategy), None)
+        if slot is None:
+            names = ", ".join(each.id for each in self.slots) or "there are none"
+            raise ValueError(f"no strategy is called {strategy!r}: {names}")
+        return slot
+
+    def check_running(self) -> None:
+        """Raise `ValueError` while no strategies run at all."""
+        if self._group is None or self._over.is_set():
+            raise ValueError("the strategies are not running: the daemon is starting or stopping")
+
+    async def end(self, strategy: StrategyId, cause: str, *, cancel: bool, patience: float) -> None:
+        """End one strategy within `patience` seconds, whether it lets itself be ended or not.
+
+        Others go on. With `cancel` what it has open now is cancelled, as often as it takes.
+        """
+        self.slot(strategy)
+        self.check_running()
+        assert self._group is not None, "strategies run"
+        task = self._tasks.get(strategy)
+        if task is not None:
+            await _end([task], patience)
+        self._watch.forget(strategy)
+        self.status[strategy] = StrategyStatus(RunState.STOPPED, cause)
+        self._log.info("strategy_stopped", strategy=strategy, cause=cause)
+        left = self._open_orders(strategy)
+        if cancel and left and not self._stopping:
+            self._group.create_task(
+                self._cancel_orders(strategy, only=left), name=f"orders of {strategy}"
+            )
 
     def _spawn(self, slot: StrategySlot) -> None:
         assert self._group is not None, "strategies are started while they run"
@@ -205,13 +239,7 @@ class StrategyHost:
         """End every strategy within `patience` seconds, whether it lets itself be ended or not."""
         self._stopping = True
         self._over.set()
-        for _ in range(LIVES + 1):
-            running = [task for task in self._tasks.values() if not task.done()]
-            if not running:
-                return
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running, timeout=patience / (LIVES + 1))
+        await _end(list(self._tasks.values()), patience)
 
     async def _run_one(self, slot: StrategySlot) -> None:
         status = self.status[slot.id]
@@ -223,7 +251,9 @@ class StrategyHost:
         for event in self._early.pop(slot.id, ()):
             subscription.put_fact(event)
         context = Context(
-            slot,
+            slot.id,
+            instruments=slot.instruments,
+            priority=slot.priority,
             account=self._account,
             subscription=subscription,
             hub=self._hub,
@@ -292,13 +322,22 @@ class StrategyHost:
         if slot.on_quarantine == "cancel" and not self._stopping:
             await self._cancel_orders(slot.id)
 
-    async def _cancel_orders(self, strategy: StrategyId) -> None:
-        """Cancel what a strategy left open that ended before its time, as often as it takes."""
+    def _open_orders(self, strategy: StrategyId) -> list[OrderId]:
+        opened = self._ledger.portfolio.open_orders()
+        return [order.id for order in opened if order.intent.strategy == strategy]
+
+    async def _cancel_orders(
+        self, strategy: StrategyId, *, only: Collection[OrderId] | None = None
+    ) -> None:
+        """Cancel what a strategy left open that ended before its time, as often as it takes.
+
+        `only` these, where it may have been started again meanwhile.
+        """
         while open_orders := [
-            order.id
-            for order in self._ledger.portfolio.open_orders()
-            if order.intent.strategy == strategy
+            order for order in self._open_orders(strategy) if only is None or order in only
         ]:
+            if self._stopping:
+                return
             try:
                 await self._executor.cancel(open_orders)
             except TradingError as error:
@@ -316,143 +355,12 @@ class StrategyHost:
             queue.put_fact(event)
 
 
-class Context:
-    """One strategy's window on the daemon; see `daemon.strategy.StrategyContext`."""
-
-    def __init__(
-        self,
-        slot: StrategySlot,
-        *,
-        account: AccountId,
-        subscription: Subscription,
-        hub: Hub,
-        watch: MarketWatch,
-        executor: Executor,
-        portfolio: Portfolio,
-        quotes: QuoteBoard,
-        market_data: MarketData,
-        calendar: MarketCalendar,
-        now: Callable[[], datetime],
-    ) -> None:
-        self.id = slot.id
-        self.instruments = slot.instruments
-        self._priority = slot.priority
-        self.calendar = calendar
-        self.now = now
-        self._account = account
-        self._subscription = subscription
-        self._hub = hub
-        self._watch = watch
-        self._executor = executor
-        self._portfolio = portfolio
-        self._quotes = quotes
-        self._market_data = market_data
-
-    def events(self) -> AsyncIterator[StrategyEvent]:
-        return self._subscription.events()
-
-    def watch(self, *interests: Interest) -> None:
-        if self._subscription.is_closed:
-            raise ValueError(f"{self.id} has ended and watches nothing any more")
-        before = set(self._watch.wanted_by(self.id))
-        self._watch.want(self.id, interests, priority=self._priority)
-        wanted = self._watch.wanted_by(self.id)
-        self._hub.watch(self.id, wanted)
-        for gap in self._watch.open_gaps([each for each in wanted if each not in before]):
-            if gap.instrument is not None:
-                self._subscription.put_fact(gap)
-
-    def unwatch(self, *interests: Interest) -> None:
-        if self._subscription.is_closed:
+async def _end(tasks: Sequence[asyncio.Task[None]], patience: float) -> None:
+    """Cancel strategies until they have ended: the last time they are not asked."""
+    for _ in range(LIVES + 1):
+        running = [task for task in tasks if not task.done()]
+        if not running:
             return
-        self._watch.drop(self.id, interests)
-        self._hub.watch(self.id, self._watch.wanted_by(self.id))
-
-    def position(self, instrument: InstrumentId) -> Position:
-        return self._portfolio.strategy_position(self.id, instrument)
-
-    def orders(self) -> Sequence[Order]:
-        return [
-            order for order in self._portfolio.open_orders() if order.intent.strategy == self.id
-        ]
-
-    def order(self, order_id: OrderId) -> Order | None:
-        order = self._portfolio.orders.get(order_id)
-        return order if order is not None and order.intent.strategy == self.id else None
-
-    def last_price(self, instrument: InstrumentId) -> Decimal | None:
-        return self._quotes.last_price(instrument)
-
-    def age(self, instrument: InstrumentId) -> timedelta | None:
-        known = self._quotes.known_at(instrument)
-        return None if known is None else max(self.now() - known, timedelta(0))
-
-    async def daily_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
-        return await self._market_data.daily_bars(instrument, count)
-
-    async def minute_bars(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
-        return await self._market_data.minute_bars(instrument, count)
-
-    def buy(
-        self,
-        instrument: InstrumentId,
-        quantity: int,
-        *,
-        limit: Decimal | None,
-        time_in_force: TimeInForce = TimeInForce.DAY,
-        reason: str,
-    ) -> OrderIntent:
-        return self._intent(Side.BUY, instrument, quantity, limit, time_in_force, reason)
-
-    def sell(
-        self,
-        instrument: InstrumentId,
-        quantity: int,
-        *,
-        limit: Decimal | None,
-        time_in_force: TimeInForce = TimeInForce.DAY,
-        reason: str,
-    ) -> OrderIntent:
-        return self._intent(Side.SELL, instrument, quantity, limit, time_in_force, reason)
-
-    async def submit(self, *intents: OrderIntent) -> tuple[Order | Denied, ...]:
-        for intent in intents:
-            if intent.strategy != self.id or intent.account != self._account:
-                raise ValueError(f"{self.id} may submit only what its own context worded")
-        return await self._executor.submit(intents)
-
-    async def modify(self, order_id: OrderId, limit: Decimal) -> Order | Denied:
-        self._own(order_id)
-        return await self._executor.modify(order_id, limit)
-
-    async def cancel(self, *order_ids: OrderId) -> tuple[Order, ...]:
-        for order_id in order_ids:
-            self._own(order_id)
-        return await self._executor.cancel(order_ids, throttled=True)
-
-    def _own(self, order_id: OrderId) -> None:
-        if self.order(order_id) is None:
-            raise ValueError(f"{self.id} has no order {order_id}")
-
-    def _intent(
-        self,
-        side: Side,
-        instrument: InstrumentId,
-        quantity: int,
-        limit: Decimal | None,
-        time_in_force: TimeInForce,
-        reason: str,
-    ) -> OrderIntent:
-        if instrument not in self.instruments:
-            raise ValueError(f"{self.id} does not trade {instrument}")
-        return OrderIntent(
-            account=self._account,
-            strategy=self.id,
-            instrument=instrument,
-            side=side,
-            quantity=quantity,
-            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
-            limit=limit,
-            time_in_force=time_in_force,
-            reason=reason,
-        )
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=patience / (LIVES + 1))

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from daemon.core.books import Discrepancy
+from daemon.core.books import Discrepancy, adopted_in
 from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import (
@@ -197,8 +197,9 @@ class Reconciliation:
             return await asked[0].inquire()
         return all(await _all_of(books.inquire() for books in asked))
 
-    async def adopt(self) -> AccountReported:
-        """Take over the broker's cash and holdings as ours, of all regions at once.
+    async def adopt(self, only: str | None = None) -> AccountReported:
+        """Take over the broker's cash and holdings as ours, of all regions at once, or `only` those
+        of one subject.
 
         The books are taken once looks at them agree and nothing of ours moved between, so that
         no fill is in them and told again. Raises `NeedsOperator`, and `TryLater` when the
@@ -218,18 +219,22 @@ class Reconciliation:
                 parts = [books.part_at_rest(each, *answer) for books, each, answer in pairs]
                 whole = [part for part in parts if part is not None]
                 if len(whole) == len(regions):
-                    return self._take_over(whole)
+                    return self._take_over(whole, only)
             await asyncio.sleep(self._hurry)
         raise TryLater("NOT_QUIET", cause, delay=self._hurry)
 
-    def _take_over(self, parts: Sequence[AccountReported]) -> AccountReported:
+    def _take_over(self, parts: Sequence[AccountReported], only: str | None) -> AccountReported:
+        """Record books as adopted and close the discrepancies that are over with them."""
+        portfolio = self._ledger.portfolio
         report = joined(parts, self._clock.now())
-        self._ledger.record(report)
+        adopted = report if only is None else adopted_in(portfolio, report, only)
+        if adopted is not None:
+            self._ledger.record(adopted)
         for books in self._books.values():
-            books.forget_suspects()
+            books.forget_suspects(only)
             books.judge()
-        self._clear(list(self._ledger.portfolio.discrepancies))
-        return report
+        self._clear(list(portfolio.discrepancies) if only is None else [only])
+        return adopted or report
 
     def _open_books(self) -> None:
         """Open our books on the broker's, once every region's part is believed."""

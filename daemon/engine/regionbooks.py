@@ -208,9 +208,12 @@ class RegionBooks:
             each not in portfolio.discrepancies for each in self._suspects
         )
 
-    def forget_suspects(self) -> None:
-        """The broker's books were taken over: nothing differs."""
-        self._suspects.clear()
+    def forget_suspects(self, only: str | None = None) -> None:
+        """The broker's books were taken over, or `only` on one subject: nothing differs there."""
+        if only is None:
+            self._suspects.clear()
+        else:
+            self._suspects.pop(only, None)
 
     async def inquire(self) -> bool:
         """One pass over orders, cash and holdings; tells whether it was complete.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -22,10 +22,13 @@ from daemon.kis.caller import ApiCaller
 from daemon.kis.handgate import HandRules
 from daemon.kis.masterfiles import MasterFolder
 from daemon.kis.ordercalls import stop_at_switch
-from daemon.kis.scripting import UnifiedClient
+from daemon.kis.scripting import PlacedOrder, UnifiedClient
+from daemon.kis.through import DaemonOrders
 from daemon.kis.ticker import PriceStream
 from daemon.kis.tickers import Tickers
+from daemon.ops.client import ControlClient, socket_path
 from daemon.store.handlog import BY_HAND, HandLog
+from daemon.store.killfile import account_tag
 from daemon.store.locks import SingleInstanceLock
 from daemon.store.switchfiles import Position, SwitchFiles
 from daemon.wiring import Session, open_session
@@ -52,7 +55,9 @@ class KISUnifiedClient:
     with `auth`, `websocket` and `api` (every call of the catalogue) as attributes. Callbacks are
     called one after another, in the asyncio loop they were given in or in a thread of their own.
     Orders pass the daemon's limits and kill switch: see docs/risk.md. On real money they need
-    `armed: true` and the `risk:` limits of real trading.
+    `armed: true` and the `risk:` limits of real trading. With `through="daemon"` they are placed
+    and cancelled by the daemon that runs with this account, mode and data folder: by its gate, its
+    limits and its journal, as the owner `script`.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class KISUnifiedClient:
         environ: Mapping[str, str] | None = None,
         root: Path | None = None,
         settings: Mapping[str, object] | None = None,
+        through: Literal["broker", "daemon"] = "broker",
     ) -> None:
         # A script may ask about either country, whichever of them a daemon trades.
         overrides: dict[str, object] = {"markets": ["KR", "US"], **(settings or {})}
@@ -75,6 +81,9 @@ class KISUnifiedClient:
             environ=os.environ if environ is None else environ,
             root=root or Path.cwd(),
         )
+        tag = account_tag(self._settings.account)
+        asked = ControlClient(socket_path(self._settings.control_dir, tag))
+        self._daemon = DaemonOrders(asked) if through == "daemon" else None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready: Future[UnifiedClient] = Future()
@@ -173,14 +182,29 @@ class KISUnifiedClient:
         market: str = "KR",
     ) -> Any:
         """`kis.scripting.PlacedOrder`. See `UnifiedClient.place_order` for what it may raise."""
-        return self.ask(lambda client: client.place_order(ticker, action, quantity, price, market))
+        daemon = self._daemon
+        if daemon is None:
+            return self.ask(
+                lambda client: client.place_order(ticker, action, quantity, price, market)
+            )
+
+        async def place(client: UnifiedClient) -> PlacedOrder:
+            instrument = await client.instrument(ticker, market)
+            return await daemon.place(instrument, action, quantity, price)
+
+        return self.ask(place)
 
     def cancel_order(self, order_no: str, market: str | None = None) -> Any:
         """Ask for what is open of an order to be cancelled."""
+        daemon = self._daemon
+        if daemon is not None:
+            return self.ask(lambda _: daemon.cancel(order_no))
         return self.ask(lambda client: client.cancel_order(order_no, market))
 
     def modify_order(self, order_no: str, price: Any, market: str | None = None) -> Any:
         """Move what is open of an order to another price; a `kis.scripting.PlacedOrder`."""
+        if self._daemon is not None:
+            raise Refused("NOT_THROUGH_DAEMON", "cancel the order and place another")
         return self.ask(lambda client: client.modify_order(order_no, price, market))
 
     def call(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from daemon.core.books import (
     Discrepancy,
     Looks,
+    adopted_in,
     costs,
     credible,
     credible_in,
@@ -236,3 +237,36 @@ def test_the_money_of_each_currency_is_what_was_there_less_what_was_bought(
                 portfolio.apply(event)
             portfolio.apply(filled(name, quantity, price))
     assert portfolio.cash == {Currency.KRW: won, Currency.USD: dollars}
+
+
+def test_one_subject_is_taken_over_alone() -> None:
+    portfolio = funded(1_000, krx_005930=10, krx_035720=1)
+    report = reported(700, krx_005930=12, krx_000660=5)
+
+    position = adopted_in(portfolio, report, "position krx:005930")
+    assert position is not None
+    assert position.cash_of(Currency.KRW) == 1_000
+    assert {each.instrument: each.quantity for each in position.holdings} == {
+        InstrumentId("krx:005930"): 12,
+        InstrumentId("krx:035720"): 1,
+    }
+    gone = adopted_in(portfolio, report, "position krx:035720")
+    assert gone is not None
+    assert [each.instrument for each in gone.holdings] == ["krx:005930"]
+    cash = adopted_in(portfolio, report, "cash KRW")
+    assert cash is not None
+    assert cash.cash_of(Currency.KRW) == 700
+    assert len(cash.holdings) == 2
+    assert adopted_in(portfolio, report, "order 20261102-0001") is None
+
+
+def test_costs_are_taken_over_with_whatever_subject() -> None:
+    portfolio = funded(10_000_000, krx_000660=1)
+    for event in (created("a"), sent("a"), accepted("a", "1"), filled("a", 10)):
+        portfolio.apply(event)
+    report = reported(9_299_000, krx_005930=10)
+
+    adopted = adopted_in(portfolio, report, "position krx:000660")
+    assert adopted is not None
+    portfolio.apply(adopted)
+    assert differences(portfolio, report) == []

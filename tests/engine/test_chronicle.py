@@ -55,7 +55,7 @@ def told(*events: Event, portfolio: Portfolio | None = None) -> list[MutableMapp
 
 def test_every_kind_of_fact_has_a_name_of_its_own() -> None:
     names = [fact_name(kind) for kind in get_args(Event)]
-    assert len(set(names)) == len(names) == 31
+    assert len(set(names)) == len(names) == 35
     assert fact_name(OrderFilled) == "order_filled"
     assert all(name == name.lower() and not name.startswith("_") for name in names)
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 
 import pytest
 from structlog.testing import capture_logs
 
+from daemon.core.acts import StrategySuspended
 from daemon.core.budget import TimeBudget
 from daemon.core.calendar import MarketCalendar
 from daemon.core.errors import InvariantBroken, JournalFailed
@@ -472,5 +474,96 @@ def test_the_time_from_a_tick_to_its_order_is_measured() -> None:
             measured = w.desk.host.tick_to_order
             assert measured.count == 1
             assert 0.25 <= measured.total < 0.5
+
+    run(scenario())
+
+
+async def _buy_and_wait(context: StrategyContext) -> None:
+    await context.submit(context.buy(SAMSUNG, 1, limit=PRICE, reason="test"))
+    await idle(context)
+
+
+@pytest.mark.parametrize("cancel", [True, False])
+def test_one_strategy_is_ended_and_started_again_and_others_go_on(cancel: bool) -> None:
+    async def other(context: StrategyContext) -> None:
+        await context.submit(context.buy(HYNIX, 1, limit=PRICE, reason="test"))
+        await idle(context)
+
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock(), fill_at_once=False)
+        async with world(_buy_and_wait, other, broker=broker) as w:
+            host = w.desk.host
+            await w.until(lambda: len(w.facts(OrderAccepted)) == 2)
+            with pytest.raises(ValueError, match="only one that has ended"):
+                host.start(STRATEGY)
+            await host.end(STRATEGY, "by hand", cancel=cancel, patience=1.0)
+            assert host.status[STRATEGY].state is RunState.STOPPED
+            assert host.status[STRATEGY].cause == "by hand"
+            await asyncio.sleep(5)
+            ended = OrderState.CANCELLED if cancel else OrderState.WORKING
+            assert w.order(1).state is ended
+            assert w.order(2).state is OrderState.WORKING
+            assert host.status[SECOND].state is RunState.RUNNING
+            host.start(STRATEGY)
+            await w.until(lambda: len(w.facts(OrderAccepted)) == 3)
+            await asyncio.sleep(5)
+            assert host.status[STRATEGY].state is RunState.RUNNING
+            assert w.order(3).state is OrderState.WORKING
+
+    run(scenario())
+
+
+def test_a_strategy_is_replaced_by_another_slot_and_unknown_ones_are_told() -> None:
+    async def scenario() -> None:
+        async with world(idle, idle) as w:
+            host = w.desk.host
+            await w.until(lambda: host.status[STRATEGY].state is RunState.RUNNING)
+            new = replace(host.slot(STRATEGY), instruments=(HYNIX,))
+            await host.end(STRATEGY, "reload", cancel=False, patience=1.0)
+            host.start(STRATEGY, new)
+            assert host.slot(STRATEGY) is new
+            assert {each.instrument for each in w.desk.watch.wanted_by(STRATEGY)} == {HYNIX}
+            with pytest.raises(ValueError, match="no strategy is called 'nobody'"):
+                host.start(StrategyId("nobody"))
+            await host.stop(1.0)
+            with pytest.raises(ValueError, match="stopping"):
+                host.start(STRATEGY)
+
+    run(scenario())
+
+
+def test_a_strategy_that_resists_is_ended_all_the_same() -> None:
+    async def resist(context: StrategyContext) -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def scenario() -> None:
+        async with world(resist, idle) as w:
+            await w.until(lambda: w.desk.host.status[STRATEGY].state is RunState.RUNNING)
+            began = w.clock.monotonic()
+            await w.desk.host.end(STRATEGY, "by hand", cancel=True, patience=3.0)
+            assert w.clock.monotonic() - began < 5
+            assert w.desk.host.status[STRATEGY].state is RunState.STOPPED
+
+    run(scenario())
+
+
+def test_what_a_person_stopped_does_not_run_after_a_restart() -> None:
+    async def scenario() -> None:
+        journal = MemoryJournal()
+        stopped = StrategySuspended(strategy=STRATEGY, reason="too wild", at=MONDAY_NINE)
+        async with world(idle, idle, journal=journal) as w:
+            w.desk.ledger.record(stopped)
+        async with world(_buy_and_wait, idle, journal=journal) as w:
+            await w.until(lambda: w.desk.host.status[SECOND].state is RunState.RUNNING)
+            assert w.desk.host.status[STRATEGY].state is RunState.STOPPED
+            assert w.desk.host.status[STRATEGY].cause == "too wild"
+            assert not w.desk.watch.wanted_by(STRATEGY)
+            assert w.facts(OrderCreated) == []
+            w.desk.host.start(STRATEGY)
+            await w.until(lambda: len(w.facts(OrderAccepted)) == 1)
 
     run(scenario())

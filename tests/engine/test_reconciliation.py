@@ -403,6 +403,25 @@ def test_a_trade_by_hand_is_told_shuts_the_gate_and_an_operator_opens_it() -> No
     run(scenario())
 
 
+def test_one_subject_is_adopted_and_the_others_are_not() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.cash += 1
+            w.broker.holdings[SAMSUNG] = 3
+            await w.until(lambda: len(w.facts(DiscrepancyFound)) == 2)
+            adopted = await w.desk.reconciliation.adopt("position krx:005930")
+            assert adopted.cash_of(Currency.KRW) == w.desk.ledger.portfolio.cash_of(Currency.KRW)
+            assert w.desk.ledger.portfolio.position(SAMSUNG).quantity == 3
+            assert list(w.desk.ledger.portfolio.discrepancies) == ["cash KRW"]
+            assert "cash KRW" in w.desk.gate.why()
+            await w.desk.reconciliation.adopt("cash KRW")
+            assert w.desk.gate.is_open
+            await asyncio.sleep(60)
+            assert w.desk.gate.is_open
+
+    run(scenario())
+
+
 def test_a_difference_is_told_once_when_seen_twice_and_again_when_it_changes() -> None:
     async def scenario() -> None:
         async with world() as w:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
@@ -97,6 +98,8 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if get_origin(hint) is Mapping:
         key, value = get_args(hint)
         return st.dictionaries(values_of(key), values_of(value), max_size=3)
+    if get_origin(hint) is UnionType:
+        return st.one_of([values_of(each) for each in get_args(hint)])
     if args := get_args(hint):
         # The only other generic among the facts is a tuple of any length.
         assert args[1:] == (...,), f"teach this test about {hint}"
