@@ -253,7 +253,7 @@ class DeskControl:
                 subject=act.subject,
                 reason=act.reason,
                 channel=caller.channel,
-                user=caller.user,
+                person=caller.user,
                 uid=caller.uid,
                 pid=caller.pid,
                 at=self._session.clock.now(),

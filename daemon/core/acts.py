@@ -24,7 +24,7 @@ class OperatorAsked:
     """Somebody asked for an act: written before it is done.
 
     `request` is the word by which a repetition is known. `channel` is the door it came through,
-    `user`, `uid` and `pid` are who was behind it as far as the machine tells.
+    `person`, `uid` and `pid` are who was behind it as far as the machine tells.
     """
 
     request: str
@@ -32,7 +32,7 @@ class OperatorAsked:
     subject: str
     reason: str
     channel: str
-    user: str
+    person: str
     uid: int | None
     pid: int | None
     at: datetime

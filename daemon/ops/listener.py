@@ -93,7 +93,7 @@ class Listener:
             site = web.TCPSite(runner, self._address.host.strip("[]"), self._address.port)
             await site.start()
             self.port = runner.addresses[0][1]
-            self._log.info("monitor_listens", host=self._address.host, port=self.port)
+            self._log.info("monitor_listens", address=self._address.host, port=self.port)
             await asyncio.Event().wait()
         finally:
             self.port = None

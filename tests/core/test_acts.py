@@ -25,7 +25,7 @@ def asked(request: str) -> OperatorAsked:
         subject="",
         reason="lunch",
         channel="socket",
-        user="trader",
+        person="trader",
         uid=1_000,
         pid=42,
         at=NOON,
@@ -39,7 +39,7 @@ def answered(request: str) -> OperatorAnswered:
 def test_a_request_is_known_again_with_its_answer() -> None:
     portfolio = Portfolio()
     portfolio.apply(asked("a"))
-    assert portfolio.acts.asked["a"].user == "trader"
+    assert portfolio.acts.asked["a"].person == "trader"
     assert "a" not in portfolio.acts.answered
     portfolio.apply(answered("a"))
     assert portfolio.acts.answered["a"].answer == "halted"

@@ -77,7 +77,7 @@ def test_every_command_works_on_a_running_daemon_and_the_document_shows_it(
             asked = [each["act"] for each in daemon.named("operator_asked")]
             assert asked.count("submit") == 3
             assert {"halt", "resume", "arm", "flatten", "strategies reload"} <= set(asked)
-            assert all(each["user"] for each in daemon.named("operator_asked"))
+            assert all(each["person"] for each in daemon.named("operator_asked"))
         code, lines = await operator(tmp_path, "status")
         assert code == commands.EXIT_NO_ANSWER, lines
         said.append(("status", code, lines))
