@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from daemon.core.calendar import MarketCalendar
-from daemon.core.events import OrderEvent, OrderIntent, TimeInForce
+from daemon.core.events import OrderEvent, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.portfolio import Position
 from daemon.core.risk import Denied
@@ -28,6 +28,7 @@ from daemon.core.values import (
     Quote,
     Record,
     Region,
+    Session,
     StrategyId,
     Tick,
 )
@@ -167,8 +168,14 @@ class StrategyContext(Protocol):
         limit: Decimal | None,
         time_in_force: TimeInForce = TimeInForce.DAY,
         reason: str,
+        session: Session = Session.REGULAR,
+        kind: OrderKind | None = None,
     ) -> OrderIntent:
-        """Word a purchase: at `limit`, or at market for `None`. Nothing is sent yet."""
+        """Word a purchase: at `limit`, or at market for `None`. Nothing is sent yet.
+
+        `session` is where alone it may trade: see docs/hours.md. `kind` other than by the limit is
+        for the best prices of the after-market.
+        """
 
     def sell(
         self,
@@ -178,8 +185,10 @@ class StrategyContext(Protocol):
         limit: Decimal | None,
         time_in_force: TimeInForce = TimeInForce.DAY,
         reason: str,
+        session: Session = Session.REGULAR,
+        kind: OrderKind | None = None,
     ) -> OrderIntent:
-        """Word a sale: at `limit`, or at market for `None`. Nothing is sent yet."""
+        """Word a sale: as `buy` words a purchase."""
 
     async def submit(self, *intents: OrderIntent) -> tuple[Order | Denied, ...]:
         """Send all intents at once and return, in their order, what became of each.

@@ -19,6 +19,7 @@ from daemon.core.values import (
     InstrumentId,
     OrderId,
     Region,
+    Session,
     Side,
     StrategyId,
     region_of,
@@ -32,6 +33,9 @@ class OrderKind(StrEnum):
 
     LIMIT = "limit"
     MARKET = "market"
+    """Without a limit: at the closing price in a session that trades at that alone."""
+    BEST_OPPOSITE, BEST_OWN = "best_opposite", "best_own"
+    """At a best price of the book, in the after-market of KRX."""
 
 
 class TimeInForce(StrEnum):
@@ -51,11 +55,11 @@ class FillSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
-    """What a strategy wants. `limit` is a price for `LIMIT` and `None` for `MARKET`.
+    """What is wanted. `limit` is a price for `LIMIT` and `None` for any other kind.
 
-    `at_market`: it was asked for at market, and `limit` is how an exchange without such orders
-    takes it.
-    `request` is the word of the person's request it was made from, empty for a strategy's.
+    It trades in `session` alone and ends with it. `at_market`: it was asked for at market, and
+    `limit` is how an exchange without such orders takes it. `request` is the word of the person's
+    request it was made from, empty for a strategy's.
     """
 
     account: AccountId
@@ -69,6 +73,7 @@ class OrderIntent:
     reason: str = ""
     at_market: bool = False
     request: str = ""
+    session: Session = Session.REGULAR
 
     def __post_init__(self) -> None:
         if self.quantity <= 0:

@@ -8,14 +8,35 @@ from daemon.core.events import OrderIntent
 from daemon.core.limits import PriceView, Rates
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import Currency, InstrumentId, OrderId, Side, StrategyId, currency_of
+from daemon.core.values import (
+    Currency,
+    InstrumentId,
+    OrderId,
+    Session,
+    Side,
+    StrategyId,
+    currency_of,
+)
 
 
 def committed_price(order: Order, quotes: PriceView) -> Decimal | None:
     """The most an open purchase can cost a share, a new price under way included."""
     if order.limit is not None:
         return max(order.limit, order.asked_limit or order.limit)
-    return quotes.upper_limit(order.intent.instrument)
+    return unlimited_price(order.intent, quotes)
+
+
+def unlimited_price(intent: OrderIntent, quotes: PriceView) -> Decimal | None:
+    """The most a share can cost, or what it is sold for, without a limit.
+
+    KIS reserves a market buy at the upper limit (measured: price 1,252 reserved 1,627). A sale
+    costs nothing and is sized at the last price, and so is what trades at a closing price: the
+    last price is that close.
+    """
+    at_close = intent.session in (Session.PREVIOUS_CLOSE, Session.CLOSING_PRICE)
+    if intent.side is Side.BUY and not at_close:
+        return quotes.upper_limit(intent.instrument)
+    return quotes.last_price(intent.instrument)
 
 
 class Exposure:

@@ -1,5 +1,6 @@
 """What one word of the broker implies for one order. Pure functions, no memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -20,9 +21,12 @@ from daemon.core.events import (
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import OrderKey, PortfolioView
 from daemon.core.values import (
+    AccountId,
     BrokerRef,
     InstrumentId,
     OrderId,
+    Region,
+    Session,
     Side,
     currency_of,
     region_of,
@@ -209,6 +213,37 @@ def mixed_up(order: Order, row: BrokerOrder) -> Discrepancy:
         subject=f"order {order.id}",
         ours=f"{intent.side} {intent.quantity} of {intent.instrument}",
         theirs=f"{row.side} {row.quantity} of {row.instrument} under number {row.refs[0].number}",
+    )
+
+
+def dead_before(
+    order: Order,
+    days: Mapping[Region, date],
+    elsewhere: Mapping[tuple[Region, Session], date],
+    *,
+    open_rest: bool = True,
+) -> date:
+    """Before which day an order no longer lives: its region's, or that of the session it is for.
+
+    The opening auction of a halted American stock is held when its halt ends: only a list without
+    an `open_rest` says that it is over.
+    """
+    region, session = region_of(order.intent.instrument), order.intent.session
+    if session is Session.OPENING and open_rest:
+        return days[region]
+    return elsewhere.get((region, session), days[region])
+
+
+def external(account: AccountId, notice: BrokerNotice, at: datetime) -> ExternalOrderSeen:
+    """What a notice tells that no order of ours claims."""
+    return ExternalOrderSeen(
+        account=account,
+        day=notice.day,
+        number=notice.number,
+        instrument=notice.instrument,
+        side=notice.side,
+        quantity=notice.quantity,
+        at=at,
     )
 
 

@@ -5,9 +5,11 @@ An *inquiry* counts what traded in all, but lags. A notice counts only if it is 
 any other is a hint to inquire, and once a list has counted an order, lists alone count it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
+from types import MappingProxyType
 
 from daemon.core import inference
 from daemon.core import orders as order_life
@@ -30,7 +32,7 @@ from daemon.core.events import (
 from daemon.core.inference import Hint, Outcome
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import OrderKey, PortfolioView
-from daemon.core.values import AccountId, OrderId, Region, currency_of, region_of
+from daemon.core.values import AccountId, OrderId, Region, Session, currency_of, region_of
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 from daemon.core.zones import local_date
 
@@ -39,6 +41,9 @@ PARKED_LIMIT = 1_000
 SETTLE = 75.0
 """Seconds after which an inquiry knows of everything before. This rests on a promise: the broker's
 lists and balances lag by at most 60 s. If they lag longer, an order may be given up that lives."""
+
+
+NOWHERE_ELSE: Mapping[tuple[Region, Session], date] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -118,7 +123,7 @@ class Reconciler:
             return []
         self._parked.append(_Parked(notice, now))
         if len(self._parked) > PARKED_LIMIT:
-            return [self._external(self._parked.pop(0).notice, at)]
+            return [inference.external(self._account, self._parked.pop(0).notice, at)]
         return self.settle(portfolio, at=at, now=now)
 
     def settle(self, portfolio: PortfolioView, *, at: datetime, now: float) -> list[Outcome]:
@@ -143,7 +148,7 @@ class Reconciler:
             if now - parked.since > self._grace and not self._awaits_reply(portfolio, parked):
                 notice = parked.notice
                 self._parked = [other for other in self._parked if other.notice.key != notice.key]
-                return [self._external(notice, at)]
+                return [inference.external(self._account, notice, at)]
         return []
 
     def on_inquiry(
@@ -155,6 +160,7 @@ class Reconciler:
         since: date,
         dead_before: Mapping[Region, date],
         over_before: Mapping[Region, date] | None = None,
+        elsewhere: Mapping[tuple[Region, Session], date] = NOWHERE_ELSE,
         at: datetime,
         now: float,
     ) -> list[Outcome]:
@@ -162,9 +168,9 @@ class Reconciler:
 
         `asked` is when the inquiry left. Orders of days before their region's `dead_before` no
         longer live at the exchange, whatever the list says of an open rest, and those of days
-        before `over_before` no longer if it says that nothing is open. A list that
-        lacks an order it must know is only a part: what it shows is true, and what it does not
-        show means nothing.
+        before `over_before` no longer if it says that nothing is open. `elsewhere` holds instead
+        of both for orders of a session that ends at its own time. A list that lacks an order it
+        must know is only a part: what it shows is true, and what it does not show means nothing.
         """
         outcomes: list[Outcome] = []
         seen: dict[OrderId, Order] = {}
@@ -185,7 +191,8 @@ class Reconciler:
                 order = order_life.apply(order, accepted)
             order = seen.get(order.id, order)
             over = dead_before if over_before is None or row.remaining else over_before
-            dead = over[row.region]
+            rest = row.remaining > 0
+            dead = inference.dead_before(order, over, elsewhere, open_rest=rest)
             implied = self._compare(order, row, asked=asked, dead_before=dead, at=at)
             implied = [inference.unless_owned(portfolio, given, outcome) for outcome in implied]
             for outcome in implied:
@@ -194,12 +201,11 @@ class Reconciler:
             seen[order.id] = order
             owned.append((order.id, row))
             outcomes += implied
-        outcomes += self._strange(portfolio, strangers, seen, dead_before=dead_before, at=at)
+        dead_of = partial(inference.dead_before, days=dead_before, elsewhere=elsewhere)
+        outcomes += self._strange(portfolio, strangers, seen, dead_of=dead_of, at=at)
         clear = not any(inference.is_another(seen[order], row) for order, row in owned)
         self.list_was_whole = clear and self._is_whole(seen, asked=asked, since=since)
-        outcomes += self._missing(
-            portfolio, seen, asked=asked, since=since, dead_before=dead_before, at=at
-        )
+        outcomes += self._missing(portfolio, seen, asked=asked, since=since, dead_of=dead_of, at=at)
         self._drop_hints(portfolio, seen, asked)
         self._forget(portfolio, asked)
         return outcomes
@@ -301,7 +307,7 @@ class Reconciler:
         rows: Sequence[BrokerOrder],
         claimed: Mapping[OrderId, Order],
         *,
-        dead_before: Mapping[Region, date],
+        dead_of: Callable[[Order], date],
         at: datetime,
     ) -> list[Outcome]:
         """Rows of nobody: the account holder's, unless one of ours still waits for its number.
@@ -321,7 +327,7 @@ class Reconciler:
                     for order in portfolio.open_orders()
                     if order.state is OrderState.IN_DOUBT
                     and order.id not in claimed
-                    and row.day >= dead_before[row.region]
+                    and row.day >= dead_of(order)
                     and inference.looks_like(order, row)
                 ),
                 None,
@@ -413,7 +419,7 @@ class Reconciler:
         *,
         asked: float,
         since: date,
-        dead_before: Mapping[Region, date],
+        dead_of: Callable[[Order], date],
         at: datetime,
     ) -> list[Outcome]:
         """Orders of ours that a list does not know.
@@ -437,7 +443,7 @@ class Reconciler:
             self._absent[order.id] = self._absent.get(order.id, 0) + 1
             if self._absent[order.id] >= 2 and not doubted:
                 outcomes.append(inference.forgotten(order))
-                if order.refs[-1].day < dead_before[region]:
+                if order.refs[-1].day < dead_of(order):
                     outcomes.append(OrderExpired(order=order.id, at=at))
         return outcomes + list(self._proven_absent(portfolio, at))
 
@@ -486,15 +492,4 @@ class Reconciler:
             order.intent.instrument == parked.notice.instrument
             and (order.state in unnumbered or order.asked_limit is not None)
             for order in portfolio.open_orders()
-        )
-
-    def _external(self, notice: BrokerNotice, at: datetime) -> ExternalOrderSeen:
-        return ExternalOrderSeen(
-            account=notice.account,
-            day=notice.day,
-            number=notice.number,
-            instrument=notice.instrument,
-            side=notice.side,
-            quantity=notice.quantity,
-            at=at,
         )

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from daemon.core.events import OrderIntent, OrderKind, TradingState
-from daemon.core.exposure import Exposure, committed_price
+from daemon.core.exposure import Exposure, committed_price, unlimited_price
 from daemon.core.limits import WON_ONLY, PriceView, Rates, RiskLimits, Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.steps import STEPPED_REGIONS, is_accepted_price
-from daemon.core.values import InstrumentId, Side, currency_of, region_of
+from daemon.core.values import InstrumentId, Session, Side, currency_of, region_of
 from daemon.core.zones import zone_of
 
 SECOND, MINUTE = 1.0, 60.0
@@ -107,16 +107,8 @@ def _first_problem(case: _Case) -> Problem | None:
 
 
 def worst_price(intent: OrderIntent, quotes: PriceView) -> Decimal | None:
-    """The most a buy can cost a share: its limit, or the day's upper limit at market.
-
-    KIS reserves a market buy at the upper limit (measured: price 1,252 reserved 1,627). A sale
-    at market costs nothing and is sized at the last price.
-    """
-    if intent.limit is not None:
-        return intent.limit
-    if intent.side is Side.BUY:
-        return quotes.upper_limit(intent.instrument)
-    return quotes.last_price(intent.instrument)
+    """The most a buy can cost a share: its limit, or see `exposure.unlimited_price`."""
+    return unlimited_price(intent, quotes) if intent.limit is None else intent.limit
 
 
 def state_problem(intent: OrderIntent, state: TradingState, reason: str) -> Problem | None:
@@ -230,6 +222,8 @@ def _new_price_problem(case: _Case, order: Order, limit: Decimal) -> Problem | N
     intent, exposure = case.intent, case.exposure
     if intent.kind is not OrderKind.LIMIT or order.limit is None:
         return Problem(Rule.PRICE_STEP, "a market order has no price")
+    if intent.session in (Session.OPENING, Session.CLOSING):
+        return Problem(Rule.MARKET, "an auction's order takes no new price: cancel and order anew")
     problem = _price_problem(case, limit) or _notional_problem(case, limit * order.remaining)
     if problem is not None or intent.side is Side.SELL:
         return problem
@@ -376,7 +370,8 @@ def _not_repeated(case: _Case) -> Problem | None:
 def _meaning(intent: OrderIntent) -> tuple[object, ...]:
     """As it was asked for: at market is one wish, whatever price it was given since."""
     limit = None if intent.at_market else intent.limit
-    return (intent.strategy, intent.instrument, intent.side, intent.quantity, limit)
+    what = (intent.instrument, intent.side, intent.quantity, limit)
+    return (intent.strategy, intent.session, *what)
 
 
 def _cooled_down(case: _Case) -> Problem | None:

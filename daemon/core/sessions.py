@@ -21,28 +21,11 @@ from daemon.core.calendar import (
     Phase,
     shifted,
 )
-from daemon.core.events import OrderIntent, TimeInForce
-from daemon.core.values import InstrumentId, Region, Venue
+from daemon.core.events import OrderIntent, OrderKind, TimeInForce
+from daemon.core.values import InstrumentId, Region, Session, Side, Venue, region_of
 
 SEARCH = timedelta(days=30)
 """How far ahead the next chance is looked for: longer than any holiday."""
-
-
-class Session(StrEnum):
-    """A part of the day in which a venue takes orders."""
-
-    REGULAR = "regular"
-    """With its auctions; on NXT the main market."""
-    PRE_MARKET = "pre_market"
-    AFTER_MARKET = "after_market"
-    PREVIOUS_CLOSE = "previous_close"
-    """KRX before the open, at yesterday's closing price."""
-    CLOSING_PRICE = "closing_price"
-    """KRX after the close, at today's closing price."""
-    SINGLE_PRICE = "single_price"
-    """KRX after hours, an auction every ten minutes; until 2026-09-11."""
-    DAY_MARKET = "day_market"
-    """American stocks while it is day in Korea."""
 
 
 class OrderStyle(StrEnum):
@@ -400,21 +383,88 @@ def acceptance(
     return NotAccepted(reason=reason, next_at=None)
 
 
+SENT: Mapping[Region, frozenset[Session]] = {
+    Region.KR: frozenset(
+        {Session.REGULAR, Session.AFTER_MARKET, Session.PREVIOUS_CLOSE, Session.CLOSING_PRICE}
+    ),
+    Region.US: frozenset({Session.REGULAR, Session.OPENING, Session.CLOSING}),
+}
+"""The sessions that orders are sent for; elsewhere the regular one alone. KRX itself, not NXT."""
+
+_STYLES: Mapping[tuple[Session, OrderKind], OrderStyle] = {
+    (Session.PREVIOUS_CLOSE, OrderKind.MARKET): OrderStyle.PREVIOUS_CLOSE,
+    (Session.CLOSING_PRICE, OrderKind.MARKET): OrderStyle.CLOSING_PRICE,
+    (Session.OPENING, OrderKind.LIMIT): OrderStyle.LIMIT_ON_OPEN,
+    (Session.OPENING, OrderKind.MARKET): OrderStyle.MARKET_ON_OPEN,
+    (Session.CLOSING, OrderKind.LIMIT): OrderStyle.LIMIT_ON_CLOSE,
+    (Session.CLOSING, OrderKind.MARKET): OrderStyle.MARKET_ON_CLOSE,
+}
+
+
+def style_of(intent: OrderIntent) -> OrderStyle:
+    """How venues call what a strategy wants."""
+    named = _STYLES.get((intent.session, intent.kind))
+    return OrderStyle(intent.kind.value) if named is None else named
+
+
+def unsendable(intent: OrderIntent) -> str:
+    """Why an order is never sent, whatever the time, naming the field and the fix; or empty.
+
+    At market in an auction of American stocks the broker takes sales alone (portal).
+    """
+    best = intent.kind in (OrderKind.BEST_OPPOSITE, OrderKind.BEST_OWN)
+    if intent.session is Session.REGULAR:
+        return f"kind {intent.kind}: sent in the after-market of KRX alone" if best else ""
+    sent = SENT.get(region_of(intent.instrument), frozenset({Session.REGULAR}))
+    if intent.session not in sent:
+        choice = ", ".join(sorted(sent))
+        return f"session {intent.session}: none is sent for {intent.instrument}, use {choice}"
+    auction = intent.session in (Session.OPENING, Session.CLOSING)
+    if auction and intent.kind is OrderKind.MARKET and intent.side is Side.BUY:
+        return f"limit: a purchase in the {intent.session} auction needs one, give a price"
+    if intent.session in (Session.PREVIOUS_CLOSE, Session.CLOSING_PRICE) and intent.limit:
+        return f"limit: the {intent.session} session trades at that price alone, use None"
+    return ""
+
+
 def intent_acceptance(
     calendars: Calendars, intent: OrderIntent, at: datetime, *, fund: bool = False
 ) -> Acceptance:
-    """Whether what a strategy wants may be accepted in the regular session at `at`.
+    """Whether what a strategy wants may be accepted at `at` in the session it asks for.
 
-    American markets take none at market price: whoever sends one words it as a limit first.
+    American markets take none at market price in the regular session: whoever sends one words it
+    as a limit first. Their auctions take theirs while another session trades.
     """
+    never = unsendable(intent)
+    if never:
+        return NotAccepted(reason=never, next_at=None)
+    auction = intent.session in (Session.OPENING, Session.CLOSING)
     return acceptance(
         calendars,
         intent.instrument,
         at,
-        style=OrderStyle(intent.kind.value),
+        style=style_of(intent),
         time_in_force=intent.time_in_force,
+        session=None if auction else intent.session,
         fund=fund,
     )
+
+
+def ends_at(calendar: MarketCalendar, day: date, session: Session) -> datetime:
+    """When the last order of a session has ended, on a day that may be any (UTC).
+
+    The regular one's ends with it. A session that the day does not have ends as the regular one.
+    """
+    if session is Session.OPENING:
+        return calendar.open_at(day).astimezone(UTC)
+    ends = [
+        window.ends
+        for window in windows(calendar, day)
+        if window.session is session and window.venue is Venue.KRX
+    ]
+    if session in (Session.REGULAR, Session.CLOSING) or not ends:
+        return calendar.close_at(day).astimezone(UTC)
+    return max(ends)
 
 
 def _windows_from(calendar: MarketCalendar, at: datetime) -> Iterator[Window]:

@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from daemon.core import calendar
 from daemon.core.calendar import RoundingWay
 from daemon.core.events import OrderIntent, OrderKind
-from daemon.core.values import InstrumentId, Market, Region, Side, market_of, region_of
+from daemon.core.values import InstrumentId, Market, Region, Session, Side, market_of, region_of
 
 STEPPED_REGIONS = frozenset({Region.KR, Region.US})
 """The regions whose price steps are known, so that an order there can be judged."""
@@ -74,9 +74,11 @@ def marketable(intent: OrderIntent, last: Decimal | None, collar: Decimal) -> Or
     American exchanges are reached with limit orders only, so one at market becomes a limit `COLLAR`
     beyond the last price, and never further than `collar` (a fraction), rounded toward that
     price. It trades at once in any usual market, and rests where the price has run away. Without a
-    last price it stays as it is, and is refused later on.
+    last price it stays as it is, and is refused later on. Auctions take orders without a price.
     """
-    if intent.kind is not OrderKind.MARKET or takes_market_orders(intent.instrument):
+    if intent.kind is not OrderKind.MARKET or intent.session is not Session.REGULAR:
+        return intent
+    if takes_market_orders(intent.instrument):
         return intent
     if last is None or last <= 0:
         return intent

@@ -108,6 +108,27 @@ class Venue(StrEnum):
     COMBINED = "combined"
 
 
+class Session(StrEnum):
+    """A part of the day in which a venue takes orders."""
+
+    REGULAR = "regular"
+    """With its auctions; on NXT the main market."""
+    PRE_MARKET = "pre_market"
+    AFTER_MARKET = "after_market"
+    PREVIOUS_CLOSE = "previous_close"
+    """KRX before the open, at yesterday's closing price."""
+    CLOSING_PRICE = "closing_price"
+    """KRX after the close, at today's closing price."""
+    SINGLE_PRICE = "single_price"
+    """KRX after hours, an auction every ten minutes; until 2026-09-11."""
+    DAY_MARKET = "day_market"
+    """American stocks while it is day in Korea."""
+    OPENING = "opening"
+    """American stocks: the opening auction alone. What does not trade in it is cancelled."""
+    CLOSING = "closing"
+    """American stocks: the closing auction alone."""
+
+
 class Side(StrEnum):
     """Which way an order trades."""
 

@@ -9,7 +9,16 @@ from daemon.core.events import OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
 from daemon.core.portfolio import Portfolio, Position
 from daemon.core.risk import Denied
-from daemon.core.values import AccountId, Bar, InstrumentId, Interest, OrderId, Side, StrategyId
+from daemon.core.values import (
+    AccountId,
+    Bar,
+    InstrumentId,
+    Interest,
+    OrderId,
+    Session,
+    Side,
+    StrategyId,
+)
 from daemon.engine.executor import Executor
 from daemon.engine.hub import Hub, Subscription
 from daemon.engine.quotes import QuoteBoard
@@ -105,8 +114,11 @@ class Context:
         limit: Decimal | None,
         time_in_force: TimeInForce = TimeInForce.DAY,
         reason: str,
+        session: Session = Session.REGULAR,
+        kind: OrderKind | None = None,
     ) -> OrderIntent:
-        return self._intent(Side.BUY, instrument, quantity, limit, time_in_force, reason)
+        form = (session, kind or _by(limit), time_in_force)
+        return self._intent(Side.BUY, instrument, quantity, limit, form, reason)
 
     def sell(
         self,
@@ -116,8 +128,11 @@ class Context:
         limit: Decimal | None,
         time_in_force: TimeInForce = TimeInForce.DAY,
         reason: str,
+        session: Session = Session.REGULAR,
+        kind: OrderKind | None = None,
     ) -> OrderIntent:
-        return self._intent(Side.SELL, instrument, quantity, limit, time_in_force, reason)
+        form = (session, kind or _by(limit), time_in_force)
+        return self._intent(Side.SELL, instrument, quantity, limit, form, reason)
 
     async def submit(self, *intents: OrderIntent) -> tuple[Order | Denied, ...]:
         for intent in intents:
@@ -144,19 +159,25 @@ class Context:
         instrument: InstrumentId,
         quantity: int,
         limit: Decimal | None,
-        time_in_force: TimeInForce,
+        form: tuple[Session, OrderKind, TimeInForce],
         reason: str,
     ) -> OrderIntent:
         if instrument not in self.instruments:
             raise ValueError(f"{self.id} does not trade {instrument}")
+        session, kind, time_in_force = form
         return OrderIntent(
             account=self._account,
             strategy=self.id,
             instrument=instrument,
             side=side,
             quantity=quantity,
-            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
+            kind=kind,
             limit=limit,
             time_in_force=time_in_force,
             reason=reason,
+            session=session,
         )
+
+
+def _by(limit: Decimal | None) -> OrderKind:
+    return OrderKind.MARKET if limit is None else OrderKind.LIMIT

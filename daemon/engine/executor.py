@@ -36,7 +36,7 @@ from daemon.core.parts import region_in_books
 from daemon.core.risk import Approved, Denied
 from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acceptance
 from daemon.core.steps import marketable, takes_market_orders
-from daemon.core.values import InstrumentId, OrderId, region_of
+from daemon.core.values import InstrumentId, OrderId, Session, region_of
 from daemon.core.zones import local_date
 from daemon.engine.denials import Denials
 from daemon.engine.gate import Gate, Urgency
@@ -202,7 +202,7 @@ class Executor:
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         unjudged = self._look()
         # An order whose price is asked for anew all the time would never be seen to have expired.
-        closed = self._shut(order.intent) or self.market_closed(order.intent.instrument)
+        closed = self._shut(order.intent) or self._closed(order.intent)
         if closed:
             return risk.denied_by_gate([order.intent], closed)[0]
         return risk.modification_problem(
@@ -267,7 +267,8 @@ class Executor:
 
     def _not_accepted(self, intent: OrderIntent) -> str:
         """Why its exchange does not take an order now, and when it does; empty when it does."""
-        if intent.kind is OrderKind.MARKET and not takes_market_orders(intent.instrument):
+        unpriced = intent.kind is OrderKind.MARKET and intent.session is Session.REGULAR
+        if unpriced and not takes_market_orders(intent.instrument):
             # It will be a limit order as soon as there is a price to word it with.
             return self.market_closed(intent.instrument)
         answer = intent_acceptance(
@@ -277,6 +278,12 @@ class Executor:
             fund=self._quotes.is_fund(intent.instrument),
         )
         return answer.reason if isinstance(answer, NotAccepted) else ""
+
+    def _closed(self, intent: OrderIntent) -> str:
+        """Why the session an order is in takes nothing now; empty when it does."""
+        if intent.session is Session.REGULAR:
+            return self.market_closed(intent.instrument)
+        return self._not_accepted(intent)
 
     def market_closed(self, instrument: InstrumentId) -> str:
         """Why its exchange takes not even a limit order now; empty when it does."""

@@ -27,7 +27,8 @@ from daemon.core.inference import Outcome
 from daemon.core.orders import OrderState
 from daemon.core.parts import ORDER_SUBJECT, RegionView, region_of_subject
 from daemon.core.reconcile import Reconciler
-from daemon.core.values import Region
+from daemon.core.sessions import SENT, ends_at
+from daemon.core.values import Region, Session
 from daemon.core.witness import BrokerNotice
 from daemon.core.zones import local_date
 from daemon.engine.gate import Gate, Shutter
@@ -195,8 +196,15 @@ class RegionBooks:
 
     def _is_night(self, ahead: timedelta) -> bool:
         """Whether nothing trades here, now and for so long, and no order is open."""
+        return self._is_closed(ahead) and not self._portfolio.open_orders()
+
+    def _is_closed(self, ahead: timedelta) -> bool:
+        """Whether there is no regular session, now and for so long.
+
+        An order of another session that leaves then leaves on what the night's inquiries told.
+        """
         calendar = self._shared.calendars.by_region.get(self.region)
-        if calendar is None or self._portfolio.open_orders():
+        if calendar is None:
             return False
         now = self._clock.now()
         return calendar.phase(now) is calendar.phase(now + ahead) is Phase.CLOSED
@@ -249,7 +257,7 @@ class RegionBooks:
         if not self._is_judged:
             reason = f"its books are not reconciled yet{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)
-        elif blind > BLIND_LIMIT + (NIGHT_PERIOD if self._is_night(timedelta(0)) else 0.0):
+        elif blind > BLIND_LIMIT + (NIGHT_PERIOD if self._is_closed(timedelta(0)) else 0.0):
             reason = f"no complete inquiry for {blind:.0f} s{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)
 
@@ -291,6 +299,7 @@ class RegionBooks:
             since=since,
             dead_before=self._ended_before(AFTER_HOURS),
             over_before=self._ended_before({}),
+            elsewhere=self._ended_elsewhere(),
             at=self._clock.now(),
             now=self._clock.monotonic(),
         )
@@ -420,3 +429,18 @@ class RegionBooks:
             if now >= ends + CLOSING_MARGIN:
                 today += timedelta(days=1)
         return {self.region: today}
+
+    def _ended_elsewhere(self) -> dict[tuple[Region, Session], date]:
+        """The same of the sessions beside the regular one: each is over at its own time."""
+        calendar = self._shared.calendars.by_region.get(self.region)
+        if calendar is None:
+            return {}
+        now = self._clock.now()
+        today = local_date(self.region, now)
+        # Whether an order of the closing auction lives on is told by the regular rule.
+        sessions = SENT.get(self.region, frozenset()) - {Session.REGULAR, Session.CLOSING}
+        return {
+            (self.region, session): today
+            + timedelta(days=now >= ends_at(calendar, today, session) + CLOSING_MARGIN)
+            for session in sessions
+        }

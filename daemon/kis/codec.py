@@ -3,6 +3,7 @@
 Answers come back through `replies.py` (HTTP) and `frames.py` (stream), with the same purity.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -13,7 +14,16 @@ import orjson
 from daemon.core.errors import InvariantBroken, Refused
 from daemon.core.events import OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Market, Side, code_of, market_of
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    InstrumentId,
+    Market,
+    Session,
+    Side,
+    code_of,
+    market_of,
+)
 from daemon.kis.exchanges import OverseasApi
 from daemon.kis.fields import padded_number
 from daemon.kis.link import HttpRequest
@@ -23,13 +33,28 @@ VENUE = "KRX"
 CONTENT_TYPE = "application/json; charset=utf-8"
 PERSONAL_CUSTOMER = "P"
 
-_DIVISIONS = {
-    (OrderKind.LIMIT, TimeInForce.DAY): OrderDivision.LIMIT,
-    (OrderKind.LIMIT, TimeInForce.IOC): OrderDivision.LIMIT_IOC,
-    (OrderKind.LIMIT, TimeInForce.FOK): OrderDivision.LIMIT_FOK,
-    (OrderKind.MARKET, TimeInForce.DAY): OrderDivision.MARKET,
-    (OrderKind.MARKET, TimeInForce.IOC): OrderDivision.MARKET_IOC,
-    (OrderKind.MARKET, TimeInForce.FOK): OrderDivision.MARKET_FOK,
+_Form = tuple[OrderKind, TimeInForce]
+_DAY, _IOC, _FOK = TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK
+_DIVISIONS: Mapping[Session, Mapping[_Form, OrderDivision]] = {
+    Session.REGULAR: {
+        (OrderKind.LIMIT, _DAY): OrderDivision.LIMIT,
+        (OrderKind.LIMIT, _IOC): OrderDivision.LIMIT_IOC,
+        (OrderKind.LIMIT, _FOK): OrderDivision.LIMIT_FOK,
+        (OrderKind.MARKET, _DAY): OrderDivision.MARKET,
+        (OrderKind.MARKET, _IOC): OrderDivision.MARKET_IOC,
+        (OrderKind.MARKET, _FOK): OrderDivision.MARKET_FOK,
+    },
+    Session.AFTER_MARKET: {
+        (OrderKind.LIMIT, _DAY): OrderDivision.AFTER_LIMIT,
+        (OrderKind.LIMIT, _IOC): OrderDivision.AFTER_LIMIT_IOC,
+        (OrderKind.LIMIT, _FOK): OrderDivision.AFTER_LIMIT_FOK,
+        (OrderKind.BEST_OPPOSITE, _DAY): OrderDivision.AFTER_BEST_OPPOSITE,
+        (OrderKind.BEST_OPPOSITE, _IOC): OrderDivision.AFTER_BEST_OPPOSITE_IOC,
+        (OrderKind.BEST_OPPOSITE, _FOK): OrderDivision.AFTER_BEST_OPPOSITE_FOK,
+        (OrderKind.BEST_OWN, _DAY): OrderDivision.AFTER_BEST_OWN,
+    },
+    Session.PREVIOUS_CLOSE: {(OrderKind.MARKET, _DAY): OrderDivision.PREVIOUS_CLOSE},
+    Session.CLOSING_PRICE: {(OrderKind.MARKET, _DAY): OrderDivision.CLOSING_PRICE},
 }
 
 
@@ -176,9 +201,31 @@ def _key_request(api: Api, credentials: Credentials, secret_name: str) -> HttpRe
     )
 
 
-def division_of(kind: OrderKind, time_in_force: TimeInForce) -> OrderDivision:
-    """ORD_DVSN of an order."""
-    return _DIVISIONS[kind, time_in_force]
+def division_of(
+    kind: OrderKind, time_in_force: TimeInForce, session: Session = Session.REGULAR
+) -> OrderDivision:
+    """ORD_DVSN of an order on KRX; raises `Refused` for one that its session does not know."""
+    known = _DIVISIONS.get(session)
+    if known is None:
+        choice = ", ".join(_DIVISIONS)
+        raise Refused("ORDER_SESSION", f"session: {session} is not sent to KRX, use {choice}")
+    division = known.get((kind, time_in_force))
+    if division is None:
+        choice = ", ".join(f"{each} {force}" for each, force in known)
+        form = f"{kind} {time_in_force}"
+        reason = f"kind, time_in_force: no {form} order in the session {session}, use {choice}"
+        raise Refused("ORDER_TYPE", reason)
+    return division
+
+
+def change_division(intent: OrderIntent) -> OrderDivision:
+    """ORD_DVSN of a new price and of a cancel: `00` in the regular session, else the order's own.
+
+    A cancel may carry either (portal); the after-market takes none but its own.
+    """
+    if intent.session is Session.REGULAR:
+        return OrderDivision.LIMIT
+    return division_of(intent.kind, intent.time_in_force, intent.session)
 
 
 def krx_code(instrument: InstrumentId) -> str:
@@ -204,7 +251,7 @@ def place_call(intent: OrderIntent, credentials: Credentials) -> Call:
         "CANO": credentials.number,
         "ACNT_PRDT_CD": credentials.product,
         "PDNO": krx_code(intent.instrument),
-        "ORD_DVSN": division_of(intent.kind, intent.time_in_force).value,
+        "ORD_DVSN": division_of(intent.kind, intent.time_in_force, intent.session).value,
         "ORD_QTY": str(intent.quantity),
         "ORD_UNPR": price_text(intent.limit),
         "EXCG_ID_DVSN_CD": VENUE,
@@ -214,23 +261,32 @@ def place_call(intent: OrderIntent, credentials: Credentials) -> Call:
     return Call(api=Api.SELL if is_sell else Api.BUY, body=orjson.dumps(body))
 
 
-def modify_call(ref: BrokerRef, limit: Decimal, credentials: Credentials) -> Call:
+def modify_call(
+    ref: BrokerRef,
+    limit: Decimal,
+    credentials: Credentials,
+    division: OrderDivision = OrderDivision.LIMIT,
+) -> Call:
     """Move everything still open under `ref` to the price `limit`."""
-    return _change_call(ref, "01", price_text(limit), credentials)
+    return _change_call(ref, "01", price_text(limit), credentials, division)
 
 
-def cancel_call(ref: BrokerRef, credentials: Credentials) -> Call:
+def cancel_call(
+    ref: BrokerRef, credentials: Credentials, division: OrderDivision = OrderDivision.LIMIT
+) -> Call:
     """Cancel everything still open under `ref`."""
-    return _change_call(ref, "02", "0", credentials)
+    return _change_call(ref, "02", "0", credentials, division)
 
 
-def _change_call(ref: BrokerRef, change: str, price: str, credentials: Credentials) -> Call:
+def _change_call(
+    ref: BrokerRef, change: str, price: str, credentials: Credentials, division: OrderDivision
+) -> Call:
     body = {
         "CANO": credentials.number,
         "ACNT_PRDT_CD": credentials.product,
         "KRX_FWDG_ORD_ORGNO": ref.branch,
         "ORGN_ODNO": padded_number(ref.number),
-        "ORD_DVSN": OrderDivision.LIMIT.value,
+        "ORD_DVSN": division.value,
         "RVSE_CNCL_DVSN_CD": change,
         # With QTY_ALL_ORD_YN = Y the quantity is "0": naming one would race with a fill.
         "ORD_QTY": "0",

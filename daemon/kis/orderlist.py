@@ -5,7 +5,7 @@ modify from a cancel (the Korean texts were never captured), so quantities decid
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -25,7 +25,7 @@ from daemon.kis.fields import (
     side_of,
     text_of,
 )
-from daemon.kis.spec import OrderDivision
+from daemon.kis.spec import LIMIT_DIVISIONS, PRICELESS_DIVISIONS
 
 _READ = (
     *("odno", "orgn_odno", "ord_dt", "ord_gno_brno", "pdno", "sll_buy_dvsn_cd", "ord_qty"),
@@ -74,7 +74,7 @@ class Entry:
         """False for a cancel request and for a modify that was refused: nothing lives there."""
         if self.filled:
             return True
-        if self.price == 0 and self.division == OrderDivision.LIMIT:
+        if self.price == 0 and self.division in LIMIT_DIVISIONS:
             return False  # no limit order has the price 0: the row asks for a cancel
         return self.remaining > 0 or (self.price > 0 and not self.rejected)
 
@@ -226,6 +226,9 @@ def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
             raise BadData("a change of another instrument or side", field="orgn_odno")
     filled = sum(entry.filled for entry in living)
     price = living[-1].price
+    if head.division in PRICELESS_DIVISIONS:
+        # Our own order has none: what the list shows is where the exchange put it.
+        head, price = replace(head, price=Decimal(0)), Decimal(0)
     return BrokerOrder(
         refs=tuple(refs),
         instrument=head.instrument,

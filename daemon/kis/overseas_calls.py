@@ -3,6 +3,7 @@
 The counterpart of `codec` for everything that is not listed in Korea.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ import orjson
 from daemon.core.errors import Refused
 from daemon.core.events import OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
-from daemon.core.values import BrokerRef, InstrumentId, Region, Side, code_of, market_of
+from daemon.core.values import BrokerRef, InstrumentId, Region, Session, Side, code_of, market_of
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.exchanges import EXCHANGES, QUERY_CODES, Exchange, OverseasApi, balance_codes
 from daemon.kis.fields import padded_number
@@ -44,17 +45,46 @@ def price_text(price: Decimal, exchange: Exchange) -> str:
     return f"{price.quantize(step):f}"
 
 
-def place_call(intent: OrderIntent, credentials: Credentials) -> Call:
-    """A new order abroad.
+_AUCTIONS: Mapping[tuple[Session, OrderKind], OrderDivision] = {
+    (Session.OPENING, OrderKind.LIMIT): OrderDivision.LIMIT_ON_OPEN,
+    (Session.OPENING, OrderKind.MARKET): OrderDivision.MARKET_ON_OPEN,
+    (Session.CLOSING, OrderKind.LIMIT): OrderDivision.LIMIT_ON_CLOSE,
+    (Session.CLOSING, OrderKind.MARKET): OrderDivision.MARKET_ON_CLOSE,
+}
 
-    Raises `Refused` for whatever is not a limit order for the day: there is no market order, and
-    orders for the moment are not known there (portal).
+
+def division_of(intent: OrderIntent, exchange: Exchange, environment: Environment) -> OrderDivision:
+    """ORD_DVSN of an order abroad.
+
+    Raises `Refused`: in the regular session there is no market order, orders for the moment are
+    not known anywhere abroad, the auctions are those of the United States, at market they take
+    sales alone, and the virtual host takes none of them (portal).
     """
-    exchange = exchange_of(intent.instrument)
-    if intent.kind is not OrderKind.LIMIT or intent.limit is None:
-        raise Refused("ORDER_TYPE", f"{exchange.order_code} takes limit orders only")
     if intent.time_in_force is not TimeInForce.DAY:
         raise Refused("ORDER_TYPE", f"{exchange.order_code} takes orders for the day only")
+    if intent.session is Session.REGULAR:
+        if intent.kind is not OrderKind.LIMIT:
+            raise Refused("ORDER_TYPE", f"{exchange.order_code} takes limit orders only")
+        return OrderDivision.LIMIT
+    division = _AUCTIONS.get((intent.session, intent.kind))
+    if division is None or exchange.region is not Region.US:
+        reason = f"session: {intent.session} is not sent to {exchange.order_code}, use regular"
+        raise Refused("ORDER_SESSION", reason)
+    if environment is Environment.VIRTUAL:
+        reason = f"session: {intent.session} is not taken in paper trading, use regular"
+        raise Refused("ORDER_SESSION", reason)
+    if intent.kind is OrderKind.MARKET and intent.side is Side.BUY:
+        reason = f"limit: a purchase in the {intent.session} auction needs one, give a price"
+        raise Refused("ORDER_TYPE", reason)
+    return division
+
+
+def place_call(
+    intent: OrderIntent, credentials: Credentials, environment: Environment = Environment.REAL
+) -> Call:
+    """A new order abroad; raises `Refused` for one that cannot be sent: see `division_of`."""
+    exchange = exchange_of(intent.instrument)
+    division = division_of(intent, exchange, environment)
     is_sell = intent.side is Side.SELL
     body = {
         "CANO": credentials.number,
@@ -62,12 +92,12 @@ def place_call(intent: OrderIntent, credentials: Credentials) -> Call:
         "OVRS_EXCG_CD": exchange.order_code,
         "PDNO": code_of(intent.instrument),
         "ORD_QTY": str(intent.quantity),
-        "OVRS_ORD_UNPR": price_text(intent.limit, exchange),
+        "OVRS_ORD_UNPR": "0" if intent.limit is None else price_text(intent.limit, exchange),
         "CTAC_TLNO": "",
         "MGCO_APTM_ODNO": "",
         "SLL_TYPE": "00" if is_sell else "",
         "ORD_SVR_DVSN_CD": "0",
-        "ORD_DVSN": OrderDivision.LIMIT.value,
+        "ORD_DVSN": division.value,
     }
     return Call(api=exchange.place(intent.side), body=orjson.dumps(body))
 
@@ -75,6 +105,8 @@ def place_call(intent: OrderIntent, credentials: Credentials) -> Call:
 def modify_call(order: Order, ref: BrokerRef, limit: Decimal, credentials: Credentials) -> Call:
     """Move everything open of an order to `limit`; raises `Refused` where no modify is known."""
     exchange = exchange_of(order.intent.instrument)
+    if order.intent.session is not Session.REGULAR:
+        raise Refused("NO_MODIFY", "session: no modify of an auction's order is known, cancel it")
     if not exchange.can_modify:
         raise Refused("NO_MODIFY", f"{exchange.order_code} knows no modify: cancel and order anew")
     return _change_call(order, ref, exchange, "01", price_text(limit, exchange), credentials)

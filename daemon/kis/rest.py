@@ -183,7 +183,7 @@ class KisRest:
         if self._is_korean(order.intent.instrument):
             call = codec.place_call(order.intent, self._credentials)
         else:
-            call = overseas_calls.place_call(order.intent, self._credentials)
+            call = overseas_calls.place_call(order.intent, self._credentials, self.environment)
         reply, day = await self._order(call, order, Priority.ORDER, leaving)
         return replies.order_ref(reply, day)
 
@@ -193,7 +193,8 @@ class KisRest:
         """Move the open quantity to `limit`; returns the number it now lives under."""
         ref = codec.ref_of(order)
         if self._is_korean(order.intent.instrument):
-            call = codec.modify_call(ref, limit, self._credentials)
+            division = codec.change_division(order.intent)
+            call = codec.modify_call(ref, limit, self._credentials, division)
         else:
             call = overseas_calls.modify_call(order, ref, limit, self._credentials)
         reply, day = await self._order(call, order, Priority.ORDER, leaving)
@@ -203,7 +204,8 @@ class KisRest:
         """Ask for the open quantity to be cancelled; the confirmation comes as a notice."""
         ref = codec.ref_of(order)
         if self._is_korean(order.intent.instrument):
-            call = codec.cancel_call(ref, self._credentials)
+            division = codec.change_division(order.intent)
+            call = codec.cancel_call(ref, self._credentials, division)
         else:
             call = overseas_calls.cancel_call(order, ref, self._credentials)
         await self._order(call, order, Priority.CANCEL, leaving)

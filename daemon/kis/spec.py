@@ -346,7 +346,7 @@ class WsCode(StrEnum):
 
 
 class OrderDivision(StrEnum):
-    """ORD_DVSN, the codes used for the regular KRX session."""
+    """ORD_DVSN: the regular session of KRX, the sessions beside it, American auctions (portal)."""
 
     LIMIT = "00"
     MARKET = "01"
@@ -354,3 +354,34 @@ class OrderDivision(StrEnum):
     LIMIT_FOK = "12"
     MARKET_IOC = "13"
     MARKET_FOK = "14"
+    PREVIOUS_CLOSE = "05"
+    CLOSING_PRICE = "06"
+    AFTER_LIMIT = "41"
+    AFTER_LIMIT_IOC = "42"
+    AFTER_LIMIT_FOK = "43"
+    AFTER_BEST_OPPOSITE = "44"
+    AFTER_BEST_OPPOSITE_IOC = "45"
+    AFTER_BEST_OPPOSITE_FOK = "46"
+    AFTER_BEST_OWN = "47"
+    MARKET_ON_OPEN = "31"
+    LIMIT_ON_OPEN = "32"
+    MARKET_ON_CLOSE = "33"
+    LIMIT_ON_CLOSE = "34"
+
+
+LIMIT_DIVISIONS = frozenset(
+    {
+        *(OrderDivision.LIMIT, OrderDivision.AFTER_LIMIT),
+        *(OrderDivision.AFTER_LIMIT_IOC, OrderDivision.AFTER_LIMIT_FOK),
+    }
+)
+"""Those of KRX whose orders carry a price: without one, a row of the list asks for a cancel."""
+
+PRICELESS_DIVISIONS = frozenset(
+    {
+        *(OrderDivision.PREVIOUS_CLOSE, OrderDivision.CLOSING_PRICE),
+        *(OrderDivision.AFTER_BEST_OPPOSITE, OrderDivision.AFTER_BEST_OPPOSITE_IOC),
+        *(OrderDivision.AFTER_BEST_OPPOSITE_FOK, OrderDivision.AFTER_BEST_OWN),
+    }
+)
+"""Those sent without a price, for which lists may show the one the exchange put in."""

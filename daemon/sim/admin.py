@@ -113,7 +113,7 @@ class _Admin:
                     "venue": order.request.venue,
                     "currency": each.rules.region.currency.value,
                 }
-                for each in lively
+                for each in broker.markets
                 for order in each.open_orders(name)
             ]
             accounts[name] = {

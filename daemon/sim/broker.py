@@ -9,7 +9,6 @@ from decimal import Decimal
 from itertools import chain
 from random import Random
 
-from daemon.core.calendar import Phase
 from daemon.core.values import Region
 from daemon.kis.channels import CHANNELS, Kind
 from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL
@@ -167,8 +166,7 @@ class Broker:
         """Enter an order outside the gateway; raises `Refusal`."""
         self.advance(now, monotonic)
         market = self.market_of(request.code)
-        market.check_hours()
-        order = market.exchange.place(request, market.now)
+        order = market.entrance(request.division, request.code).place(request, market.now)
         self._collect(monotonic, entered=order.number)
         return order.number
 
@@ -297,6 +295,7 @@ class Broker:
                         base=market.exchange.stocks[traded.code].base,
                         yesterday=market.yesterday[traded.code],
                         listed=market.listings[traded.code].shares,
+                        after=traded.time >= market.after_from,
                     )
                 )
         return [
@@ -308,7 +307,6 @@ class Broker:
 
     def _book_frames(self, monotonic: float) -> list[str]:
         frames: list[str] = []
-        auction = self.market.phase is not Phase.CONTINUOUS
         for code in sorted(self._dirty):
             channels = self._wanting(_BOOKS, code)
             if not channels:
@@ -318,7 +316,7 @@ class Broker:
                 continue
             self._dirty.discard(code)
             self._book_sent[code] = monotonic
-            view = self.market.view(code)
+            view, auction = self.market.view(code), not self.market.trades_on(code)
             base = self.market.exchange.stocks[code].base
             time, day = self.market.local_time, self.market.day
             frames.extend(

@@ -47,9 +47,18 @@ def percent(part: Decimal | int, whole: Decimal | int) -> str:
 
 
 def trade_record(
-    traded: Traded, *, day: date, base: Decimal, yesterday: DailyBar, listed: int
+    traded: Traded,
+    *,
+    day: date,
+    base: Decimal,
+    yesterday: DailyBar,
+    listed: int,
+    after: bool = False,
 ) -> str:
-    """One H0STCNT0 record: 46 columns, 47 on days since the after-market exists."""
+    """One H0STCNT0 record: 46 columns, 47 on days since the after-market exists.
+
+    `after` is for a trade of that.
+    """
     t = traded
     change = t.price - base
     taken = t.sold + t.bought
@@ -70,7 +79,7 @@ def trade_record(
         *("0", "", f"{t.open}"),
     ]
     if day >= _AFTER_MARKET_FROM:
-        columns.append("2")
+        columns.append("3" if after else "2")
     return "^".join(columns)
 
 

@@ -7,17 +7,20 @@ from decimal import Decimal
 from heapq import heapify, heapreplace
 
 from daemon.core.calendar import MarketCalendar, Phase
-from daemon.core.values import Level, Region, Side
+from daemon.core.values import Level, Region, Session, Side
 from daemon.sim.book import Clearing
 from daemon.sim.charges import Tariff
 from daemon.sim.crowd import DEPTH, Crowd
 from daemon.sim.exchange import Exchange, Stock
-from daemon.sim.facts import OrderFact, Refusal, RefusalReason
+from daemon.sim.facts import Order, OrderFact, Print, Refusal, RefusalReason
 from daemon.sim.history import DailyBar, History
 from daemon.sim.ledgers import Account
 from daemon.sim.rules import KOREAN, Rules
+from daemon.sim.sidebooks import SideBooks
 from daemon.sim.tape import DayTape, Depth, Traded
 from daemon.sim.universe import Listing
+
+AFTER_CLOSE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Market:
             first = max(first, calendar.next_trading_day(after))
         known = {listing.code: listing.base for listing in listings} | dict(bases or {})
         self.exchange = Exchange(known, accounts, rules, charges)
+        self.sides = SideBooks(self.exchange, self.listings, calendar, seed)
         self.history = History(listings, known, calendar, first, seed, rules)
         self.tapes: dict[str, DayTape] = {}
         self.yesterday: dict[str, DailyBar] = {}
@@ -82,9 +86,11 @@ class Market:
         now = now.astimezone(UTC)
         while self._boundary <= now:
             self._run_crowd(self._boundary)
+            self.sides.advance(self._boundary)
             self.now = self._boundary
             self._cross_boundary()
         self._run_crowd(now)
+        self.sides.advance(now)
         self.now = max(self.now, now)
 
     @property
@@ -112,7 +118,7 @@ class Market:
     def drain(self) -> tuple[list[OrderFact], list[Traded]]:
         """Order facts and trades since the last call, each in the order they happened."""
         self._take_prints()
-        facts, trades = self.exchange.facts, self.trades
+        facts, trades = self.exchange.facts + self.sides.drain(), self.trades
         self.exchange.facts, self.trades = [], []
         return facts, trades
 
@@ -133,11 +139,11 @@ class Market:
     def view(self, code: str) -> BookView:
         """The book of `code` as the venue shows it; an auction hides what will trade."""
         self._take_prints()
-        stock = self.exchange.stocks[code]
+        stock = (self.sides.awake(code) or self.exchange).stocks[code]
         book = stock.book
         asks, bids = book.levels(Side.SELL, DEPTH), book.levels(Side.BUY, DEPTH)
         expected = None
-        if self.phase is not Phase.CONTINUOUS:
+        if not self.trades_on(code):
             expected = book.clearing(stock.last)
         if expected is not None:
             asks = tuple(level for level in asks if level.price > expected.price)
@@ -161,6 +167,23 @@ class Market:
         crowd = self._crowds[list(self.listings).index(code)]
         return stock.book.clearing(stock.last) or crowd.auction_wish
 
+    def trades_on(self, code: str) -> bool:
+        """Whether a symbol trades continuously now, after hours too, as far as anybody is there."""
+        return self.phase is Phase.CONTINUOUS or self.sides.awake(code) is not None
+
+    def open_orders(self, account: str) -> list[Order]:
+        """The account's orders standing in any session, oldest first."""
+        books = (self.exchange, *self.sides.books())
+        found = [order for book in books for order in book.open_orders(account)]
+        return sorted(found, key=lambda order: order.number)
+
+    def entrance(self, division: str, code: str) -> Exchange:
+        """Where orders of a kind are entered and changed; raises `Refusal` outside its hours."""
+        if division in self.sides.divisions:
+            return self.sides.enter(division, code, self.now)
+        self.check_hours()
+        return self.exchange
+
     def check_hours(self) -> None:
         """Raise `Refusal` when no order may be entered now."""
         if not self.calendar.is_trading_day(self.today):
@@ -179,6 +202,8 @@ class Market:
         self.exchange.begin_day(day, bases, self.settles(day))
         self.days_begun += 1
         self._midnight = self._instant(day, 0)
+        # When the after-market begins, as `local_time`.
+        self.after_from = (self.calendar.close_at(day) + AFTER_CLOSE).strftime("%H%M%S")
         self.utc_offset = self.rules.offset_on(day)
         self.tapes = {code: DayTape(code, base) for code, base in bases.items()}
         self.yesterday = {code: self.history.last(code) for code in bases}
@@ -214,12 +239,14 @@ class Market:
         self.changes.append(phase)
         if phase is Phase.CONTINUOUS:
             self._uncross()
+            self.sides.auction(Session.OPENING, self.now)
             self.exchange.phase = phase
             self._open_crowd()
         elif phase is Phase.CLOSED:
             self._due = []
             self.exchange.phase = Phase.CLOSING_AUCTION
             self._uncross()
+            self.sides.auction(Session.CLOSING, self.now)
             self.exchange.close_day()
             for tape in self.tapes.values():
                 self.history.append(self.day, tape)
@@ -257,9 +284,15 @@ class Market:
             heapreplace(due, (crowd.next_at, number))
 
     def _take_prints(self) -> None:
-        prints, self.exchange.prints = self.exchange.prints, []
+        self._tell(self.exchange)
+        for book in self.sides.books():
+            self._tell(book)
+
+    def _tell(self, exchange: Exchange) -> None:
+        prints: list[Print]
+        prints, exchange.prints = exchange.prints, []
         for made in prints:
-            stock = self.exchange.stocks[made.code]
+            stock = exchange.stocks[made.code]
             clock = (made.at + self.utc_offset).strftime("%H%M%S")
             self.touched.add(made.code)
             self.trades.append(

@@ -28,6 +28,15 @@ _DIVISION_NAMES = {
     "12": "FOK지정가",
     "13": "IOC시장가",
     "14": "FOK시장가",
+    "05": "장전시간외",
+    "06": "장후시간외",
+    "41": "애프터마켓지정가",
+    "42": "애프터마켓IOC지정가",
+    "43": "애프터마켓FOK지정가",
+    "44": "애프터마켓최유리",
+    "45": "애프터마켓IOC최유리",
+    "46": "애프터마켓FOK최유리",
+    "47": "애프터마켓최우선",
 }
 _BLANK_ROW_FIELDS = {
     **dict.fromkeys(
@@ -348,7 +357,7 @@ def open_orders(call: Call, market: Market) -> Answer:
         raise Denied("90000000", padded("모의투자에서는 해당업무가 제공되지 않습니다."))
     account = account_of(call, market)
     call.need("INQR_DVSN_1", "INQR_DVSN_2")
-    found = market.exchange.open_orders(account)
+    found = market.open_orders(account)
     found.reverse()
     start = call.cursor.rstrip("^")
     if start:

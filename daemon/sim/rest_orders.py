@@ -18,6 +18,15 @@ _TYPES: dict[str, tuple[bool, Condition]] = {
     "12": (True, Condition.FOK),
     "13": (False, Condition.IOC),
     "14": (False, Condition.FOK),
+    "05": (False, Condition.NONE),
+    "06": (False, Condition.NONE),
+    "41": (True, Condition.NONE),
+    "42": (True, Condition.IOC),
+    "43": (True, Condition.FOK),
+    "44": (False, Condition.NONE),
+    "45": (False, Condition.IOC),
+    "46": (False, Condition.FOK),
+    "47": (False, Condition.NONE),
 }
 """ORD_DVSN to (carries a price, condition)."""
 
@@ -29,8 +38,8 @@ def place(call: Call, market: Market, *, reject: bool) -> Answer:
     side = Side.BUY if call.tr_id in _BUYS else Side.SELL
     request = _request(call, market, side)
     try:
-        market.check_hours()
-        order = market.exchange.place(request, market.now, reject=reject)
+        exchange = market.entrance(request.division, request.code)
+        order = exchange.place(request, market.now, reject=reject)
     except Refusal as refusal:
         raise refused(refusal.reason, call.environment) from None
     return _confirmed(order, market, *placed_text(side, call.environment))
@@ -59,10 +68,11 @@ def change(call: Call, market: Market) -> Answer:
         branch=original.request.branch,
         venue=original.request.venue,
     )
-    exchange = market.exchange
-    act = exchange.cancel if cancels else exchange.modify
+    if not cancels:
+        _check_moved(call, original, market)
     try:
-        market.check_hours()
+        exchange = market.entrance(original.request.division, original.request.code)
+        act = exchange.cancel if cancels else exchange.modify
         order = act(original.number, request, market.now, everything=everything)
     except Refusal as refusal:
         raise refused(refusal.reason, call.environment) from None
@@ -71,6 +81,16 @@ def change(call: Call, market: Market) -> Answer:
         what = "취소" if cancels else "정정"
         return _confirmed(order, market, code, f"모의투자 {what}주문이 완료 되었습니다.")
     return _confirmed(order, market, "APBK0013", "주문 전송 완료 되었습니다.")
+
+
+def _check_moved(call: Call, original: Order, market: Market) -> None:
+    """A new price keeps an order in its session, and one without a price has none to change."""
+    sessions = market.sides.divisions
+    before, after = original.request.division, call.get("ORD_DVSN")
+    if sessions.get(before) is not sessions.get(after):
+        raise Denied("APBK0963", "주문구분코드 오류 입니다.", rt_cd="7")
+    if after in sessions and _price(call) is None:
+        raise Denied("APBK1234", "주문단가를 입력하십시오.", rt_cd="7")
 
 
 def _request(call: Call, market: Market, side: Side) -> OrderRequest:

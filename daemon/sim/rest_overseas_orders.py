@@ -1,7 +1,8 @@
 """order and order-rvsecncl of the US markets: new orders, modify and cancel.
 
-Only limit orders of the regular session are simulated. The codes of refusals are those of the
-domestic calls but for the hours, whose code clients have met; the other texts are assumed.
+Limit orders of the regular session and orders of its auctions are simulated. The codes of refusals
+are those of the domestic calls but for the hours, whose code clients have met; the other texts are
+assumed.
 """
 
 import re
@@ -27,6 +28,7 @@ CHANGES = ("TTTT1004U", "JTTT1004U", "VTTT1004U")
 _BRANCHES = {Environment.REAL: "01790", Environment.VIRTUAL: "00950"}
 _EXCHANGES = {place.order: market for market, place in PLACES.items()}
 _LIMIT = "00"
+_UNPRICED = ("31", "33")
 _KNOWN_DIVISIONS = ("31", "32", "33", "34", "35", "36")
 _PRICE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,8})?")
 _CLOSED = (RefusalReason.CLOSED_DAY, RefusalReason.BEFORE_HOURS, RefusalReason.AFTER_HOURS)
@@ -39,21 +41,21 @@ def place(call: Call, market: Market, *, reject: bool) -> Answer:
     call.need("OVRS_EXCG_CD", "PDNO", "ORD_QTY", "OVRS_ORD_UNPR", "ORD_SVR_DVSN_CD", "ORD_DVSN")
     if side is Side.SELL:
         call.one_of("SLL_TYPE", ("00",))
-    _check_division(call)
+    _check_division(call, market, side)
     _check_listed(call, market)
     request = OrderRequest(
         account=account,
         code=call.get("PDNO"),
         side=side,
         quantity=call.number("ORD_QTY"),
-        price=_price(call),
+        price=None if call.get("ORD_DVSN") in _UNPRICED else _price(call),
         division=call.get("ORD_DVSN"),
         branch=_BRANCHES[call.environment],
         venue=call.get("OVRS_EXCG_CD"),
     )
     try:
-        market.check_hours()
-        order = market.exchange.place(request, market.now, reject=reject)
+        exchange = market.entrance(request.division, request.code)
+        order = exchange.place(request, market.now, reject=reject)
     except Refusal as refusal:
         raise _refused(refusal.reason, call.environment) from None
     return _confirmed(order, market, *placed_text(side, call.environment))
@@ -77,9 +79,9 @@ def change(call: Call, market: Market) -> Answer:
         branch=original.request.branch,
         venue=original.request.venue,
     )
-    act = market.exchange.cancel if cancels else market.exchange.modify
     try:
-        market.check_hours()
+        exchange = market.entrance(original.request.division, original.request.code)
+        act = exchange.cancel if cancels else exchange.modify
         order = act(original.number, request, market.now, everything=False)
     except Refusal as refusal:
         raise _refused(refusal.reason, call.environment) from None
@@ -90,12 +92,14 @@ def change(call: Call, market: Market) -> Answer:
     return _confirmed(order, market, "APBK0013", "주문 전송 완료 되었습니다.")
 
 
-def _check_division(call: Call) -> None:
+def _check_division(call: Call, market: Market, side: Side) -> None:
     division = call.get("ORD_DVSN")
     if division == _LIMIT:
         return
     if call.is_virtual and division in _KNOWN_DIVISIONS:
         raise refused(RefusalReason.AUCTION_TYPE, call.environment)
+    if division in market.sides.divisions and (side is Side.SELL or division not in _UNPRICED):
+        return
     raise Denied("APBK0963", "주문구분코드 오류 입니다.", rt_cd="7")
 
 

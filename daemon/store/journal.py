@@ -17,8 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from daemon.core.errors import InvariantBroken, NeedsOperator
-from daemon.core.events import AccountReported, Event
-from daemon.core.values import Currency
+from daemon.core.events import AccountReported, Event, OrderCreated
+from daemon.core.values import Currency, Session
 
 SCHEMA_VERSION = 1
 
@@ -201,12 +201,19 @@ def fact_of(sequence: int, kind: str, body: str, path: Path) -> Event:
         ) from error
 
 
+def _left_out(event: Event) -> dict[str, set[str]] | None:
+    """What earlier versions did not know of is written where it says something, and only there."""
+    if isinstance(event, OrderCreated) and event.intent.session is Session.REGULAR:
+        return {"intent": {"session"}}
+    return None
+
+
 def _row(event: Event) -> tuple[str, str]:
     """A fact as it is kept. What cannot be read back must not be written."""
     kind = type(event).__name__
     adapter = _ADAPTERS[kind]
     try:
-        body = adapter.dump_json(event)
+        body = adapter.dump_json(event, exclude=_left_out(event))
         adapter.validate_json(body)
     except (ValidationError, PydanticSerializationError, ValueError) as error:
         raise InvariantBroken(f"{kind} cannot be journalled: {error}") from error

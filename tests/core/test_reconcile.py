@@ -27,7 +27,7 @@ from daemon.core.inference import Hint, Outcome
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.reconcile import Reconciler
-from daemon.core.values import Currency, InstrumentId, OrderId, Region, Side
+from daemon.core.values import Currency, InstrumentId, OrderId, Region, Session, Side
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 from tests.builders import (
     ACCOUNT,
@@ -107,8 +107,15 @@ class Desk:
             everything += taken
 
     def ask(
-        self, *rows: BrokerOrder, asked: float | None = None, since: date = DAY, dead: int = 0
+        self,
+        *rows: BrokerOrder,
+        asked: float | None = None,
+        since: date = DAY,
+        dead: int = 0,
+        after_market: int | None = None,
     ) -> list[Outcome]:
+        key = (Region.KR, Session.AFTER_MARKET)
+        other = {} if after_market is None else {key: DAY + timedelta(days=after_market)}
         taken = self.take(
             self.reconciler.on_inquiry(
                 self.portfolio,
@@ -116,6 +123,7 @@ class Desk:
                 asked=self.now if asked is None else asked,
                 since=since,
                 dead_before=dict.fromkeys(Region, DAY + timedelta(days=dead)),
+                elsewhere=other,
                 at=after(self.now),
                 now=self.now,
             )
@@ -1231,3 +1239,32 @@ def test_an_order_of_which_nothing_is_open_ends_with_its_session() -> None:
         )
         assert desk.portfolio.orders[A].state is state
     assert desk.discrepancies == []
+
+
+def after_hours(desk: Desk) -> None:
+    wish = replace(intent(), session=Session.AFTER_MARKET)
+    desk.record(created("b", wish), sent("b"), accepted("b", "2"))
+
+
+def test_an_order_of_another_session_ends_with_that_and_a_regular_one_with_the_day() -> None:
+    desk = Desk()
+    desk.working()
+    after_hours(desk)
+    desk.now += 2 * SETTLE
+    desk.ask(row("1"), row("2"), dead=1, after_market=0)
+    assert desk.portfolio.orders[A].state is OrderState.EXPIRED
+    assert desk.portfolio.orders[B].state is OrderState.WORKING
+    desk.ask(row("1"), row("2"), dead=1, after_market=1)
+    assert desk.portfolio.orders[B].state is OrderState.EXPIRED
+
+
+def test_a_missing_order_of_another_session_is_alive_until_that_is_over() -> None:
+    desk = Desk()
+    after_hours(desk)
+    for _ in range(3):
+        desk.now += 2 * SETTLE
+        desk.ask(dead=1, after_market=0)
+    assert desk.portfolio.orders[B].state is OrderState.WORKING
+    desk.now += 2 * SETTLE
+    desk.ask(dead=1, after_market=1)
+    assert desk.portfolio.orders[B].state is OrderState.EXPIRED

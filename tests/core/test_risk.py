@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from daemon.core.events import (
     OrderAccepted,
     OrderDoubted,
     OrderIntent,
+    OrderKind,
     OrderReduced,
     OrderSent,
 )
@@ -31,7 +33,7 @@ from daemon.core.risk import (
     denied_by_gate,
     modification_problem,
 )
-from daemon.core.values import Currency, InstrumentId, OrderId, Side, StrategyId
+from daemon.core.values import Currency, InstrumentId, OrderId, Session, Side, StrategyId
 from tests.builders import (
     ACCOUNT,
     HYNIX,
@@ -741,3 +743,51 @@ def test_with_plenty_of_everything_only_doubt_denies(case: Case) -> None:
     expected = [wish for wish in case.wishes if wish.instrument not in doubtful]
 
     assert replace(case, limits=generous).passed() == expected
+
+
+def in_session(session: Session, **wish: Any) -> OrderIntent:
+    return replace(intent(**wish), session=session)
+
+
+@pytest.mark.parametrize("session", [Session.CLOSING_PRICE, Session.PREVIOUS_CLOSE])
+def test_a_purchase_at_a_closing_price_costs_the_last_price(session: Session) -> None:
+    wish = in_session(session, limit=None)
+    assert judge(funded(700_000), wish) == [OK]
+    assert judge(funded(699_999), wish) == [Rule.CASH]
+    assert judge(funded(), wish, limits=limits(max_order_notional=699_999)) == [Rule.ORDER_NOTIONAL]
+    assert judge(funded(), wish, last_price=lambda instrument: None) == [Rule.NO_PRICE]
+
+
+def test_an_open_purchase_at_a_closing_price_binds_the_last_price() -> None:
+    waiting: list[Event] = [created("a", in_session(Session.CLOSING_PRICE, limit=None)), sent("a")]
+    assert judge(portfolio_of(*waiting, cash=1_400_000), intent()) == [OK]
+    assert judge(portfolio_of(*waiting, cash=1_399_999), intent()) == [Rule.CASH]
+
+
+def test_a_purchase_at_the_best_price_may_cost_the_upper_limit() -> None:
+    best = replace(in_session(Session.AFTER_MARKET, limit=None), kind=OrderKind.BEST_OPPOSITE)
+    assert judge(funded(910_000), best) == [OK]
+    assert judge(funded(909_999), best) == [Rule.CASH]
+
+
+def test_an_after_market_order_keeps_every_rule_of_prices() -> None:
+    session = Session.AFTER_MARKET
+    assert judge(funded(), in_session(session)) == [OK]
+    assert judge(funded(), in_session(session, limit=70_050)) == [Rule.PRICE_STEP]
+    assert judge(funded(), in_session(session, limit=91_100)) == [Rule.PRICE_LIMIT]
+    assert judge(funded(), in_session(session, limit=74_000)) == [Rule.PRICE_COLLAR]
+
+
+def test_the_same_order_in_another_session_is_another_order() -> None:
+    strict = limits(duplicate_window_seconds=60)
+    regular, later = intent(), in_session(Session.AFTER_MARKET)
+    assert judge(funded(), regular, later, limits=strict) == [OK, OK]
+    assert judge(funded(), later, later, limits=strict) == [OK, Rule.DUPLICATE]
+
+
+def test_an_order_of_an_auction_takes_no_new_price() -> None:
+    wish = in_session(Session.CLOSING)
+    portfolio = portfolio_of(created("a", wish), sent("a"), accepted("a", "1"))
+    denied = judge_price(portfolio, 70_100)
+    assert denied is not None
+    assert denied.rule is Rule.MARKET

@@ -18,18 +18,20 @@ from daemon.core.calendar import (
     Phase,
     half_day,
 )
-from daemon.core.events import OrderKind, TimeInForce
+from daemon.core.events import OrderIntent, OrderKind, TimeInForce
 from daemon.core.sessions import (
     Acceptance,
     Accepted,
     NotAccepted,
     OrderStyle,
-    Session,
     acceptance,
+    ends_at,
     intent_acceptance,
+    style_of,
+    unsendable,
     windows,
 )
-from daemon.core.values import InstrumentId, Region, Venue
+from daemon.core.values import InstrumentId, Region, Session, Side, Venue
 from tests.builders import DAY, SAMSUNG, intent
 
 APPLE = InstrumentId("nasdaq:AAPL")
@@ -359,7 +361,7 @@ def test_the_lunch_break_takes_nothing() -> None:
     assert found.next_at == seoul(DAY, "12:30")
 
 
-@pytest.mark.parametrize("kind", list(OrderKind))
+@pytest.mark.parametrize("kind", [OrderKind.LIMIT, OrderKind.MARKET])
 @pytest.mark.parametrize("force", list(TimeInForce))
 @pytest.mark.parametrize("clock", ["08:30", "12:00", "15:25", "15:30"])
 def test_an_intent_is_accepted_as_an_order_of_its_kind(
@@ -393,3 +395,109 @@ def test_what_is_refused_is_accepted_at_the_time_told(
         assert found.next_at > at
         assert isinstance(answer(found.next_at), Accepted)
         assert not isinstance(answer(found.next_at - timedelta(microseconds=1)), Accepted)
+
+
+def asked(
+    session: Session,
+    limit: int | None = 70_000,
+    *,
+    side: Side = Side.BUY,
+    instrument: InstrumentId = SAMSUNG,
+    kind: OrderKind | None = None,
+) -> OrderIntent:
+    wish = intent(side=side, limit=limit, instrument=instrument)
+    return replace(wish, session=session, kind=kind or wish.kind)
+
+
+@pytest.mark.parametrize(
+    ("wish", "first", "last", "next_at"),
+    [
+        (asked(Session.AFTER_MARKET), "16:00", "19:59", "16:00"),
+        (asked(Session.CLOSING_PRICE, None), "15:30", "15:59", "15:30"),
+        (asked(Session.PREVIOUS_CLOSE, None), "08:30", "08:39", "08:30"),
+        (asked(Session.OPENING, instrument=APPLE), "18:00", "23:29", "18:00"),
+        (asked(Session.OPENING, None, side=Side.SELL, instrument=APPLE), "18:00", "23:29", "18:00"),
+    ],
+)
+def test_an_intent_is_accepted_in_the_session_it_asks_for(
+    wish: OrderIntent, first: str, last: str, next_at: str
+) -> None:
+    # American hours of a Tuesday; in Seoul they begin in the evening.
+    assert isinstance(intent_acceptance(CALENDARS, wish, seoul(DAY, first)), Accepted)
+    assert isinstance(intent_acceptance(CALENDARS, wish, seoul(DAY, last)), Accepted)
+    early = seoul(DAY, first) - timedelta(seconds=1)
+    found = intent_acceptance(CALENDARS, wish, early)
+    assert isinstance(found, NotAccepted)
+    assert found.next_at == seoul(DAY, next_at)
+    over = intent_acceptance(CALENDARS, wish, seoul(DAY, last) + timedelta(minutes=1))
+    assert isinstance(over, NotAccepted)
+    assert over.next_at == seoul(DAY + timedelta(days=1), next_at)
+
+
+def test_closing_orders_are_taken_until_ten_minutes_before_the_close() -> None:
+    wish = asked(Session.CLOSING, None, side=Side.SELL, instrument=APPLE)
+    tuesday = date(2026, 11, 24)
+
+    assert isinstance(intent_acceptance(CALENDARS, wish, seoul(tuesday, "05:49")), Accepted)
+    late = intent_acceptance(CALENDARS, wish, seoul(tuesday, "05:50"))
+    assert isinstance(late, NotAccepted)
+    assert late.next_at == seoul(tuesday, "23:30")
+
+
+def test_the_after_market_takes_no_fund_and_was_not_there_before() -> None:
+    wish = asked(Session.AFTER_MARKET)
+    found = intent_acceptance(CALENDARS, wish, seoul(NEW, "17:00"), fund=True)
+    assert isinstance(found, NotAccepted)
+    before = intent_acceptance(CALENDARS, wish, seoul(OLD, "17:00"))
+    assert isinstance(before, NotAccepted)
+    assert before.next_at == seoul(NEW, "16:00")
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        (asked(Session.PRE_MARKET), "session pre_market"),
+        (asked(Session.CLOSING), "session closing"),
+        (asked(Session.AFTER_MARKET, instrument=APPLE), "use closing, opening, regular"),
+        (asked(Session.OPENING, instrument=InstrumentId("hongkong:00700")), "use regular"),
+        (asked(Session.OPENING, None, instrument=APPLE), "limit: a purchase"),
+        (asked(Session.CLOSING, None, instrument=APPLE), "give a price"),
+        (asked(Session.PREVIOUS_CLOSE), "use None"),
+        (asked(Session.REGULAR, None, kind=OrderKind.BEST_OPPOSITE), "kind best_opposite"),
+    ],
+)
+def test_what_is_never_sent_is_told_by_field_and_fix(wish: OrderIntent, told: str) -> None:
+    assert told in unsendable(wish)
+    found = intent_acceptance(CALENDARS, wish, seoul(DAY, "12:00"))
+    assert found == NotAccepted(reason=unsendable(wish), next_at=None)
+
+
+def test_styles_follow_session_and_kind() -> None:
+    assert style_of(intent()) is OrderStyle.LIMIT
+    assert style_of(asked(Session.AFTER_MARKET)) is OrderStyle.LIMIT
+    assert style_of(asked(Session.CLOSING_PRICE, None)) is OrderStyle.CLOSING_PRICE
+    assert style_of(asked(Session.CLOSING, None)) is OrderStyle.MARKET_ON_CLOSE
+    assert style_of(asked(Session.OPENING)) is OrderStyle.LIMIT_ON_OPEN
+
+
+@pytest.mark.parametrize(
+    ("day", "session", "clock"),
+    [
+        (NEW, Session.REGULAR, "15:30"),
+        (NEW, Session.PREVIOUS_CLOSE, "08:40"),
+        (NEW, Session.CLOSING_PRICE, "16:00"),
+        (NEW, Session.AFTER_MARKET, "20:00"),
+        (OLD, Session.AFTER_MARKET, "15:30"),
+        (EXAMINATION, Session.CLOSING_PRICE, "17:00"),
+        (EXAMINATION, Session.AFTER_MARKET, "20:00"),
+    ],
+)
+def test_when_the_orders_of_a_session_are_over(day: date, session: Session, clock: str) -> None:
+    assert ends_at(CALENDARS.of(Region.KR), day, session) == seoul(day, clock)
+
+
+def test_american_auctions_end_at_their_auction() -> None:
+    calendar = CALENDARS.of(Region.US)
+    tuesday = date(2026, 11, 24)
+    assert ends_at(calendar, tuesday, Session.OPENING) == seoul(tuesday, "23:30")
+    assert ends_at(calendar, tuesday, Session.CLOSING) == seoul(date(2026, 11, 25), "06:00")

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -6,7 +7,7 @@ import pytest
 
 from daemon.core.errors import InvariantBroken, Refused
 from daemon.core.events import OrderKind, TimeInForce
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Side
+from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Session, Side
 from daemon.kis import codec, profits
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.spec import REAL, VIRTUAL, Api
@@ -119,3 +120,55 @@ def test_overseas_cursors_are_wider_and_go_back_the_same_way() -> None:
     query = dict(codec.next_page(asked, "a!^ ", " b^").query)
     assert (query["CTX_AREA_FK200"], query["CTX_AREA_NK200"]) == ("a!^ ", " b^")
     assert "CTX_AREA_FK100" not in query
+
+
+@pytest.mark.parametrize(
+    ("session", "kind", "force", "division"),
+    [
+        (Session.AFTER_MARKET, OrderKind.LIMIT, TimeInForce.DAY, "41"),
+        (Session.AFTER_MARKET, OrderKind.LIMIT, TimeInForce.IOC, "42"),
+        (Session.AFTER_MARKET, OrderKind.LIMIT, TimeInForce.FOK, "43"),
+        (Session.AFTER_MARKET, OrderKind.BEST_OPPOSITE, TimeInForce.DAY, "44"),
+        (Session.AFTER_MARKET, OrderKind.BEST_OPPOSITE, TimeInForce.IOC, "45"),
+        (Session.AFTER_MARKET, OrderKind.BEST_OPPOSITE, TimeInForce.FOK, "46"),
+        (Session.AFTER_MARKET, OrderKind.BEST_OWN, TimeInForce.DAY, "47"),
+        (Session.PREVIOUS_CLOSE, OrderKind.MARKET, TimeInForce.DAY, "05"),
+        (Session.CLOSING_PRICE, OrderKind.MARKET, TimeInForce.DAY, "06"),
+    ],
+)
+def test_each_session_has_divisions_of_its_own(
+    session: Session, kind: OrderKind, force: TimeInForce, division: str
+) -> None:
+    limit = Decimal(71_900) if kind is OrderKind.LIMIT else None
+    wish = replace(make_order(limit=limit).intent, session=session, kind=kind, time_in_force=force)
+    body = orjson.loads(codec.place_call(wish, CREDENTIALS).body)
+    price = "71900" if limit else "0"
+    assert (body["ORD_DVSN"], body["ORD_UNPR"], body["EXCG_ID_DVSN_CD"]) == (division, price, "KRX")
+    cancel = codec.cancel_call(REF, CREDENTIALS, codec.change_division(wish))
+    assert orjson.loads(cancel.body)["ORD_DVSN"] == division
+
+
+@pytest.mark.parametrize(
+    ("session", "kind", "force", "told"),
+    [
+        (Session.OPENING, OrderKind.MARKET, TimeInForce.DAY, "session: opening"),
+        (Session.PRE_MARKET, OrderKind.MARKET, TimeInForce.DAY, "use regular, after_market"),
+        (Session.AFTER_MARKET, OrderKind.MARKET, TimeInForce.DAY, "no market day order"),
+        (Session.AFTER_MARKET, OrderKind.BEST_OWN, TimeInForce.IOC, "use limit day, limit ioc"),
+        (Session.CLOSING_PRICE, OrderKind.MARKET, TimeInForce.IOC, "use market day"),
+        (Session.REGULAR, OrderKind.BEST_OWN, TimeInForce.DAY, "kind, time_in_force"),
+    ],
+)
+def test_what_a_session_does_not_know_is_refused_by_field_and_fix(
+    session: Session, kind: OrderKind, force: TimeInForce, told: str
+) -> None:
+    order = make_order(limit=None)
+    wish = replace(order.intent, session=session, kind=kind, time_in_force=force)
+    with pytest.raises(Refused, match="ORDER_") as refused:
+        codec.place_call(wish, CREDENTIALS)
+    assert told in refused.value.reason
+
+
+def test_changes_of_a_regular_order_stay_in_its_own_words() -> None:
+    order = make_order(time_in_force=TimeInForce.IOC)
+    assert codec.change_division(order.intent).value == "00"

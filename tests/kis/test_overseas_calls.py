@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.errors import Refused
-from daemon.core.events import OrderKind, TimeInForce
+from daemon.core.events import OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order
-from daemon.core.values import BrokerRef, InstrumentId, Region, Side
+from daemon.core.values import BrokerRef, InstrumentId, Region, Session, Side
 from daemon.kis import overseas_calls as calls
 from daemon.kis.codec import Call, next_page, sign
 from daemon.kis.exchanges import EXCHANGES
@@ -192,3 +192,55 @@ def test_bars_and_order_books_are_asked_by_exchange() -> None:
     assert dict(calls.daily_bars_call(APPLE).query)["EXCD"] == "NAS"
     assert dict(calls.minute_bars_call(APPLE, "20261124100000").query)["NEXT"] == "1"
     assert dict(calls.order_book_call(InstrumentId("nyse:BA")).query)["EXCD"] == "NYS"
+
+
+@pytest.mark.parametrize(
+    ("session", "limit", "division", "price"),
+    [
+        (Session.OPENING, None, "31", "0"),
+        (Session.OPENING, "145.00", "32", "145.00"),
+        (Session.CLOSING, None, "33", "0"),
+        (Session.CLOSING, "145.00", "34", "145.00"),
+    ],
+)
+def test_orders_of_american_auctions(
+    session: Session, limit: str | None, division: str, price: str
+) -> None:
+    sale = auction(session, limit, Side.SELL)
+    body = body_of(calls.place_call(sale, CREDENTIALS, Environment.REAL))
+    assert (body["ORD_DVSN"], body["OVRS_ORD_UNPR"]) == (division, price)
+    with pytest.raises(Refused, match="ORDER_SESSION") as refused:
+        calls.place_call(sale, CREDENTIALS, Environment.VIRTUAL)
+    assert "session" in refused.value.reason
+    assert "use regular" in refused.value.reason
+
+
+def auction(session: Session, limit: str | None, side: Side) -> OrderIntent:
+    kind = OrderKind.MARKET if limit is None else OrderKind.LIMIT
+    price = None if limit is None else Decimal(limit)
+    return replace(order_of(side=side).intent, session=session, kind=kind, limit=price)
+
+
+@pytest.mark.parametrize("session", [Session.OPENING, Session.CLOSING])
+def test_nothing_is_bought_at_market_in_an_auction(session: Session) -> None:
+    with pytest.raises(Refused, match="ORDER_TYPE") as refused:
+        calls.place_call(auction(session, None, Side.BUY), CREDENTIALS)
+    assert "give a price" in refused.value.reason
+
+
+def test_other_sessions_and_markets_are_refused_abroad_by_field_and_fix() -> None:
+    hongkong = replace(
+        auction(Session.CLOSING, "400.00", Side.SELL), instrument=InstrumentId("hongkong:00700")
+    )
+    for wrong in (auction(Session.AFTER_MARKET, "145.00", Side.BUY), hongkong):
+        with pytest.raises(Refused, match="ORDER_SESSION") as refused:
+            calls.place_call(wrong, CREDENTIALS)
+        assert "use regular" in refused.value.reason
+
+
+def test_an_auctions_order_is_cancelled_and_never_moved() -> None:
+    order = order_of()
+    order = replace(order, intent=replace(order.intent, session=Session.CLOSING))
+    with pytest.raises(Refused, match="NO_MODIFY"):
+        calls.modify_call(order, REF, Decimal("146.00"), CREDENTIALS)
+    assert body_of(calls.cancel_call(order, REF, CREDENTIALS))["RVSE_CNCL_DVSN_CD"] == "02"

@@ -255,6 +255,19 @@ def test_prices_and_conditions_of_orders_have_the_documented_codes() -> None:
         "LIMIT_FOK": "12",
         "MARKET_IOC": "13",
         "MARKET_FOK": "14",
+        "PREVIOUS_CLOSE": "05",
+        "CLOSING_PRICE": "06",
+        "AFTER_LIMIT": "41",
+        "AFTER_LIMIT_IOC": "42",
+        "AFTER_LIMIT_FOK": "43",
+        "AFTER_BEST_OPPOSITE": "44",
+        "AFTER_BEST_OPPOSITE_IOC": "45",
+        "AFTER_BEST_OPPOSITE_FOK": "46",
+        "AFTER_BEST_OWN": "47",
+        "MARKET_ON_OPEN": "31",
+        "LIMIT_ON_OPEN": "32",
+        "MARKET_ON_CLOSE": "33",
+        "LIMIT_ON_CLOSE": "34",
     }
 
 

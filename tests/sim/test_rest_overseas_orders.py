@@ -57,7 +57,7 @@ def test_the_virtual_world_has_codes_and_two_ids_of_a_sale(tr_id: str) -> None:
         ({"tr_id": "TTTT1006U"}, "APBK0400"),
         ({"tr_id": "TTTT1006U", "SLL_TYPE": ""}, "OPSQ2001"),
         ({"tr_id": "TTTC0012U"}, "EGW00213"),
-        ({"ORD_DVSN": "34"}, "APBK0963"),
+        ({"ORD_DVSN": "33"}, "APBK0963"),
         ({"tr_id": "VTTT1002U", "ORD_DVSN": "34"}, "40070000"),
         ({"CANO": "87654321"}, "OPSQ2000"),
     ],

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from daemon.core.errors import InvariantBroken, NeedsOperator
 from daemon.core.events import Event, OrderIntent, OrderKind, TradingHalted
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import Currency
+from daemon.core.values import Currency, Session
 from daemon.store.journal import SqliteJournal
 from tests.builders import NINE, SAMSUNG, created
 
@@ -55,6 +55,34 @@ def journal(path: Path) -> Iterator[SqliteJournal]:
 
 
 # --- Facts of older versions --------------------------------------------------------------------
+
+
+def body_of(path: Path) -> str:
+    with sqlite3.connect(path) as database:
+        ((body,),) = database.execute("SELECT body FROM facts")
+    database.close()
+    return str(body)
+
+
+def test_a_regular_order_is_written_as_before_sessions_were_known(path: Path) -> None:
+    fact = created("a")
+    with open_journal(path) as journal:
+        journal.append([fact])
+    assert body_of(path) == (
+        '{"order":"a","intent":{"account":"12345678-01","strategy":"test",'
+        '"instrument":"krx:005930","side":"buy","quantity":10,"kind":"limit","limit":"70000",'
+        '"time_in_force":"day","reason":"","at_market":false,"request":""},"at":"2026-11-23T00:00:00Z"}'
+    )
+    assert facts_in(path) == [fact]
+
+
+def test_the_session_of_any_other_order_is_kept(path: Path) -> None:
+    wish = dataclasses.replace(created("a").intent, session=Session.AFTER_MARKET)
+    fact = created("a", wish)
+    with open_journal(path) as journal:
+        journal.append([fact])
+    assert '"session":"after_market"' in body_of(path)
+    assert facts_in(path) == [fact]
 
 
 def test_cash_of_a_journal_that_knew_only_won_is_read_as_won(path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -37,6 +38,7 @@ from daemon.core.values import (
     InstrumentId,
     Interest,
     OrderId,
+    Session,
     Side,
     StrategyId,
     Tick,
@@ -190,8 +192,11 @@ class FakeDesk:
         limit: Decimal | None,
         time_in_force: TimeInForce = TimeInForce.DAY,
         reason: str,
+        session: Session = Session.REGULAR,
+        kind: OrderKind | None = None,
     ) -> OrderIntent:
-        return self._word(instrument, Side.BUY, quantity, limit, time_in_force, reason)
+        worded = self._word(instrument, Side.BUY, quantity, limit, time_in_force, reason)
+        return replace(worded, session=session, kind=kind or worded.kind)
 
     def sell(
         self,
@@ -201,8 +206,11 @@ class FakeDesk:
         limit: Decimal | None,
         time_in_force: TimeInForce = TimeInForce.DAY,
         reason: str,
+        session: Session = Session.REGULAR,
+        kind: OrderKind | None = None,
     ) -> OrderIntent:
-        return self._word(instrument, Side.SELL, quantity, limit, time_in_force, reason)
+        worded = self._word(instrument, Side.SELL, quantity, limit, time_in_force, reason)
+        return replace(worded, session=session, kind=kind or worded.kind)
 
     async def submit(self, *intents: OrderIntent) -> tuple[Order | Denied, ...]:
         return tuple([self._place(intent) for intent in intents])
