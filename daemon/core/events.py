@@ -73,7 +73,7 @@ class OrderIntent:
     reason: str = ""
     at_market: bool = False
     request: str = ""
-    session: Session = Session.REGULAR
+    session: Session = field(default=Session.REGULAR, repr=False)  # traces stay as they were
 
     def __post_init__(self) -> None:
         if self.quantity <= 0:
