@@ -3,7 +3,14 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from daemon import api_command, cancel_command, commands, logs_command, masters_command, orders_command
+from daemon import (
+    api_command,
+    cancel_command,
+    commands,
+    logs_command,
+    masters_command,
+    orders_command,
+)
 
 USAGE = """\
 python -m daemon 명령 … / COMMAND …

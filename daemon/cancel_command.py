@@ -61,8 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if settings.mode is Mode.SIM and settings.rest_url is None:
         words = "the built-in simulator ended with its daemon: no order is open anywhere"
         return cli.say(f"내장 시뮬레이터는 데몬과 함께 끝났습니다 / {words}", cli.EXIT_OK)
-    log.configure(level=settings.log.level, format=settings.log.format, secrets=settings.secrets())
-    structlog.get_logger("emergency").critical("emergency_cancel", mode=settings.mode)
+    log.configure(
+        level=settings.log.level,
+        format=settings.log.format,
+        secrets=settings.secrets(),
+        environment=settings.mode.value,
+    )
+    structlog.get_logger("emergency").critical("emergency_cancel")
 
     def run() -> int:
         with asyncio.Runner() as runner:
@@ -113,21 +118,21 @@ def _doubted(settings: Settings) -> Sequence[Order]:
 
 
 def _told(outcome: Outcome) -> int:
-    figures = {
-        "orders_seen": outcome.seen,
-        "cancels_sent": outcome.sent,
-        "left": list(outcome.left),
-        "problems": dict(outcome.problems),
-    }
+    problems = [f"{region}: {why}" for region, why in outcome.problems.items()]
     logger = structlog.get_logger("emergency")
     if outcome.is_done:
-        logger.critical("emergency_done", **figures)
+        logger.critical("emergency_done", orders_seen=outcome.seen, cancels_sent=outcome.sent)
         words = f"{outcome.seen} seen, none is open now"
         return cli.say(f"미체결 주문이 없습니다 / {words}, by the broker's list", cli.EXIT_OK)
-    logger.critical("emergency_incomplete", **figures)
+    logger.critical(
+        "emergency_incomplete",
+        orders_seen=outcome.seen,
+        cancels_sent=outcome.sent,
+        left=list(outcome.left),
+        problems=problems,
+    )
     words = (
         "확인하지 못했습니다: 증권사 앱에서 확인하세요 / not confirmed, look into the broker's app"
     )
-    return cli.say(
-        f"{words}: {len(outcome.left)} open, {figures['problems']}", cli.EXIT_UNAVAILABLE
-    )
+    told = f"{len(outcome.left)} open; {'; '.join(problems)}"
+    return cli.say(f"{words}: {told}", cli.EXIT_UNAVAILABLE)

@@ -16,6 +16,7 @@ from daemon.core.errors import Fatal, NeedsOperator
 from daemon.core.limits import RiskLimits
 from daemon.engine.desk import TradingDesk
 from daemon.faults import SettingsError
+from daemon.logs.redaction import MASK
 from daemon.ops.service import Service
 
 UNCHANGEABLE = ("risk.usd_krw",)
@@ -76,8 +77,8 @@ class Reloader:
                 read = await asyncio.to_thread(self._reread)
                 result = self.apply(read, desk)
             except SettingsError as error:
-                faults = [f"{each.setting}: {each.problem}" for each in error.faults]
-                self._log.error("reload_refused", faults=faults, fix=[e.fix for e in error.faults])
+                faults = [f"{each.setting}: {each.problem} → {each.fix}" for each in error.faults]
+                self._log.error("reload_refused", faults=faults)
             except Fatal:
                 raise
             except Exception as error:  # noqa: BLE001  what is read anew may fail in any way
@@ -143,7 +144,7 @@ def _leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
 
 def _shown(name: str, value: object) -> str:
     if isinstance(value, SecretStr) or name.startswith(CONCEALED):
-        return log.MASK
+        return MASK
     if isinstance(value, frozenset):
         return ",".join(sorted(map(str, value))) or "(none)"
     return log.redacted(str(value))

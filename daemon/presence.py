@@ -10,8 +10,8 @@ from daemon.config import Settings
 from daemon.core.errors import NeedsOperator
 from daemon.core.events import TradingState
 from daemon.engine.desk import TradingDesk
-from daemon.ops.service import Check, Notifier, Phase, Service
 from daemon.hangup import Reloader
+from daemon.ops.service import Check, Notifier, Phase, Service
 from daemon.wiring import Session
 
 MAY_END = frozenset({"monitor", "summary"})

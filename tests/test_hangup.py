@@ -9,13 +9,13 @@ from structlog.testing import capture_logs
 
 from daemon import log
 from daemon.config import Settings, load_settings
-from daemon.faults import SettingsError
 from daemon.core.errors import JournalFailed, NeedsOperator
 from daemon.core.limits import Rule
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
-from daemon.ops.service import Notifier, Service
+from daemon.faults import SettingsError
 from daemon.hangup import Reloader, differences
+from daemon.ops.service import Notifier, Service
 from tests.engine.paper import MemoryJournal, PaperBroker, PaperFeed
 from tests.engine.world import run, wire, wish, world
 from tests.support import VirtualClock

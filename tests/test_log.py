@@ -407,4 +407,4 @@ def test_the_level_may_change_while_it_runs() -> None:
     logger.info("heard")
     log.set_level("error")
     logger.warning("unheard")
-    assert only(stream)["event"] == "heard"
+    assert only(stream)["event.name"] == "heard"

@@ -150,7 +150,7 @@ class Service:
                 self._log.critical("watchdog_withheld", problems=self.problems)
             return
         if before:
-            self._log.warning("watchdog_fed_again", after=before)
+            self._log.warning("watchdog_fed_again", problems=before)
         self._notifier.tell(**self._food())
 
     def _is_due(self) -> bool:

@@ -83,7 +83,8 @@ class Machine:
             message = entry.get("MESSAGE")
             if isinstance(message, str) and message.startswith("{"):
                 heard = int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6
-                lines.append({**json.loads(message), "heard": heard})
+                told_line = json.loads(message)
+                lines.append({**told_line, "event": told_line["event.name"], "heard": heard})
         return lines
 
     def named(self, unit: str, event: str) -> list[dict[str, Any]]:
