@@ -207,7 +207,7 @@ def test_sighup_reads_the_settings_again_and_it_trades_on(tmp_path: Path) -> Non
             assert told["unchanged"] == ["on_stop"]
             await daemon.until(
                 lambda running: any(
-                    each["rule"] == "order_quantity" for each in running.named("order_denied")
+                    each["denied_by"] == "order_quantity" for each in running.named("order_denied")
                 )
             )
             [begins] = [lines for _, lines in manager.heard if "RELOADING" in lines]

@@ -158,6 +158,11 @@ def check_start(machine: Machine) -> dict[str, Any]:
     machine.until("its bids rest", lambda: len(open_orders(machine)) == 6)
     state = machine.run("ls", "-la", "/var/lib/kis-trader/desk/sim")
     assert "journal-" in state
+    assert "kis-trader-" in machine.run("ls", "/var/lib/kis-trader/desk/logs")
+    user = ("setpriv", "--reuid=kis-trader", "--regid=kis-trader", "--clear-groups")
+    command = ("/opt/kis-trader/venv/bin/python", "-m", "daemon", "status", "--mode", "sim")
+    told = machine.run(*user, *command, "--data-dir", "/var/lib/kis-trader/desk", "--json")
+    assert "running" in told, "its operators reach it through the sandbox"
     return {"start_to_ready_seconds": round(took, 2)}
 
 
