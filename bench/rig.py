@@ -127,6 +127,9 @@ class MemoryJournal:
         """There are none."""
         return ()
 
+    def probe(self) -> None:
+        """It takes everything."""
+
 
 class Scripted(Strategy):
     """Runs a coroutine function."""

@@ -83,6 +83,9 @@ class Memory:
         """There are none."""
         return ()
 
+    def probe(self) -> None:
+        """It takes everything."""
+
 
 def quoted() -> QuoteBoard:
     """A board that knows every price."""

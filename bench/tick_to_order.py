@@ -86,6 +86,10 @@ class TimedJournal:
         """As the journal does."""
         return self._journal.replay()
 
+    def probe(self) -> None:
+        """As the journal does."""
+        self._journal.probe()
+
 
 class Client:
     """What answers the decisive frame: `registrations` to wait for, and its journal, if any."""

@@ -3,7 +3,14 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from daemon import api_command, commands, logs_command, masters_command, orders_command
+from daemon import (
+    api_command,
+    cancel_command,
+    commands,
+    logs_command,
+    masters_command,
+    orders_command,
+)
 
 USAGE = """\
 python -m daemon 명령 … / COMMAND …
@@ -25,6 +32,10 @@ def _orders(rest: Sequence[str]) -> int:
 
 GROUPS: Mapping[str, tuple[Run, str]] = {
     **{name: (_operator(name), text) for name, text in commands.COMMANDS.items()},
+    "cancel-all": (
+        cancel_command.main,
+        "데몬 없이 모든 미체결 취소 / cancel every open order without the daemon",
+    ),
     "api": (
         api_command.main,
         "모든 REST API 찾기, 보기, 부르기 / search, show and call every REST API",

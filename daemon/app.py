@@ -33,6 +33,7 @@ from daemon.engine.ledger import Ledger
 from daemon.engine.routine import DaysAhead, LedgerMarks, desk_timetable, regions_of
 from daemon.engine.timetable import Job
 from daemon.ports import Journal
+from daemon.presence import Presence
 from daemon.store.journal import SqliteJournal
 from daemon.store.switchfiles import SwitchFiles
 from daemon.wiring import Session, master_jobs, open_session
@@ -75,7 +76,8 @@ class App:
     run's report goes. `accept_broker_books` adopts the broker's cash and holdings at the start, for
     an operator who has looked at a discrepancy. `console` adds a short summary line now and then.
     `open_session` and `open_journal` are where the daemon meets the world, so that a simulated
-    one can stand in. `settled` is called once the start is over. `desk` is there while it runs.
+    one can stand in. `settled` is called once the start is over. `presence` is told how far it has
+    come. `desk` is there while it runs.
     `operators` are whose acts are obeyed.
     `monitor` watches over it all, such as `daemon.monitoring.watch`; it must not raise.
     """
@@ -94,6 +96,7 @@ class App:
         settled: Callable[[], None] = lambda: None,
         monitor: WatchOver | None = None,
         operators: Operators | None = None,
+        presence: Presence | None = None,
     ) -> None:
         self.desk: TradingDesk | None = None
         self._open_session = open_session
@@ -101,6 +104,7 @@ class App:
         self._settled = settled
         self._monitor = monitor
         self._operators = operators
+        self._presence = presence or Presence(settings, environ={})
         self._settings = settings
         self._report = report
         self._duration = duration
@@ -183,6 +187,8 @@ class App:
             if self._monitor is not None:
                 monitor = self._monitor(self._settings, session, desk, profit, tuple(tasks))
                 tasks.append(services.create_task(monitor, name="monitor"))
+            presence = self._presence.serve(session, desk, tasks)
+            told = services.create_task(presence, name="presence")
             if await self._start(desk, services, stop):
                 tasks.append(services.create_task(desk.reconciliation.run(), name="inquiries"))
                 tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
@@ -199,14 +205,16 @@ class App:
                     more=self._more_jobs(session, desk),
                 )
                 routine = services.create_task(timetable.run(), name="timetable")
+                tasks.append(routine)
                 self._log.info("trading", gate=desk.gate.why() or "open")
                 self._settled()
+                self._presence.ready()
                 await self._trade_on(session, desk, stop)
                 # Not marked as told what no strategy is there any more to hear.
                 routine.cancel()
             await self._stop(desk)
             await self._write_report(session, desk, profit, tally, started)
-            await _end(tasks)
+            await _end([*tasks, told])
         self._log.info("stopped")
 
     def _more_jobs(self, session: Session, desk: TradingDesk) -> list[Job]:
@@ -279,6 +287,7 @@ class App:
     async def _stop(self, desk: TradingDesk) -> None:
         """Shut the gate, then let each stage finish within its time."""
         self._log.info("stopping")
+        self._presence.stopping("strategies", STOP_STRATEGIES)
         desk.gate.shut(Shutter.STOPPING, "the daemon is stopping")
         # Not a stage that may be skipped: nothing below works while strategies still run.
         await desk.host.stop(0.1 if self._aborted else STOP_STRATEGIES)
@@ -295,6 +304,7 @@ class App:
             self._log.error("orders_left_unknown", orders=unknown)
 
     async def _stage(self, name: str, limit: float, work: Awaitable[Any]) -> None:
+        self._presence.stopping(name, limit)
         try:
             async with asyncio.timeout(0 if self._aborted else limit) as self._stage_timeout:
                 await work

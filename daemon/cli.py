@@ -29,6 +29,7 @@ from daemon.core.switch import Command
 from daemon.core.values import Region
 from daemon.faults import SettingsError
 from daemon.logs.files import Retention
+from daemon.presence import Presence
 from daemon.wiring import Session, open_session
 
 T = TypeVar("T")
@@ -231,6 +232,7 @@ def _trade(arguments: argparse.Namespace) -> int:
     _log_warnings(settings)
 
     def run() -> int:
+        presence = Presence(settings, reread=reread)
         app = App(
             settings,
             report=arguments.report,
@@ -241,11 +243,12 @@ def _trade(arguments: argparse.Namespace) -> int:
             settled=_spare_collections,
             monitor=monitoring.watch,
             operators=Operators(settings, reread),
+            presence=presence,
         )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_until_stopped(app))
+            return runner.run(_until_stopped(app, presence))
 
-    code = _guarded(run)
+    code = guarded(run)
     log.close()
     return code
 
@@ -314,7 +317,7 @@ def with_settings(
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return show(runner.run(asked()))
 
-    return _guarded(run)
+    return guarded(run)
 
 
 def _names(text: str) -> list[str]:
@@ -364,7 +367,7 @@ def _settings(mode: str, overrides: dict[str, object]) -> Settings | int:
         return say(str(error), EXIT_NEEDS_OPERATOR)
 
 
-async def _until_stopped(app: App) -> int:
+async def _until_stopped(app: App, presence: Presence) -> int:
     """Run until a signal asks to stop; a second one skips what is left of stopping."""
     stop = asyncio.Event()
 
@@ -377,6 +380,11 @@ async def _until_stopped(app: App) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, on_signal)
+    if hasattr(signal, "SIGHUP"):
+        with contextlib.suppress(NotImplementedError):
+            # Whoever closes the terminal it runs in means to end it.
+            terminal = sys.stdin is not None and sys.stdin.isatty()
+            loop.add_signal_handler(signal.SIGHUP, on_signal if terminal else presence.reload)
     for name, state in KILL_SIGNALS.items():
         # Windows has neither these signals nor handlers on the loop.
         if not hasattr(signal, name):
@@ -406,7 +414,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _guarded(run: Callable[[], int]) -> int:
+def guarded(run: Callable[[], int]) -> int:
     """Turn whatever ends a run into words and an exit code."""
     try:
         return run()

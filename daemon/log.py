@@ -318,6 +318,11 @@ def _identity(at: datetime, environment: str) -> Event:
     return {**who, "service.environment": environment} if environment else who
 
 
+def set_level(level: LogLevel) -> None:
+    """Log at `level` from now on; a logger that was bound before keeps to its own."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
+
+
 def add_secrets(*secrets: str) -> None:
     """Keep these values, learnt while running, out of every later line."""
     _redactor.add(*secrets)

@@ -186,6 +186,9 @@ class Journal(Protocol):
     def replay(self) -> Iterable[Event]:
         """Every fact so far, oldest first."""
 
+    def probe(self) -> None:
+        """Make something durable that is no fact; raises `OSError` where `append` would."""
+
 
 class AccessToken(NamedTuple):
     """A bearer token and the instant (UTC) it stops working."""

@@ -343,6 +343,13 @@ class Layers:
             if not folder or not path.is_file():
                 continue
             try:
+                if _is_exposed(path):
+                    problem = (
+                        "others on this machine can read this secret / 다른 사용자가 읽을 수 있음"
+                    )
+                    fix = f"chmod 400 {path}, or let systemd's LoadCredential make it"
+                    self.fault(setting, str(path), problem, fix)
+                    continue
                 self._put_secret(setting, path.read_text("utf-8").strip(), str(path))
             except (OSError, UnicodeDecodeError):
                 self.fault(setting, str(path), "cannot be read", "check LoadCredential")
@@ -399,6 +406,18 @@ class Layers:
             if key not in allowed:
                 hint = did_you_mean(key, allowed)
                 self.fault(f"{prefix}{key}", source, f"unknown name{hint}", "rename or remove it")
+
+
+def _is_exposed(path: Path) -> bool:
+    """Whether others can read a credential.
+
+    Where systemd (254 and later, on a kernel with tmpfs `noswap`) gives a file of root to its
+    service by an access control list, the bits of the group are that list's mask, and its group is
+    root's own.
+    """
+    status = path.stat()
+    mask_of_list = status.st_uid == status.st_gid == 0
+    return bool(status.st_mode & (0o007 if mask_of_list else 0o077))
 
 
 def _first(content: Mapping[str, Any], keys: Iterable[str]) -> str:

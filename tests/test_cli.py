@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import io
 import json
 import os
 import signal
@@ -60,6 +61,14 @@ class StandIn:
                 os.kill(os.getpid(), number)
                 await self.commanded.wait()
             return 0
+        if StandIn.ending == 97:
+            os.kill(os.getpid(), signal.SIGHUP)
+            asked = self.options["presence"]._reloader._asked
+            waits = [asyncio.ensure_future(each.wait()) for each in (asked, stop)]  # noqa: TID251
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for each in waits:
+                each.cancel()
+            return 10 if asked.is_set() else 20
         if isinstance(StandIn.ending, BaseException):
             raise StandIn.ending
         if StandIn.ending == 99:
@@ -69,6 +78,9 @@ class StandIn:
             await self.aborted.wait()
             return 0
         return StandIn.ending
+
+
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +93,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", "/nonexistent")
     # A closed uvloop keeps its handlers: only the end of the process takes them away.
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {each: signal.getsignal(each) for each in HANDLED}
     with restored():
         yield
     for number, handler in handlers.items():
@@ -105,6 +117,7 @@ def test_the_flags_become_settings(tmp_path: Path) -> None:
     app.options.pop("settled")
     assert app.options.pop("monitor") is monitoring.watch
     assert isinstance(app.options.pop("operators"), Operators)
+    app.options.pop("presence")
     assert app.options == {
         "report": tmp_path / "r.json",
         "duration": 300.0,
@@ -118,6 +131,20 @@ def test_a_run_may_end_with_the_day() -> None:
     assert auto_trading_launcher.main(["--until", "close"]) == 0
     (app,) = StandIn.made
     assert (app.options["until_close"], app.options["duration"]) == (True, None)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stdin", "code"), [(io.StringIO(), 10), (Terminal(), 20), (None, 10)])
+def test_a_hangup_reloads_and_stops_what_runs_on_a_terminal(
+    stdin: io.StringIO | None, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StandIn.ending = 97
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert auto_trading_launcher.main(["--mode", "sim"]) == code
 
 
 def test_what_the_start_made_is_spared_by_later_collections() -> None:

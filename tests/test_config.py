@@ -145,10 +145,36 @@ virtual:
     assert load(root, "virtual").app_key.get_secret_value() == f"{KEY}-virtual"
 
     write(root, "credentials/kis_app_key", f"{KEY}-systemd\n")
+    (root / "credentials" / "kis_app_key").chmod(0o400)
     environ = {"CREDENTIALS_DIRECTORY": str(root / "credentials")}
     assert load(root, "real", environ).app_key.get_secret_value() == f"{KEY}-systemd"
     environ["KIS_APP_KEY"] = f"{KEY}-environment"
     assert load(root, "real", environ).app_key.get_secret_value() == f"{KEY}-environment"
+
+
+@pytest.mark.parametrize(("mode", "accepted"), [(0o400, True), (0o440, False), (0o404, False)])
+def test_a_credential_that_others_can_read_is_refused(
+    root: Path, mode: int, accepted: bool
+) -> None:
+    path = write(root, "credentials/kis_app_key", f"{KEY}-systemd", mode)
+    os.chown(path, os.getuid(), os.getgid() or 12345)
+    environ = {"CREDENTIALS_DIRECTORY": str(root / "credentials")}
+    if accepted:
+        assert load(root, "real", environ).app_key.get_secret_value() == f"{KEY}-systemd"
+        return
+    with pytest.raises(SettingsError) as refused:
+        load(root, "real", environ)
+    [fault] = [each for each in refused.value.faults if each.setting == "app_key"]
+    assert "others on this machine can read" in fault.problem
+    assert KEY not in str(refused.value)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes files of root's")
+def test_the_mask_of_an_access_list_is_no_group_that_reads(root: Path) -> None:
+    path = write(root, "credentials/kis_app_key", f"{KEY}-systemd", 0o440)
+    os.chown(path, 0, 0)
+    environ = {"CREDENTIALS_DIRECTORY": str(root / "credentials")}
+    assert load(root, "real", environ).app_key.get_secret_value() == f"{KEY}-systemd"
 
 
 def test_plain_settings_come_from_file_environment_and_command_line(root: Path) -> None:

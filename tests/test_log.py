@@ -397,3 +397,14 @@ def test_what_is_logged_during_a_request_is_part_of_its_trace() -> None:
     line = only(stream)
     assert line["trace.id"] == "7"
     assert schema.problems(line) == []
+
+
+def test_the_level_may_change_while_it_runs() -> None:
+    stream = start(level="warning")
+    logger = structlog.get_logger("desk")
+    logger.info("unheard")
+    log.set_level("info")
+    logger.info("heard")
+    log.set_level("error")
+    logger.warning("unheard")
+    assert only(stream)["event.name"] == "heard"

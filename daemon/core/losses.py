@@ -71,6 +71,10 @@ class LossStop:
         """Whether there is a loss that stops anything."""
         return (self._limits.max_daily_loss, self._limits.max_drawdown) != (None, None)
 
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Judge by other stops, from the same start of the day and the same peak."""
+        self._limits = limits
+
     def resume(self, mark: ProfitMarked | None) -> None:
         """Go on from what the journal says."""
         self._mark = mark

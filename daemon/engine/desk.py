@@ -286,6 +286,12 @@ class TradingDesk:
             self._log.warning("starting_without", regions=without, gate=self.gate.why())
         return [tasks[task] for task in through]
 
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Trade by other limits from now on, everywhere at once."""
+        self.executor.limits = limits
+        self.selling.use_limits(limits)
+        self.switch.use_limits(limits)
+
     def execute(self, command: Command) -> Answer:
         """Obey an operator: from here on no order leaves that the new state does not let pass.
 

@@ -109,7 +109,7 @@ class Executor:
         self._ledger = ledger
         self._quotes = quotes
         self._gate = gate
-        self._limits = limits
+        self.limits = limits
         self._calendars = calendars
         self._clock = clock
         self._doubt = doubt
@@ -191,7 +191,7 @@ class Executor:
         wanted = [each for each in order_ids if orders[each].state in _CANCEL.allowed]
         if wanted and throttled:
             now = self._clock.now()
-            problem = risk.cancel_problem(len(wanted), portfolio, limits=self._limits, now=now)
+            problem = risk.cancel_problem(len(wanted), portfolio, limits=self.limits, now=now)
             if problem is not None:
                 self.stats.denied += 1
                 raise TryLater(problem.rule, problem.detail, delay=1.0)
@@ -210,7 +210,7 @@ class Executor:
             limit,
             self._ledger.portfolio,
             quotes=self._quotes,
-            limits=self._limits,
+            limits=self.limits,
             now=self._clock.now(),
             rates=self._rates,
             unjudged=unjudged,
@@ -230,7 +230,7 @@ class Executor:
                 [each for each, reason in zip(intents, reasons, strict=True) if not reason],
                 self._ledger.portfolio,
                 quotes=self._quotes,
-                limits=self._limits,
+                limits=self.limits,
                 now=self._clock.now(),
                 rates=self._rates,
                 urgent=urgent is not None,
@@ -293,7 +293,7 @@ class Executor:
     def _priced(self, intent: OrderIntent) -> OrderIntent:
         """An order at market as its exchange takes it: see `core.steps.marketable`."""
         last = self._quotes.last_price(intent.instrument)
-        return marketable(intent, last, self._limits.price_collar)
+        return marketable(intent, last, self.limits.price_collar)
 
     def _create(self, intents: Sequence[OrderIntent]) -> list[OrderId]:
         """Give a batch its identities in one commit."""

@@ -75,6 +75,7 @@ class KillSwitch:
         self._unjudged_since: float | None = None
         self._cried = False
         self._watching = False
+        self._started = False
         self._seen = False
         self._told: tuple[TradingState, tuple[Left, ...]] | None = None
         self._moved = {region: asyncio.Event() for region in selling.regions}
@@ -141,8 +142,18 @@ class KillSwitch:
 
     def watch_losses(self) -> None:
         """Measure losses from now on: prices are known."""
+        self._started = True
         self._watching = self._losses.is_set
         self.look()
+
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Stop at other losses from now on. The day's start and the peak stay where they were: a
+        tighter stop may act at once.
+        """
+        self._limits = limits
+        self._losses.use_limits(limits)
+        if self._started:
+            self.watch_losses()
 
     def look(self) -> str:
         """Move the switch if too much is lost. Called before every order.

@@ -36,6 +36,7 @@ class Ledger:
         self.busy = 0.0
         self.commits = Histogram()
         self._monotonic = monotonic
+        self._probed = 0
 
     def recover(self) -> int:
         """Fold the journal into the portfolio; returns the number of facts."""
@@ -90,6 +91,15 @@ class Ledger:
             self._count(event)
         self.recorded += len(events)
         self._tell(events)
+
+    def probe(self) -> None:
+        """Find out whether the journal still takes facts; raises `OSError` when it does not.
+
+        What was recorded since the last time is proof enough, and costs nothing.
+        """
+        if self.recorded == self._probed:
+            self._journal.probe()
+        self._probed = self.recorded
 
     def _tell(self, events: Sequence[Event]) -> None:
         """Tell every listener every fact in order, also those a listener itself records."""

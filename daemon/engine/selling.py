@@ -80,6 +80,10 @@ class Selling:
         """The regions the broker is asked about."""
         return self._reconciliation.regions
 
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Sell within other limits from the next pass on."""
+        self._limits = limits
+
     async def close(self, orders: Sequence[Order], region: Region) -> Pass:
         """Cancel these orders of a region and see by the broker's list what became of them."""
         await self._executor.cancel([order.id for order in orders])

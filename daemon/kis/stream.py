@@ -68,6 +68,9 @@ class KisFeed:
     LOG_INTERVAL = 10.0
     RECONNECTS = 30
     CALM_PAUSE = 60.0
+    OPENING = 90.0
+    """Seconds to get a key and open a connection, each of which has a limit of its own."""
+    GRACE = 15.0
 
     def __init__(
         self,
@@ -109,6 +112,8 @@ class KisFeed:
         self._wake = asyncio.Event()
         self._pongs: list[str] = []
         self._heard_at = 0.0
+        self._connected = False
+        self._attempt_due = float("inf")
         self._up_at: float | None = None
         self._link_is_up = False
         self._down_since: datetime | None = None
@@ -129,6 +134,15 @@ class KisFeed:
     def heard_at(self) -> float:
         """The monotonic second of the last message, 0 before the first connection."""
         return self._heard_at
+
+    @property
+    def due_at(self) -> float:
+        """The monotonic second by which `run` will have done something, whatever the broker does:
+        heard a message, given a silent connection up, tried another. Later than that, it hangs.
+        """
+        if self._connected:
+            return self._heard_at + self._longest_silence() + self.GRACE
+        return self._attempt_due
 
     @property
     def overflow(self) -> tuple[Interest, ...]:
@@ -174,9 +188,11 @@ class KisFeed:
         """
         self._emit = emit
         while True:
+            self._attempt_due = self._clock.monotonic() + self.OPENING
             try:
                 drop = await self._connect_once()
             finally:
+                self._connected = False
                 up_for = self._went_down()
                 self._session.closed()
             self.stats.drops += 1
@@ -190,6 +206,7 @@ class KisFeed:
                 self._in_use_backoff.succeeded()
             backoff = self._in_use_backoff if drop.kind is DropKind.IN_USE else self._backoff
             delay = max(backoff.failed(), self._calm_pause())
+            self._attempt_due = self._clock.monotonic() + delay + self.GRACE
             log.warning("feed_lost", cause=drop.cause, kind=drop.kind.value, wait=round(delay, 1))
             await asyncio.sleep(delay)
 
@@ -222,6 +239,7 @@ class KisFeed:
             async with self._transport.connect(self._url) as connection:
                 self.stats.connections += 1
                 self._heard_at = self._clock.monotonic()
+                self._connected = True
                 self._connected_at.append(self._heard_at)
                 self._given_up = ""
                 self._session.opened(key, self._heard_at)

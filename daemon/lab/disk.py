@@ -65,6 +65,10 @@ class LabJournal:
         """See `Journal.replay`."""
         return self._inner.replay()
 
+    def probe(self) -> None:
+        """See `Journal.probe`."""
+        self._inner.probe()
+
     def __enter__(self) -> "LabJournal":
         return self
 

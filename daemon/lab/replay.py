@@ -77,6 +77,9 @@ class _NoJournal:
         """See `Journal.replay`."""
         return ()
 
+    def probe(self) -> None:
+        """See `Journal.probe`."""
+
 
 class _Overheard(Strategy):
     """A strategy whose intents are written down as it submits them."""

@@ -34,6 +34,8 @@ _PREPARE = (
 )""",
     "SELECT sequence, kind, body FROM facts LIMIT 0",
 )
+_PROBE = """INSERT INTO meta (key, value) VALUES ('probes', '1')
+    ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"""
 _FOLD = "PRAGMA wal_checkpoint(TRUNCATE)"
 """Writes what the write-ahead log holds into the file itself, and syncs it."""
 
@@ -117,6 +119,16 @@ class SqliteJournal:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.executemany("INSERT INTO facts (kind, body) VALUES (?, ?)", rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise OSError(f"the journal {self.path} could not be written: {error}") from error
+
+    def probe(self) -> None:
+        """Write something that is no fact as durably as `append` does; raises `OSError`."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(_PROBE)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()

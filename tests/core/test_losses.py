@@ -149,3 +149,16 @@ def test_over_a_restart_little_of_the_peak_is_forgotten(values: list[int]) -> No
     again = LossStop(STOPS)
     again.resume(kept)
     assert again.breach(kept.peak - DRAWDOWN)
+
+
+def test_other_stops_are_measured_from_the_same_start_and_peak() -> None:
+    stop = watched()
+    stop.rise(Decimal(1_000), NINE)
+    assert stop.breach(Decimal(-4_000)) == ""
+    stop.use_limits(replace(STOPS, max_daily_loss=Decimal(4_000)))
+    assert "4000 KRW lost today" in stop.breach(Decimal(-4_000))
+    stop.use_limits(replace(LIMITS, max_drawdown=Decimal(5_000)))
+    assert "5000 KRW below the peak" in stop.breach(Decimal(-4_000))
+    stop.use_limits(LIMITS)
+    assert not stop.is_set
+    assert stop.breach(Decimal(-(10**9))) == ""

@@ -446,6 +446,7 @@ class MemoryJournal:
     def __init__(self, events: Sequence[Event] = ()) -> None:
         self.events = list(events)
         self.full = False
+        self.probes = 0
 
     def append(self, events: Sequence[Event]) -> None:
         if self.full:
@@ -454,3 +455,8 @@ class MemoryJournal:
 
     def replay(self) -> Sequence[Event]:
         return list(self.events)
+
+    def probe(self) -> None:
+        self.probes += 1
+        if self.full:
+            raise OSError("no space left on device")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -25,7 +26,7 @@ from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.values import BrokerRef, Currency
 from daemon.engine.gate import Shutter
-from tests.builders import HYNIX, SAMSUNG
+from tests.builders import HYNIX, LIMITS, SAMSUNG
 from tests.engine.paper import Answer, MemoryJournal, PaperBroker, PaperFeed
 from tests.engine.world import MONDAY_NINE, run, wire, wish, world
 from tests.support import VirtualClock
@@ -473,5 +474,17 @@ def test_an_executor_that_does_not_run_refuses() -> None:
             await desk.executor.submit([wish()])
         assert broker.kept == []
         await desk.executor.idle()
+
+    run(scenario())
+
+
+def test_other_limits_hold_for_what_is_judged_from_then_on() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.desk.executor.limits = replace(LIMITS, max_order_quantity=3)
+            small, large = await w.submit(wish(3), wish(4, instrument=HYNIX))
+            assert isinstance(small, Order)
+            assert isinstance(large, Denied)
+            assert large.rule is Rule.ORDER_QUANTITY
 
     run(scenario())

@@ -532,3 +532,30 @@ def test_the_daemon_itself_cannot_resume() -> None:
             assert states(w) == [TradingState.HALTED]
 
     run(scenario())
+
+
+@pytest.mark.parametrize("before", [None, Decimal(10_000)])
+def test_a_tighter_loss_stop_acts_at_once_and_from_the_same_start(before: Decimal | None) -> None:
+    async def scenario() -> None:
+        limits = replace(LIMITS, max_daily_loss=before)
+        async with world(broker=owned(samsung=10), limits=limits) as w:
+            w.feed.trade(SAMSUNG, Decimal(69_500))
+            w.desk.switch.look()
+            assert states(w) == []
+            w.desk.use_limits(replace(LIMITS, max_daily_loss=Decimal(4_999)))
+            assert states(w) == [TradingState.REDUCE_ONLY]
+            [bought] = await w.submit(wish(quantity=1, limit=Decimal(69_000)))
+            assert isinstance(bought, Denied)
+
+    run(scenario())
+
+
+def test_a_loss_stop_taken_away_stops_nothing_and_limits_set_before_the_start_count() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10), limits=LOSSES) as w:
+            w.desk.use_limits(LIMITS)
+            w.feed.trade(SAMSUNG, Decimal(60_000))
+            w.desk.switch.look()
+            assert w.desk.ledger.portfolio.state is TradingState.RUNNING
+
+    run(scenario())

@@ -55,6 +55,7 @@ class MemoryJournal:
     def __init__(self, facts: Iterable[Event] = ()) -> None:
         self.facts = list(facts)
         self.commits = 0
+        self.probes = 0
         self.broken = False
         self.on_append: Callable[[], None] = lambda: None
 
@@ -67,6 +68,11 @@ class MemoryJournal:
 
     def replay(self) -> Iterable[Event]:
         return list(self.facts)
+
+    def probe(self) -> None:
+        self.probes += 1
+        if self.broken:
+            raise OSError("no space left on device")
 
 
 def state(portfolio: Portfolio) -> dict[str, object]:
@@ -357,3 +363,18 @@ def test_one_who_watches_adoption_sees_the_books_before_and_after_each() -> None
     ledger.record(reported(1_000), created(FIRST))
     ledger.record(reported(2_000))
     assert seen == [0, 1_000, 1_000, 2_000]
+
+
+def test_a_journal_is_probed_only_where_nothing_was_recorded_meanwhile() -> None:
+    journal = MemoryJournal()
+    ledger = Ledger(journal)
+    ledger.probe()
+    assert journal.probes == 1
+    ledger.record(created(FIRST))
+    ledger.probe()
+    assert journal.probes == 1, "what was just written is proof enough"
+    ledger.probe()
+    assert journal.probes == 2
+    journal.broken = True
+    with pytest.raises(OSError, match="no space"):
+        ledger.probe()

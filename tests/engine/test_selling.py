@@ -190,3 +190,17 @@ def test_passes_are_rare_while_the_market_takes_nothing() -> None:
             assert w.desk.selling.pause(()) == LOOK
 
     run(scenario())
+
+
+def test_a_sale_is_worded_within_the_limits_of_now() -> None:
+    async def scenario() -> None:
+        async with world(broker=resting(samsung=10)) as w:
+            w.desk.execute(Command(state=TradingState.HALTED, who=Actor.OPERATOR, reason="flat"))
+            w.desk.selling.use_limits(replace(LIMITS, price_collar=Decimal("0.01")))
+            w.desk.execute(
+                Command(state=TradingState.FLATTENING, who=Actor.OPERATOR, reason="flat")
+            )
+            await w.until(lambda: bool(w.desk.ledger.portfolio.orders))
+            assert w.order().limit == PRICE * 99 / 100
+
+    run(scenario())

@@ -466,3 +466,46 @@ def test_columns_that_were_added_are_logged_once_a_channel() -> None:
         ("H0STASP0", 62, 63),
     ]
     assert all(each["log_level"] == "warning" for each in told)
+
+
+def test_it_always_says_by_when_it_will_have_done_something() -> None:
+    async def silent(connection: MemoryConnection) -> None:
+        await greet(connection)
+        await for_ever()
+
+    late: list[float] = []
+
+    async def scenario() -> None:
+        scene = Scene(silent, silent)
+        loop = asyncio.get_running_loop()
+        assert scene.feed.due_at == float("inf")
+        task = loop.create_task(scene.feed.run(scene.events.append))
+        # Two connections that fall silent, and then none that can be opened: an outage of hours.
+        for _ in range(2 * 3600):
+            await asyncio.sleep(1)
+            late.append(loop.time() - scene.feed.due_at)
+        task.cancel()
+        await asyncio.wait([task])
+
+    run_virtual(scenario())
+    assert max(late) < 0
+
+
+def test_a_stream_that_hangs_is_past_its_time() -> None:
+    class Stuck(Keys):
+        async def approval_key(self, *, renew: bool = False) -> str:
+            await for_ever()
+            return ""
+
+    async def scenario() -> None:
+        scene = Scene(keys=Stuck())
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(scene.feed.run(scene.events.append))
+        await asyncio.sleep(KisFeed.OPENING - 1)
+        assert scene.feed.due_at > loop.time()
+        await asyncio.sleep(2)
+        assert scene.feed.due_at < loop.time()
+        task.cancel()
+        await asyncio.wait([task])
+
+    run_virtual(scenario())

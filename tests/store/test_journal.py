@@ -431,3 +431,29 @@ def test_a_closed_journal_fails_like_a_disk(path: Path) -> None:
 
     with pytest.raises(OSError, match="could not be written"):
         journal.append([halted("late")])
+
+
+# --- Probes -------------------------------------------------------------------------------------
+
+
+def test_a_probe_is_written_and_is_no_fact(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal.append([halted("before")])
+        for _ in range(3):
+            journal.probe()
+        journal.append([halted("after")])
+    assert facts_in(path) == [halted("before"), halted("after")]
+    raw = sqlite3.connect(path)
+    assert raw.execute("SELECT value FROM meta WHERE key = 'probes'").fetchall() == [("3",)]
+    raw.close()
+
+
+def test_a_probe_fails_where_a_fact_would(path: Path) -> None:
+    with open_journal(path) as journal:
+        journal._connection.execute("PRAGMA query_only=ON")
+        with pytest.raises(OSError, match="could not be written"):
+            journal.append([halted("lost")])
+        with pytest.raises(OSError, match="could not be written"):
+            journal.probe()
+        journal._connection.execute("PRAGMA query_only=OFF")
+        journal.probe()

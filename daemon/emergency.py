@@ -1,0 +1,234 @@
+"""Cancels every open order of an account without a daemon, until the broker's list shows none.
+
+For when the daemon cannot be brought back. It reads the journal and records nothing there: the
+daemon's next start learns by inquiry what became of its orders.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from daemon.core.calendar import Calendars
+from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.events import OrderIntent, OrderKind
+from daemon.core.orders import Order, OrderState
+from daemon.core.portfolio import Portfolio
+from daemon.core.values import AccountId, OrderId, Region, StrategyId
+from daemon.core.witness import BrokerOrder
+from daemon.ports import Clock, Journal
+from daemon.store.journal import SqliteJournal
+
+OWNER = StrategyId("emergency")
+LOOKS = 2
+"""Complete lists in a row without an open order that prove that there is none."""
+
+PAUSE = 1.0
+"""Seconds between two rounds."""
+
+DOUBT = timedelta(seconds=90)
+"""Market time in which an order without an answer may still come up in the broker's list."""
+
+
+class EmergencyBroker(Protocol):
+    """What is asked of a broker, whose requests move while `run` does."""
+
+    account_id: AccountId
+
+    async def run(self) -> None: ...
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]: ...
+    async def cancel(self, order: Order, *, leaving: "Leaving") -> None: ...
+
+
+class Leaving(Protocol):
+    """Called before a request may leave."""
+
+    def __call__(self) -> None: ...
+
+
+class EmergencySession(Protocol):
+    """What is needed of an open session."""
+
+    @property
+    def broker(self) -> EmergencyBroker: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def calendars(self) -> Calendars: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of it: requests to cancel that left, orders seen open, and what is still unclear.
+
+    `left` are numbers of orders the broker last said are open; `problems` say of which countries
+    nothing is certain, and why. Nothing of either: no order is open, by the broker's own word.
+    """
+
+    seen: int
+    sent: int
+    left: tuple[str, ...]
+    problems: Mapping[Region, str]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the broker said of every country that nothing is open."""
+        return not self.left and not self.problems
+
+
+def doubted(path: Path, owner: str) -> Sequence[Order]:
+    """The orders of a journal that left and were never heard of; none of one that is not there.
+
+    Raises `NeedsOperator` for a journal that cannot be read.
+    """
+    if not path.exists():
+        return ()
+    with SqliteJournal(path, owner=owner) as journal:
+        return unanswered(journal)
+
+
+def unanswered(journal: Journal) -> Sequence[Order]:
+    """As `doubted`, of an open journal."""
+    portfolio = Portfolio()
+    for event in journal.replay():
+        portfolio.apply(event)
+    states = (OrderState.SENT, OrderState.IN_DOUBT)
+    return [order for order in portfolio.open_orders() if order.state in states]
+
+
+async def cancel_all(
+    session: EmergencySession,
+    *,
+    regions: Sequence[Region],
+    doubts: Sequence[Order] = (),
+    patience: float,
+) -> Outcome:
+    """Cancel until the broker says of every region that nothing is open, for `patience` seconds.
+
+    Whoever ordered what it finds: orders made by hand are cancelled, too. An order that is in
+    `doubts` is waited for as long as it may still come up. Raises `NeedsOperator` when the broker
+    takes no request at all.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        requests = tasks.create_task(session.broker.run(), name="requests")
+        work = _Emergency(session, regions, doubts)
+        try:
+            async with asyncio.timeout(patience):
+                await work.run()
+        except TimeoutError:
+            pass
+        requests.cancel()
+    return work.outcome()
+
+
+class _Emergency:
+    def __init__(
+        self, session: EmergencySession, regions: Sequence[Region], doubts: Sequence[Order]
+    ) -> None:
+        self._session = session
+        self._broker = session.broker
+        self._clean = dict.fromkeys(regions, 0)
+        self._problems = dict.fromkeys(regions, "not asked yet")
+        self._open: dict[Region, list[BrokerOrder]] = {}
+        self._seen: set[tuple[Region, date, str]] = set()
+        self._sent = 0
+        self._log = structlog.get_logger("emergency")
+        moments = [order.sent_at for order in doubts if order.sent_at is not None]
+        self._watch_until = max(moments) + DOUBT if moments else None
+
+    def outcome(self) -> Outcome:
+        left = [order.refs[-1].number for orders in self._open.values() for order in orders]
+        problems = {region: why for region, why in self._problems.items() if why}
+        return Outcome(seen=len(self._seen), sent=self._sent, left=tuple(left), problems=problems)
+
+    async def run(self) -> None:
+        while True:
+            for region in self._clean:
+                await self._round(region)
+            if all(looks >= LOOKS for looks in self._clean.values()) and not self._doubts():
+                return
+            await asyncio.sleep(PAUSE)
+
+    def _doubts(self) -> bool:
+        """Whether something that nobody answered could still come up."""
+        return self._watch_until is not None and self._session.clock.now() < self._watch_until
+
+    async def _round(self, region: Region) -> None:
+        """Ask for one region's list, and have everything open there cancelled."""
+        now = self._session.clock.now()
+        today = self._session.calendars.of(region).local_date(now)
+        try:
+            listed = await self._broker.orders(today, regions=(region,))
+        except NeedsOperator:
+            raise
+        except TradingError as error:
+            self._clean[region] = 0
+            self._problems[region] = str(error)
+            self._log.error("emergency_list_missing", region=region, cause=str(error))
+            return
+        # Of an order whose first row is missing nothing is told but its number: asked for once.
+        found = [each for each in listed if each.remaining > 0 or self._is_unclear(each)]
+        self._seen.update(each.key for each in found)
+        self._open[region] = found
+        self._problems[region] = ""
+        self._clean[region] = 0 if found else self._clean[region] + 1
+        await asyncio.gather(*(self._cancel(each, now) for each in found))
+
+    def _is_unclear(self, order: BrokerOrder) -> bool:
+        return not order.rooted and order.key not in self._seen
+
+    async def _cancel(self, listed: BrokerOrder, now: datetime) -> None:
+        number = listed.refs[-1].number
+        try:
+            await self._broker.cancel(_as_ours(listed, self._broker.account_id, now), leaving=_pass)
+        except NeedsOperator:
+            raise
+        except TradingError as error:
+            # Traded, or cancelled, meanwhile; or not heard of. The next list tells.
+            self._log.warning("emergency_cancel_unclear", number=number, cause=str(error))
+        else:
+            self._log.warning(
+                "emergency_cancel_sent",
+                number=number,
+                instrument=listed.instrument,
+                side=listed.side,
+                remaining=listed.remaining,
+            )
+        self._sent += 1
+
+
+def _pass() -> None:
+    """Nothing is written before a cancel leaves: it can only be repeated, never doubled."""
+
+
+def _as_ours(listed: BrokerOrder, account: AccountId, now: datetime) -> Order:
+    """A row of the broker's list as an order that can be cancelled."""
+    intent = OrderIntent(
+        account=account,
+        strategy=OWNER,
+        instrument=listed.instrument,
+        side=listed.side,
+        quantity=max(listed.quantity, listed.remaining, 1),
+        kind=OrderKind.MARKET if listed.limit is None else OrderKind.LIMIT,
+        limit=listed.limit,
+        reason="found open",
+    )
+    return Order(
+        id=OrderId(f"{OWNER}-{listed.refs[-1].number}"),
+        intent=intent,
+        state=OrderState.WORKING,
+        limit=listed.limit,
+        refs=listed.refs,
+        filled=intent.quantity - max(listed.remaining, 1),
+        reduced=0,
+        notional=Decimal(0),
+        created_at=now,
+        updated_at=now,
+    )

@@ -1,0 +1,150 @@
+"""The units of deploy/systemd, judged by systemd's own tools, and by what the code really does."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from daemon import cli
+from daemon.sources import SECRET_SETTINGS
+
+FOLDER = Path(__file__).parents[1] / "deploy" / "systemd"
+UNITS = ("kis-trader", "kis-trader-failure")
+EXPOSURE = 12
+"""Tenths of what `systemd-analyze security` may find at most."""
+
+NEWER = {"RestartSteps", "RestartMaxDelaySec"}
+"""Settings that systemd knows since 254; before, it says so and goes on."""
+
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here"
+)
+
+
+def text(name: str) -> str:
+    return (FOLDER / f"{name}@.service").read_text(encoding="utf-8")
+
+
+def installed(name: str, folder: Path) -> Path:
+    """The unit as the installer writes it, with a program that is there."""
+    program = re.sub(r"@PREFIX@/venv/bin/\S+", sys.executable, text(name))
+    path = folder / f"{name}@desk.service"
+    path.write_text(program.replace("@PREFIX@", str(folder)), encoding="utf-8")
+    return path
+
+
+def values(name: str, setting: str) -> list[str]:
+    return re.findall(rf"^{setting}=(.*)$", text(name), re.MULTILINE)
+
+
+def analyze(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = ["systemd-analyze", "--no-pager", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_understands_every_line(name: str, tmp_path: Path) -> None:
+    path = installed(name, tmp_path)
+    for other in UNITS:
+        installed(other, tmp_path)
+    done = analyze("verify", str(path))
+    told = [line for line in (done.stdout + done.stderr).splitlines() if str(tmp_path) in line]
+    unknown = {
+        match[1] for line in told if (match := re.search(r"Unknown key (?:name )?'(\w+)'", line))
+    }
+    assert [line for line in told if "Unknown key " not in line] == []
+    assert unknown <= NEWER
+    assert done.returncode == 0, done.stderr
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", UNITS)
+def test_the_sandbox_leaves_little_exposed(name: str, tmp_path: Path) -> None:
+    path = installed(name, tmp_path)
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", str(path))
+    assert done.returncode == 0, done.stdout
+    open_door = path.read_text(encoding="utf-8").replace("PrivateDevices=yes\n", "")
+    path.write_text(open_door.replace("ProtectSystem=strict\n", ""), encoding="utf-8")
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", str(path))
+    assert done.returncode != 0, "a threshold that nothing fails is none"
+
+
+@needs_systemd
+def test_an_allow_list_closes_the_network(tmp_path: Path) -> None:
+    path = installed("kis-trader", tmp_path)
+    with path.open("a", encoding="utf-8") as unit:
+        unit.write((FOLDER / "addresses.conf").read_text(encoding="utf-8"))
+    done = analyze("security", "--offline=true", "--threshold=11", str(path))
+    assert done.returncode == 0, done.stdout
+
+
+def test_both_units_are_shut_in_alike() -> None:
+    def sandbox(name: str) -> str:
+        whole = text(name)
+        return whole[whole.index("# Nothing of the machine") : whole.index("MemoryMax")]
+
+    assert sandbox("kis-trader") == sandbox("kis-trader-failure")
+
+
+def test_exit_codes_that_need_a_person_start_nothing_again() -> None:
+    for name in UNITS:
+        [prevented] = values(name, "RestartPreventExitStatus")
+        codes = {int(code) for code in prevented.split()}
+        assert codes == {cli.EXIT_USAGE, cli.EXIT_ALREADY_RUNNING, cli.EXIT_NEEDS_OPERATOR}
+        assert cli.EXIT_UNAVAILABLE not in codes, "a broker that is away comes back"
+
+
+def test_every_secret_comes_as_a_credential_and_may_be_missing() -> None:
+    wanted = {f"kis_{name}" for name in SECRET_SETTINGS}
+    for name in UNITS:
+        assert {each.partition(":")[0] for each in values(name, "LoadCredential")} == wanted
+        assert {each.partition(":")[0] for each in values(name, "SetCredential")} == wanted
+
+
+def test_the_failure_of_one_is_the_start_of_the_other() -> None:
+    assert values("kis-trader", "OnFailure") == ["kis-trader-failure@%i.service"]
+    assert "kis-trader-failure@%i.service" in values("kis-trader", "After")[0]
+    [command] = values("kis-trader-failure", "ExecStart")
+    assert "-m daemon cancel-all" in command
+    for setting in ("User", "WorkingDirectory", "EnvironmentFile", "StateDirectory"):
+        assert values("kis-trader", setting) == values("kis-trader-failure", setting)
+
+
+def test_the_stop_has_time_for_all_its_stages() -> None:
+    [limit] = values("kis-trader", "TimeoutStopSec")
+    # Cancels at the broker's own pace may take a minute by themselves.
+    assert int(limit) >= 90
+    [watchdog] = values("kis-trader", "WatchdogSec")
+    assert int(watchdog) <= 20
+
+
+def test_the_installer_is_a_program_that_a_plain_shell_reads() -> None:
+    script = FOLDER / "install.sh"
+    assert script.stat().st_mode & 0o111
+    shell = shutil.which("dash") or "sh"
+    done = subprocess.run([shell, "-n", str(script)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "set -eu" in script.read_text(encoding="utf-8")
+
+
+def test_the_installer_shows_its_flags_and_refuses_what_it_does_not_know() -> None:
+    script = str(FOLDER / "install.sh")
+    shown = subprocess.run([script, "--help"], capture_output=True, text=True, check=False)
+    assert shown.returncode == 0
+    for flag in ("--prefix", "--uninstall", "--purge", "--python"):
+        assert flag in shown.stdout
+    for wrong in (["--no-such"], ["--prefix"]):
+        done = subprocess.run([script, *wrong], capture_output=True, check=False)
+        assert done.returncode == 2
+    for prefix in ("/", "/etc", "relative", "/opt/a b", "/opt/$(id)"):
+        done = subprocess.run([script, "--prefix", prefix], capture_output=True, check=False)
+        assert done.returncode == 1, prefix
+
+
+def test_the_user_is_one_of_the_system() -> None:
+    line = (FOLDER / "kis-trader.sysusers").read_text(encoding="utf-8").splitlines()[-1]
+    assert line.split()[:3] == ["u", "kis-trader", "-"]

@@ -1,0 +1,220 @@
+"""Cancelling without a daemon: by the broker's list alone, until it shows nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from daemon.core.calendar import Calendars, MarketCalendar
+from daemon.core.errors import NeedsOperator, OutcomeUnknown, Refused, TryLater
+from daemon.core.orders import Order
+from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Side, region_of
+from daemon.core.witness import BrokerOrder
+from daemon.emergency import DOUBT, LOOKS, Leaving, Outcome, cancel_all, doubted
+from daemon.store.journal import SqliteJournal
+from tests.builders import ACCOUNT, created, intent, sent
+from tests.support import VirtualClock, run_virtual
+
+NOW = datetime(2026, 11, 2, 1, 30, tzinfo=UTC)
+SAMSUNG, APPLE = InstrumentId("krx:005930"), InstrumentId("nasdaq:AAPL")
+BOTH = (Region.KR, Region.US)
+
+
+def listed(
+    number: str, instrument: InstrumentId = SAMSUNG, *, remaining: int = 5, rooted: bool = True
+) -> BrokerOrder:
+    return BrokerOrder(
+        refs=(BrokerRef(day=date(2026, 11, 2), branch="1", number=number),),
+        instrument=instrument,
+        side=Side.BUY,
+        quantity=10,
+        limit=Decimal(70_000),
+        first_limit=Decimal(70_000),
+        rooted=rooted,
+        filled=10 - remaining,
+        notional=Decimal(0),
+        remaining=remaining,
+        cancelled=0,
+        rejected=0,
+        ordered_at=NOW,
+    )
+
+
+@dataclass
+class FakeBroker:
+    """A broker with open orders, whose answers may be scripted: an error is raised instead."""
+
+    open: dict[str, BrokerOrder] = field(default_factory=dict)
+    lists: list[Exception | None] = field(default_factory=list)
+    cancels: list[Exception | None] = field(default_factory=list)
+    late: list[tuple[float, BrokerOrder]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    account_id: AccountId = ACCOUNT
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
+        await asyncio.sleep(0.1)
+        if self.lists and (error := self.lists.pop(0)) is not None:
+            raise error
+        now = asyncio.get_running_loop().time()
+        for at, order in self.late:
+            if at <= now:
+                self.open.setdefault(order.refs[-1].number, order)
+        return [
+            each for each in self.open.values() if region_of(each.instrument) in (regions or ())
+        ]
+
+    async def cancel(self, order: Order, *, leaving: Leaving) -> None:
+        assert order.ref is not None
+        assert order.intent.account == self.account_id
+        assert order.remaining == self.open[order.ref.number].remaining
+        leaving()
+        self.asked.append(order.ref.number)
+        if self.cancels and (error := self.cancels.pop(0)) is not None:
+            raise error
+        left = self.open[order.ref.number]
+        self.open[order.ref.number] = listed(order.ref.number, left.instrument, remaining=0)
+
+
+class FakeSession:
+    def __init__(self, broker: FakeBroker) -> None:
+        self.broker = broker
+        self.clock = VirtualClock(NOW)
+        self.calendars = Calendars({each: MarketCalendar(region=each) for each in BOTH})
+
+
+def cancel(broker: FakeBroker, *doubts: Order, patience: float = 300.0) -> tuple[Outcome, float]:
+    """What came of it, and how many seconds it took."""
+
+    async def scenario() -> tuple[Outcome, float]:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        session = FakeSession(broker)
+        outcome = await cancel_all(session, regions=BOTH, doubts=doubts, patience=patience)
+        return outcome, loop.time() - begun
+
+    return run_virtual(scenario())
+
+
+def holding(*orders: BrokerOrder) -> FakeBroker:
+    return FakeBroker({each.refs[-1].number: each for each in orders})
+
+
+def test_everything_open_is_cancelled_in_both_countries_and_seen_to_be() -> None:
+    broker = holding(listed("1"), listed("2", APPLE), listed("3", remaining=0))
+    outcome, _ = cancel(broker)
+    assert outcome == Outcome(seen=2, sent=2, left=(), problems={})
+    assert outcome.is_done
+    assert sorted(broker.asked) == ["1", "2"]
+
+
+def test_with_nothing_open_nothing_is_sent_and_more_than_one_list_says_so() -> None:
+    broker = holding()
+    outcome, took = cancel(broker)
+    assert outcome.is_done
+    assert broker.asked == []
+    assert took >= LOOKS * 2 * 0.1
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("40330000", "no quantity left"), OutcomeUnknown("no answer")], ids=str
+)
+def test_what_a_cancel_came_to_is_told_by_the_next_list(error: Exception) -> None:
+    broker = holding(listed("1"))
+    broker.cancels = [error, error, None]
+    outcome, _ = cancel(broker)
+    assert outcome.is_done
+    assert broker.asked == ["1", "1", "1"]
+    assert (outcome.seen, outcome.sent) == (1, 3)
+
+
+def test_a_list_that_is_missing_proves_nothing() -> None:
+    away = TryLater("AWAY", "try again", delay=1.0)
+    broker = holding(listed("1"))
+    broker.lists = [away] * 40
+    outcome, took = cancel(broker)
+    assert outcome.is_done
+    assert took > 20
+
+    broker = holding(listed("1"))
+    broker.lists = [away] * 10_000
+    outcome, took = cancel(broker, patience=60)
+    assert not outcome.is_done
+    assert set(outcome.problems) == set(BOTH)
+    assert took == pytest.approx(60)
+
+
+def test_what_stays_open_is_told() -> None:
+    broker = holding(listed("1"), listed("2"))
+    broker.cancels = [None] + [Refused("CLOSED", "the market is closed")] * 1000
+    outcome, _ = cancel(broker, patience=30)
+    assert not outcome.is_done
+    assert len(outcome.left) == 1
+
+
+def test_a_country_that_cannot_be_asked_does_not_keep_the_other_alive() -> None:
+    class HalfAway(FakeBroker):
+        async def orders(
+            self, since: date, *, regions: Sequence[Region] | None = None
+        ) -> Sequence[BrokerOrder]:
+            if regions == (Region.KR,):
+                raise OutcomeUnknown("no answer")
+            return await super().orders(since, regions=regions)
+
+    broker = HalfAway({"1": listed("1", APPLE)})
+    outcome, _ = cancel(broker, patience=30)
+    assert broker.asked == ["1"]
+    assert outcome.left == ()
+    assert list(outcome.problems) == [Region.KR]
+
+
+def test_an_order_whose_first_row_is_missing_is_cancelled_once_and_waited_for_no_longer() -> None:
+    broker = holding(listed("1", remaining=0, rooted=False))
+    broker.cancels = [Refused("40330000", "no quantity left")]
+
+    async def cancel_unseen(order: Order, *, leaving: Leaving) -> None:
+        assert order.ref is not None
+        broker.asked.append(order.ref.number)
+
+    broker.cancel = cancel_unseen  # type: ignore[method-assign]
+    outcome, _ = cancel(broker)
+    assert outcome.is_done
+    assert broker.asked == ["1"]
+
+
+def test_an_order_that_nobody_answered_is_waited_for_and_cancelled_when_it_comes_up(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.sqlite3"
+    assert doubted(path, "sim:1") == ()
+    with SqliteJournal(path, owner="sim:1") as journal:
+        journal.append([created("20261102-0001", intent()), sent("20261102-0001")])
+    [lost] = doubted(path, "sim:1")
+    with pytest.raises(NeedsOperator):
+        doubted(path, "sim:2")
+    lost = Order(**{each: getattr(lost, each) for each in lost.__slots__} | {"sent_at": NOW})
+
+    broker = holding()
+    broker.late = [(45.0, listed("9"))]
+    outcome, took = cancel(broker, lost)
+    assert broker.asked == ["9"]
+    assert outcome.is_done
+    assert timedelta(seconds=took) >= DOUBT - timedelta(seconds=1)
+
+
+def test_keys_that_are_refused_need_a_person() -> None:
+    class Refusing(FakeBroker):
+        async def run(self) -> None:
+            raise NeedsOperator("the keys are refused")
+
+    with pytest.raises(ExceptionGroup) as group:
+        cancel(Refusing({"1": listed("1")}))
+    assert group.group_contains(NeedsOperator)

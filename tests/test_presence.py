@@ -1,0 +1,117 @@
+"""What a daemon says of itself to a service manager; a real one hears it in tests/e2e."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from daemon.config import load_settings
+from daemon.core.events import Actor, TradingState
+from daemon.core.switch import Command
+from daemon.presence import Presence, ended, overdue, unwritable
+from daemon.wiring import Session
+from tests.engine.world import World, run, world
+
+ROOT = Path(__file__).parents[1]
+
+
+class Stage:
+    """What presence looks at of a session."""
+
+    def __init__(self, w: World) -> None:
+        self.clock = w.clock
+        self.calendars = w.desk._calendars
+        self.feed = self
+        self.due_at = float("inf")
+
+
+async def idle() -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_life_as_it_is_told(tmp_path: Path) -> None:
+    settings = load_settings("sim", {"data_dir": str(tmp_path)}, environ={}, root=ROOT)
+    address = str(tmp_path / "n")
+
+    async def scenario() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as door:
+            door.bind(address)
+
+            def heard() -> str:
+                found = []
+                while True:
+                    try:
+                        found.append(door.recv(65536).decode())
+                    except BlockingIOError:
+                        return "\n".join(found)
+
+            async with world() as w:
+                presence = Presence(settings, environ={"NOTIFY_SOCKET": address})
+                session = cast("Session", Stage(w))
+                task = w.services.create_task(presence.serve(session, w.desk, []))
+                await asyncio.sleep(2)
+                assert "STATUS=starting: recovering" in heard()
+                presence.ready()
+                told = heard()
+                assert "READY=1" in told
+                assert "STATUS=trading KR (continuous); gate open; 0 open orders" in told
+                halt = Command(state=TradingState.HALTED, who=Actor.OPERATOR, reason="enough")
+                w.desk.execute(halt)
+                await asyncio.sleep(2)
+                assert "; state halted; gate shut: operator: enough;" in heard()
+                presence.stopping("orders", 2.0)
+                assert "STOPPING=1" in heard()
+                presence.reload()
+                task.cancel()
+
+    run(scenario())
+
+
+def test_without_a_manager_it_says_nothing(tmp_path: Path) -> None:
+    settings = load_settings("sim", {"data_dir": str(tmp_path)}, environ={}, root=ROOT)
+
+    async def scenario() -> None:
+        async with world() as w:
+            presence = Presence(settings, environ={})
+            task = w.services.create_task(presence.serve(cast("Session", Stage(w)), w.desk, []))
+            await asyncio.sleep(100)
+            presence.ready()
+            presence.stopping("now")
+            task.cancel()
+            assert w.journal.probes == 0, "nobody wants to know"
+
+    run(scenario())
+
+
+def test_a_service_that_ended_is_named_unless_it_trades_on_without() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(idle(), name=each) for each in ("feed", "inquiries", "executor")]
+        tasks.append(loop.create_task(asyncio.sleep(0), name="summary"))
+        await asyncio.sleep(0)
+        assert ended(tasks) == ""
+        for task in tasks[:2]:
+            task.cancel()
+        await asyncio.sleep(0)
+        assert ended(tasks) == "feed, inquiries ended"
+        tasks[2].cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_hangs_only_past_its_time() -> None:
+    assert overdue(100.0, 99.0) == ""
+    assert overdue(float("inf"), 1e9) == ""
+    assert overdue(100.0, 107.0) == "nothing was done for 7 s longer than it may"
+
+
+@pytest.mark.parametrize("error", [OSError("full"), None])
+def test_a_journal_says_why_it_takes_nothing(error: OSError | None) -> None:
+    def probe() -> Any:
+        if error is not None:
+            raise error
+
+    assert unwritable(probe) == ("" if error is None else "full")
