@@ -222,9 +222,8 @@ def _desk(
     for slot in desk.host.slots:
         desk.watch.want(slot.id, slot.interests)
     account, cash = broker.account_id, Decimal(10**12)
-    desk.ledger.record(
-        AccountReported(account=account, cash={Currency.KRW: cash}, holdings=(), at=clock.now())
-    )
+    told = AccountReported(account=account, cash={Currency.KRW: cash}, holdings=(), at=clock.now())
+    desk.reconciliation.take_over([told])
     return desk
 
 

@@ -219,12 +219,17 @@ class Reconciliation:
                 parts = [books.part_at_rest(each, *answer) for books, each, answer in pairs]
                 whole = [part for part in parts if part is not None]
                 if len(whole) == len(regions):
-                    return self._take_over(whole, only)
+                    return self.take_over(whole, only)
             await asyncio.sleep(self._hurry)
         raise TryLater("NOT_QUIET", cause, delay=self._hurry)
 
-    def _take_over(self, parts: Sequence[AccountReported], only: str | None) -> AccountReported:
-        """Record books as adopted and close the discrepancies that are over with them."""
+    def take_over(
+        self, parts: Sequence[AccountReported], only: str | None = None
+    ) -> AccountReported:
+        """Adopt each region's books, or `only` one item of them, and judge orders by them.
+
+        Returns what was recorded. Discrepancies that are over with it are closed.
+        """
         portfolio = self._ledger.portfolio
         report = joined(parts, self._clock.now())
         adopted = report if only is None else adopted_in(portfolio, report, only)
