@@ -295,7 +295,7 @@ def test_the_switch_is_moved_and_refuses_as_ever(tmp_path: Path) -> None:
 
 
 def test_one_strategy_is_stopped_for_good_and_started_again(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, Bidder, Idle)
+    settings = settings_for(tmp_path, Bidder, Idle, **{"risk.duplicate_window_seconds": 0})
 
     async def states(asking: Asking) -> dict[str, str]:
         return {

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,9 @@ def judged(
         "lost": sent - received.count(),
         "duplicates": received.duplicates,
         "torn": received.torn,
+        "overtaken": sum(
+            later < former for each in received.order.values() for former, later in pairwise(each)
+        ),
         "files": len(list(logs.glob("*.jsonl"))),
         "full_disk": can_fill,
         "longest_write_ms": round(1_000 * max(each["longest"] for each in results), 2),
@@ -266,7 +270,8 @@ def judged(
     assert figures["lost_by_the_writer"] == 0
     assert len(received.order) == STARTS
     for sequences in received.order.values():
+        # A killed shipper sends again what it had not noted as sent, and what came meanwhile may
+        # overtake it: `event.sequence` puts the lines back in their order.
         assert Counter(sequences) == Counter(range(1, LINES + 1))
-        assert sequences == sorted(sequences)
     assert max(each["longest"] for each in results) < 1.0, "a write waited"
     return figures
