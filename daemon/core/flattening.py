@@ -11,7 +11,15 @@ from daemon.core.limits import PriceView, RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.steps import accepted_price, takes_market_orders
-from daemon.core.values import AccountId, InstrumentId, Region, Side, StrategyId, region_of
+from daemon.core.values import (
+    AccountId,
+    InstrumentId,
+    Region,
+    Session,
+    Side,
+    StrategyId,
+    region_of,
+)
 
 SWITCH = StrategyId("kill-switch")
 """Whose orders sell what no strategy bought."""
@@ -102,7 +110,9 @@ def plan(
         at_any_price = at_market and takes_market_orders(instrument)
         price = None if at_any_price else edge(instrument, quotes, limits)
         for order in standing:
-            if order.state is OrderState.WORKING and _too_dear(order, price):
+            # A sale for another session, such as the closing auction, may wait for hours.
+            waits = region is None and order.intent.session is not Session.REGULAR
+            if order.state is OrderState.WORKING and (waits or _too_dear(order, price)):
                 stale.append(order)
             left.append(_under_way(order))
         owners = _shares(portfolio, instrument)

@@ -120,7 +120,7 @@ class TradingDesk:
         self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
         self.rates.listen(self.switch.follow_rate)
-        regions = STEPPED_REGIONS & calendars.by_region.keys()
+        regions = STEPPED_REGIONS & calendars.by_region.keys() & set(broker.regions)
         self.days = DayWatch(days, regions=regions, ledger=ledger, calendars=calendars, clock=clock)
         self.watch = MarketWatch(
             feed=feed,
@@ -182,7 +182,7 @@ class TradingDesk:
             policy=policy,
             rates=self.rates,
             clock=self._clock,
-            regions=STEPPED_REGIONS & self._calendars.by_region.keys(),
+            regions=STEPPED_REGIONS & set(self._broker.regions),
         )
 
     def recover(self, *, must_be_armed: bool, armed: bool) -> None:
@@ -360,7 +360,7 @@ class TradingDesk:
         positions = self.ledger.portfolio.positions
         held = [each for each, position in positions.items() if position.quantity]
         for instrument in dict.fromkeys([*self.instruments, *held]):
-            if region_of(instrument) not in self._calendars.by_region:
+            if region_of(instrument) not in self._broker.regions:
                 continue
             calendar = self._calendars.for_instrument(instrument)
             today, begun = calendar.local_date(now), calendar.phase(now) is not Phase.CLOSED

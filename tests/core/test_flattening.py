@@ -13,7 +13,7 @@ from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
 from daemon.core.risk import Approved, check
-from daemon.core.values import InstrumentId, OrderId, Region, Side, StrategyId
+from daemon.core.values import InstrumentId, OrderId, Region, Session, Side, StrategyId
 from tests.builders import (
     ACCOUNT,
     HYNIX,
@@ -179,6 +179,13 @@ def test_a_standing_sale_is_counted_and_one_that_asks_too_much_is_replaced() -> 
         ("b", LeftCause.UNDER_WAY),
     ]
     assert len(planned(portfolio, {SAMSUNG: 5}, at_market=True).stale) == 2
+
+
+def test_a_sale_that_waits_for_another_session_is_replaced_where_everything_goes() -> None:
+    late = replace(intent(side=Side.SELL, quantity=5, limit=66_500), session=Session.AFTER_MARKET)
+    portfolio = portfolio_of(created("a", late), sent("a"), accepted("a", "1"), krx_005930=5)
+    assert [each.id for each in planned(portfolio, {SAMSUNG: 5}).stale] == ["a"]
+    assert planned(portfolio, {SAMSUNG: 5}, region=Region.KR).stale == ()
 
 
 def test_an_order_in_doubt_is_waited_for() -> None:
