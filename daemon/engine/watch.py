@@ -6,7 +6,7 @@ not proven fresh is marked as a gap before a strategy could take it for a quiet 
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -228,6 +228,9 @@ class MarketWatch:
 
     async def run(self) -> None:
         """Look at everything once a second, and ask about what is silent or missing, for ever."""
+        for instrument, sight in self._sights.items():
+            # Nobody listened yet: what has come so far is to be asked about and told as a quote.
+            sight.tick = self._quotes.tick(instrument)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_always(), name="market watch")
             tasks.create_task(self._ask_always(), name="market inquiries")
@@ -235,16 +238,15 @@ class MarketWatch:
     async def _look_always(self) -> None:
         while True:
             self.refresh()
-            confirmed = self._feed.confirmed
-            self._look(confirmed)
+            confirmed, phases = self._feed.confirmed, self._phases()
+            self._look(confirmed, phases)
             self._look_for_absent(confirmed)
-            await asyncio.sleep(LOOK if self._is_day() else NIGHT_LOOK)
+            await asyncio.sleep(LOOK if _is_day(phases) else NIGHT_LOOK)
 
     # What is fresh
 
-    def _look(self, confirmed: Collection[Interest]) -> None:
+    def _look(self, confirmed: Collection[Interest], phases: Mapping[Region, Phase]) -> None:
         now = self._clock.monotonic()
-        phases = self._phases()
         for instrument, sight in self._sights.items():
             trading = phases[region_of(instrument)] is Phase.CONTINUOUS
             registered = Interest(TRADES, instrument) in confirmed
@@ -345,14 +347,10 @@ class MarketWatch:
 
     async def _ask_always(self) -> None:
         while True:
-            day = self._is_day()
+            day = _is_day(self._phases())
             requests = await self._ask_next() if day and self._link_is_up else 0
             pause = self._pause * max(requests, 1)
             await asyncio.sleep(pause if day else max(pause, NIGHT_LOOK))
-
-    def _is_day(self) -> bool:
-        """Whether any exchange of ours is open, or about to be."""
-        return any(phase is not Phase.CLOSED for phase in self._phases().values())
 
     def _phases(self) -> dict[Region, Phase]:
         """What every region does now."""
@@ -484,3 +482,8 @@ class MarketWatch:
             return False
         asked = region in STEPPED_REGIONS and region in self._calendars.by_region
         return asked and interest.channel in (TRADES, BOOK)
+
+
+def _is_day(phases: Mapping[Region, Phase]) -> bool:
+    """Whether any exchange of ours is open, or about to be."""
+    return any(phase is not Phase.CLOSED for phase in phases.values())

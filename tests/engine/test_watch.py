@@ -32,6 +32,7 @@ from daemon.engine.watch import (
     PATIENCE,
     QUIET,
 )
+from daemon.ports import InstrumentInfo
 from daemon.strategy import MarketGap, MissedBars, StrategyContext, StrategyEvent
 from tests.builders import HYNIX, SAMSUNG
 from tests.engine.paper import PRICE, PaperBroker
@@ -651,5 +652,29 @@ def test_an_instrument_stays_first_in_line_for_a_while_after_its_order() -> None
             assert w.feed.wanted[0] == Interest("trades", HYNIX)
             await asyncio.sleep(20.0)
             assert w.feed.wanted[0] == TRADES
+
+    run(scenario())
+
+
+class TradesEarly(PaperBroker):
+    """An instrument trades once, while its price is asked at the start."""
+
+    async def info(self, instrument: InstrumentId) -> InstrumentInfo:
+        info = await super().info(instrument)
+        if self.asked == [SAMSUNG]:
+            self.volumes[SAMSUNG] = 7
+            now = self.clock.now()
+            self.emit(Tick(SAMSUNG, PRICE, 7, None, 7, now, now))
+        return info
+
+
+def test_what_traded_before_anybody_listened_is_told_as_a_quote() -> None:
+    async def scenario() -> None:
+        told = Told()
+        async with world(told, broker=TradesEarly(VirtualClock())) as w:
+            await w.until(lambda: SAMSUNG in [each.instrument for each in told.all(Quote)], 10.0)
+            assert told.all(Tick) == []
+            volumes = {each.instrument: each.day_volume for each in told.all(Quote)}
+            assert volumes[SAMSUNG] == 7
 
     run(scenario())

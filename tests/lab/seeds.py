@@ -21,8 +21,5 @@ REMEMBERED = (
     20097,
     30240,
     40024,
+    50159,
 )
-
-BROKEN = (50159,)
-"""Seeds of Korea whose day breaks a promise that nobody has mended yet: after two crashes in a row
-strategies are told of trades of one instrument some 20 s later than the judge allows."""
