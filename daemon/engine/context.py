@@ -65,8 +65,7 @@ class Context:
         return self._subscription.events()
 
     def watch(self, *interests: Interest) -> None:
-        if self._subscription.is_closed:
-            raise ValueError(f"{self.id} has ended and watches nothing any more")
+        self._must_run("watches")
         before = set(self._watch.wanted_by(self.id))
         self._watch.want(self.id, interests, priority=self._priority)
         wanted = self._watch.wanted_by(self.id)
@@ -135,12 +134,14 @@ class Context:
         return self._intent(Side.SELL, instrument, quantity, limit, form, reason)
 
     async def submit(self, *intents: OrderIntent) -> tuple[Order | Denied, ...]:
+        self._must_run("orders")
         for intent in intents:
             if intent.strategy != self.id or intent.account != self._account:
                 raise ValueError(f"{self.id} may submit only what its own context worded")
         return await self._executor.submit(intents)
 
     async def modify(self, order_id: OrderId, limit: Decimal) -> Order | Denied:
+        self._must_run("modifies")
         self._own(order_id)
         return await self._executor.modify(order_id, limit)
 
@@ -148,6 +149,11 @@ class Context:
         for order_id in order_ids:
             self._own(order_id)
         return await self._executor.cancel(order_ids, throttled=True)
+
+    def _must_run(self, does: str) -> None:
+        """A task that a strategy left behind outlives it: it may still cancel, and nothing else."""
+        if self._subscription.is_closed:
+            raise ValueError(f"{self.id} has ended and {does} nothing any more")
 
     def _own(self, order_id: OrderId) -> None:
         if self.order(order_id) is None:
