@@ -40,7 +40,7 @@ from daemon.engine.killswitch import KillSwitch
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.engine.rates import ExchangeRates
-from daemon.engine.reconciliation import Reconciliation
+from daemon.engine.reconciliation import Reconciliation, all_of
 from daemon.engine.repricing import Repricing
 from daemon.engine.selling import Selling
 from daemon.engine.watch import MarketWatch
@@ -49,6 +49,10 @@ from daemon.ports import Broker, Clock, DaySource, Feed, FeedEvent, MarketData
 START_LIMIT = 90.0
 JUDGE_LIMIT = 300.0
 """Seconds to judge the books: well over twice as long as answers that lag may contradict us."""
+
+PRICE_LIMIT = 30.0
+"""Seconds that the start waits for prices: what has none then is asked about again while others
+trade."""
 
 TIME_LIMIT = 150.0
 """Seconds to wait for the first heartbeat, said to come every 10 to 110 s: then the machine's own
@@ -227,7 +231,7 @@ class TradingDesk:
             self.watch.want(slot.id, slot.interests, priority=slot.priority)
         if accept_broker_books:
             # What the kill switch sells meanwhile needs prices.
-            await self.learn_prices()
+            await self._learn_first_prices()
             try:
                 await self.reconciliation.adopt()
             except TryLater as error:
@@ -237,7 +241,7 @@ class TradingDesk:
         try:
             async with asyncio.timeout(START_LIMIT):
                 reached = await self._some(self._regions, self._reach)
-                await self.learn_prices()
+                await self._learn_first_prices()
                 await self._stream_up.wait()
         except TimeoutError:
             raise BrokerUnavailable(
@@ -349,19 +353,37 @@ class TradingDesk:
                 self.reconciliation.on_link(event)
                 self.watch.on_link(event)
 
+    async def _learn_first_prices(self) -> None:
+        """Prices as far as they are to be had soon: a service that is silent stops no start."""
+        try:
+            async with asyncio.timeout(PRICE_LIMIT):
+                await self.learn_prices()
+        except TimeoutError:
+            unpriced = [each for each in self._priced() if self.quotes.last_price(each) is None]
+            self._log.warning("starting_without_prices", instruments=unpriced)
+
+    def _priced(self) -> list[InstrumentId]:
+        """What needs a price, as far as it can be asked: what is traded, and what is held."""
+        positions = self.ledger.portfolio.positions
+        held = [each for each, position in positions.items() if position.quantity]
+        named = dict.fromkeys([*self.instruments, *held])
+        return [each for each in named if region_of(each) in self._broker.regions]
+
     async def learn_prices(self) -> None:
         """Ask for the last price and the limits of the day of every instrument not asked today:
-        those that strategies trade, and those that are held.
+        those that strategies trade, and those that are held. Each region is asked on its own.
 
         What is asked before the opening auction may still be of the day before, and is asked
         again once it has begun.
         """
+        by_region: dict[Region, list[InstrumentId]] = {}
+        for instrument in self._priced():
+            by_region.setdefault(region_of(instrument), []).append(instrument)
+        await all_of(self._learn_prices(each) for each in by_region.values())
+
+    async def _learn_prices(self, instruments: Sequence[InstrumentId]) -> None:
         now = self._clock.now()
-        positions = self.ledger.portfolio.positions
-        held = [each for each, position in positions.items() if position.quantity]
-        for instrument in dict.fromkeys([*self.instruments, *held]):
-            if region_of(instrument) not in self._broker.regions:
-                continue
+        for instrument in instruments:
             calendar = self._calendars.for_instrument(instrument)
             today, begun = calendar.local_date(now), calendar.phase(now) is not Phase.CLOSED
             if self._quoted.get(instrument) == (today, begun):

@@ -195,7 +195,7 @@ class Reconciliation:
         asked = [self._books[region] for region in regions or self._books]
         if len(asked) == 1:
             return await asked[0].inquire()
-        return all(await _all_of(books.inquire() for books in asked))
+        return all(await all_of(books.inquire() for books in asked))
 
     async def adopt(self, only: str | None = None) -> AccountReported:
         """Take over the broker's cash and holdings as ours, of all regions at once, or `only` those
@@ -210,7 +210,7 @@ class Reconciliation:
         cause = "orders are still on their way"
         give_up = self._clock.monotonic() + ADOPT_LIMIT
         while self._clock.monotonic() < give_up:
-            seen = await _all_of(_look(books) for books in regions)
+            seen = await all_of(_look(books) for books in regions)
             told = [each for each in seen if not isinstance(each, str)]
             cause = next((each for each in seen if isinstance(each, str)), cause)
             if len(told) == len(regions):
@@ -329,7 +329,7 @@ async def _look(books: RegionBooks) -> tuple[AccountReported, float] | str:
             return str(error)
 
 
-async def _all_of(works: Iterable[Awaitable[T]]) -> list[T]:
+async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:
     """Await all at once, to the last; raises the first error."""
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.core.errors import InvariantBroken, NeedsOperator, TryLater
 from daemon.core.events import (
@@ -23,6 +24,7 @@ from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.values import Currency, InstrumentId, Interest, Region
+from daemon.engine.desk import START_LIMIT
 from daemon.engine.gate import Shutter
 from daemon.ports import InstrumentInfo
 from tests.builders import HYNIX, NINE, SAMSUNG, after, created, filled
@@ -297,5 +299,39 @@ def test_converging_waits_for_the_end_of_every_doubt(answer: Answer, state: Orde
             await w.desk.converge()
             assert w.order().state is state
             assert w.clock.now() > after(10)
+
+    run(scenario())
+
+
+class KeepsAPrice(PaperBroker):
+    """Says nothing about one instrument."""
+
+    async def info(self, instrument: InstrumentId) -> InstrumentInfo:
+        if instrument == SAMSUNG:
+            await asyncio.sleep(10_000.0)
+        return await super().info(instrument)
+
+
+def test_a_price_that_is_not_told_only_delays_the_start() -> None:
+    async def scenario() -> None:
+        broker = KeepsAPrice(VirtualClock())
+        with capture_logs() as lines:
+            async with world(broker=broker) as w:
+                assert w.clock.monotonic() < START_LIMIT / 2
+                assert w.desk.gate.why() == ""
+        [told] = [line for line in lines if line["event"] == "starting_without_prices"]
+        assert told["instruments"] == [SAMSUNG, HYNIX]
+
+    run(scenario())
+
+
+def test_a_region_whose_prices_are_not_told_keeps_no_other_from_its_own() -> None:
+    async def scenario() -> None:
+        apple = InstrumentId("nasdaq:AAPL")
+        broker = KeepsAPrice(VirtualClock(), dollars=Decimal(0), holdings={apple: 1})
+        async with world(broker=broker, regions=(Region.KR, Region.US)) as w:
+            await w.until(lambda: w.desk.ledger.portfolio.position(apple).quantity == 1)
+            await w.until(lambda: w.desk.quotes.last_price(apple) is not None)
+            assert w.desk.quotes.last_price(SAMSUNG) is None
 
     run(scenario())
