@@ -5,10 +5,9 @@ cash, holdings and open orders of the country the order is for. What only a daem
 judged: which strategy owns what, disputed trading days, closings ahead of the bell.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from daemon.core.activity import Activity
@@ -29,9 +28,11 @@ from daemon.core.events import (
     TradingState,
     TradingStateChanged,
 )
+from daemon.core.lagging import LaggingBooks
 from daemon.core.limits import RiskLimits, Rule
 from daemon.core.orders import Order
-from daemon.core.portfolio import Portfolio
+from daemon.core.portfolio import OrderKey, Portfolio, order_keys
+from daemon.core.reconcile import SETTLE
 from daemon.core.risk import Denied, check, market_problem, modification_problem, state_problem
 from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acceptance
 from daemon.core.steps import is_fund_step
@@ -105,17 +106,61 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Sent:
-    """An order of this script and what is known of it."""
+    """An order of this script and what is known of it; `row` is what a list told of it last."""
 
     order: Order
-    ended: list[Event]
+    answer: OrderAccepted | OrderRejected | None = None
     doubted: bool = False
+    row: BrokerOrder | None = None
+
+    @property
+    def region(self) -> Region:
+        return region_of(self.order.intent.instrument)
+
+    def is_alive(self, today: date) -> bool:
+        """Whether it may be open at the broker, though no list shows it: all day long."""
+        if isinstance(self.answer, OrderAccepted):
+            return self.row is None and self.answer.ref.day >= today
+        return self.answer is None
+
+    def is_over(self, today: date) -> bool:
+        """Whether nothing of it can be open."""
+        ended = self.row is not None and self.row.remaining == 0 and self.row.accounted
+        return not self.is_alive(today) and (self.row is None or self.row.day < today or ended)
+
+
+@dataclass(slots=True)
+class _Move:
+    """A new price of an order, sent `at`, and the number that the broker gave it, once known.
+
+    `order` is as the list told it before, with the new price as `asked_limit`.
+    """
+
+    order: Order
+    at: datetime
+    ref: BrokerRef | None = None
+
+    def is_recent(self, now: datetime) -> bool:
+        """Whether a list asked for now need not know of it."""
+        return (now - self.at).total_seconds() < SETTLE
+
+    def is_hidden(self, row: BrokerOrder, at: datetime) -> bool:
+        """Whether a row of a list asked for at `at` is of its order and does not show it yet."""
+        shown = self.ref is not None and any(each.number == self.ref.number for each in row.refs)
+        return (
+            self.is_recent(at)
+            and not shown
+            and not set(order_keys(self.order)).isdisjoint(_keys(row))
+        )
 
 
 class HandGate:
     """Judges one script's orders one after another, and counts what it sent itself.
 
-    An order of unknown outcome counts until the broker's list shows it, and no other is sent on its
+    An accepted order counts as open in full until the broker's list shows it, or its day is over;
+    from then on its row counts, at the dearer of two prices while a new one may not show yet.
+    What the list shows as traded counts as held before the balance shows it: see `core.lagging`.
+    An order of unknown outcome counts until the list shows it, and no other is sent on its
     instrument meanwhile. Limits on pace count what this script sent since it began.
     """
 
@@ -124,8 +169,10 @@ class HandGate:
         self._clock = clock
         self._rules = rules
         self._activity = Activity()
-        self._sent: deque[_Sent] = deque()
-        self._numbers: set[tuple[Region, str]] = set()
+        self._sent: list[_Sent] = []
+        self._moves: list[_Move] = []
+        self._numbers: set[OrderKey] = set()
+        self._held: dict[Region, LaggingBooks] = {}
 
     async def judge(self, order: Order) -> None:
         """Let a new order pass, or raise `RiskRefused`; `TradingError` where the facts cannot
@@ -158,35 +205,41 @@ class HandGate:
             raise RiskRefused(told.rule, told.detail)
 
     def leaving(self, order: Order, *, new: bool) -> None:
-        """Asked again just before an order, or a new price of one, leaves; counts it."""
+        """Asked again just before an order leaves, or one with a new `asked_limit`; counts it."""
         self._pass_switch(order.intent)
         now = self._clock.now()
         self._activity.orders.add(now)
+        # A request leaves a second time if its token was refused.
         if new and not any(each.order.id == order.id for each in self._sent):
-            self._sent.append(_Sent(order, []))
+            self._sent.append(_Sent(order))
+        elif not new and not any(each.order.id == order.id for each in self._moves):
+            self._moves = [each for each in self._moves if each.is_recent(now)]
+            self._moves.append(_Move(order, now))
         longest = timedelta(seconds=self._rules().limits.duplicate_window_seconds)
-        while self._sent and self._sent[0].ended:
-            if now - self._sent[0].order.created_at <= longest:
-                break
-            self._sent.popleft()
+        self._sent = [
+            each
+            for each in self._sent
+            if not each.is_over(local_date(each.region, now))
+            or now - each.order.created_at <= longest
+        ]
 
     def accepted(self, order: Order, ref: BrokerRef) -> None:
-        """The broker knows it from now on, and lists it."""
-        now = self._clock.now()
-        self._numbers.add((region_of(order.intent.instrument), ref.number))
-        for each in self._sent:
-            if each.order.id == order.id:
-                each.ended = [
-                    OrderAccepted(order=order.id, ref=ref, at=now),
-                    OrderCancelled(order=order.id, at=now),
-                ]
+        """The broker knows it by that number, and will list it."""
+        self._numbers.add((region_of(order.intent.instrument), ref.day, ref.number))
+        for sent in self._sent:
+            if sent.order.id == order.id:
+                sent.answer = OrderAccepted(order=order.id, ref=ref, at=self._clock.now())
+        for move in self._moves:
+            if move.order.id == order.id:
+                move.ref = ref
 
     def refused(self, order: Order) -> None:
         """It certainly had no effect."""
         at = self._clock.now()
         for each in self._sent:
             if each.order.id == order.id:
-                each.ended = [OrderRejected(order=order.id, code="", reason="", at=at)]
+                each.answer = OrderRejected(order=order.id, code="", reason="", at=at)
+        self._moves = [each for each in self._moves if each.order.id != order.id]
 
     def doubted(self, order: Order) -> None:
         """Nobody knows what became of it."""
@@ -208,35 +261,65 @@ class HandGate:
         infos = {instrument: await self._broker.info(instrument)}
         report = await self._broker.account(regions=(region,))
         listed = await self._broker.orders(local_date(region, at), regions=(region,))
-        for each in listed:
-            at_market = each.remaining > 0 and each.limit is None and each.side is Side.BUY
-            if at_market and each.instrument not in infos:
-                infos[each.instrument] = await self._broker.info(each.instrument)
+        portfolio = self._books(region, report, listed, at)
+        for order in portfolio.open_orders():
+            wanted = order.intent.instrument
+            at_market = order.limit is None and order.intent.side is Side.BUY
+            if at_market and wanted not in infos:
+                infos[wanted] = await self._broker.info(wanted)
         rates = dict(self._rules().rates)
         for currency, told in report.rates.items():
             # Limits in won must not be looser than what was set, nor than what is true.
             rates[currency] = max(told, rates.get(currency, told))
-        return self._books(report, listed, at), _Asked(infos, at, rates)
+        return portfolio, _Asked(infos, at, rates)
 
     def _books(
-        self, report: AccountReported, listed: Sequence[BrokerOrder], at: datetime
+        self, region: Region, report: AccountReported, listed: Sequence[BrokerOrder], at: datetime
     ) -> Portfolio:
-        """A portfolio of these facts: what is open at the broker, and what this script sent."""
+        """A portfolio of these facts of a region, asked for at `at`, and of what this script sent
+        there."""
+        today = local_date(region, at)
+        held = self._held.get(region)
+        if held is None or held.day != today:
+            held = self._held[region] = LaggingBooks(today, report, listed)
+        held.note(listed, at=self._clock.now())
+        sent = [each for each in self._sent if each.region is region]
+        rows = self._rows(sent, listed, today)
         state, reason = self._rules().state()
         portfolio = Portfolio()
-        portfolio.apply(report)
+        portfolio.apply(held.completed(report, asked=at))
         switch = TradingStateChanged(state=state, who=Actor.FILE, reason=reason, at=at)
         portfolio.apply(switch)
-        for each in self._sent:
-            if each.doubted and not each.ended:
-                self._find(each.order, listed)
-        lives = [self._listed(each, report.account) for each in listed if each.remaining > 0]
-        lives += [_life(each) for each in self._sent]
+        lives = [_life(each, today) for each in sent]
+        for row in rows:
+            hidden = [each.order for each in self._moves if each.is_hidden(row, at)]
+            remaining = _open_shares(row, held.filled(row.refs[0]), moved=bool(hidden))
+            if remaining > 0:
+                lives.append(self._listed(row, report.account, remaining, hidden))
         for _, life in sorted(lives, key=lambda each: each[0]):
             for event in life:
                 portfolio.apply(event)
         portfolio.activity = self._activity
         return portfolio
+
+    def _rows(
+        self, sent: Sequence[_Sent], listed: Sequence[BrokerOrder], today: date
+    ) -> list[BrokerOrder]:
+        """What the list shows, and what it showed before of this script's orders of today."""
+        for each in sent:
+            if each.doubted and each.answer is None:
+                self._find(each.order, listed)
+        rows = {key: row for row in listed for key in _keys(row)}
+        lost: list[BrokerOrder] = []
+        for each in sent:
+            if not isinstance(each.answer, OrderAccepted):
+                continue
+            ref = each.answer.ref
+            row = rows.get((each.region, ref.day, ref.number))
+            if row is None and each.row is not None and each.row.day >= today:
+                lost.append(each.row)
+            each.row = row or each.row
+        return [*listed, *lost]
 
     def _find(self, order: Order, listed: Sequence[BrokerOrder]) -> None:
         """Know an order of unknown outcome again in the broker's list."""
@@ -245,27 +328,34 @@ class HandGate:
         for each in listed:
             shown = (each.instrument, each.side, each.quantity, each.first_limit)
             since = order.created_at - CLOCKS_APART
-            known = any((each.region, ref.number) in self._numbers for ref in each.refs)
+            known = not self._numbers.isdisjoint(_keys(each))
             if shown == wanted and each.ordered_at >= since and not known:
                 self.accepted(order, each.refs[0])
                 return
 
-    def _listed(self, each: BrokerOrder, account: AccountId) -> "_Life":
-        own = any((each.region, ref.number) in self._numbers for ref in each.refs)
+    def _listed(
+        self, row: BrokerOrder, account: AccountId, remaining: int, moves: Sequence[Order]
+    ) -> "_Life":
+        """An order by its row, at the dearest of its price and those that the row hides."""
+        own = not self._numbers.isdisjoint(_keys(row))
+        limit = row.limit
+        for each in moves:
+            if limit is not None and each.asked_limit is not None:
+                limit = max(limit, each.asked_limit)
         intent = OrderIntent(
             account=account,
             strategy=BY_HAND if own else LISTED,
-            instrument=each.instrument,
-            side=each.side,
-            quantity=each.remaining,
-            kind=OrderKind.MARKET if each.limit is None else OrderKind.LIMIT,
-            limit=each.limit,
+            instrument=row.instrument,
+            side=row.side,
+            quantity=remaining,
+            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
+            limit=limit,
         )
-        order, at = OrderId(f"{each.region}-{each.refs[-1].number}"), each.ordered_at
+        order, at = OrderId(f"{row.region}-{row.refs[-1].number}"), row.ordered_at
         return at, [
             OrderCreated(order=order, intent=intent, at=at),
             OrderSent(order=order, at=at),
-            OrderAccepted(order=order, ref=each.refs[-1], at=at),
+            OrderAccepted(order=order, ref=row.refs[-1], at=at),
         ]
 
 
@@ -273,12 +363,34 @@ _Life = tuple[datetime, list[Event]]
 """When an order was made, and all that is known of it."""
 
 
-def _life(sent: _Sent) -> _Life:
-    order, at = sent.order, sent.order.created_at
-    doubt = sent.doubted and not sent.ended
-    return at, [
+def _life(sent: _Sent, today: date) -> _Life:
+    """One that a row tells of, or whose day is over, is known for its repetition alone."""
+    order, at, answer = sent.order, sent.order.created_at, sent.answer
+    life: list[Event] = [
         OrderCreated(order=order.id, intent=order.intent, at=at),
         OrderSent(order=order.id, at=at),
-        *([OrderDoubted(order=order.id, cause="no answer", at=at)] if doubt else []),
-        *sent.ended,
     ]
+    if answer is not None:
+        life.append(answer)
+    elif sent.doubted:
+        life.append(OrderDoubted(order=order.id, cause="no answer", at=at))
+    if isinstance(answer, OrderAccepted) and not sent.is_alive(today):
+        life.append(OrderCancelled(order=order.id, at=answer.at))
+    return at, life
+
+
+def _open_shares(row: BrokerOrder, filled: int, *, moved: bool) -> int:
+    """What may still trade of a row, of which a list showed so much as `filled` already.
+
+    What a row hides that is `moved` may be under its new number.
+    """
+    if not row.rooted:
+        return row.remaining
+    gone = row.filled + row.cancelled + row.rejected
+    remaining = max(row.remaining, row.quantity - gone) if moved else row.remaining
+    return min(remaining, row.quantity - filled)
+
+
+def _keys(row: BrokerOrder) -> list[OrderKey]:
+    """Every number of a listed order."""
+    return [(row.region, each.day, each.number) for each in row.refs]

@@ -287,15 +287,13 @@ class UnifiedClient:
             answer = await send(leaving)
         except TradingError as error:
             unknown = isinstance(error, OutcomeUnknown)
-            if what == "order":
-                (self._gate.doubted if unknown else self._gate.refused)(order)
+            (self._gate.doubted if unknown else self._gate.refused)(order)
             if written:
                 outcome = "unknown" if unknown else "refused"
                 self._note(f"{what} {outcome}", {**told, "cause": str(error)})
             raise
         except BaseException:
-            if what == "order":
-                (self._gate.doubted if written else self._gate.refused)(order)
+            (self._gate.doubted if written else self._gate.refused)(order)
             raise
         if answer is not None:
             self._gate.accepted(order, answer)
@@ -368,7 +366,8 @@ class UnifiedClient:
 
         async with self._turn:
             await self._gate.judge_price(order, limit)
-            ref = await self._sent("modify", told, send, order)
+            moved = replace(order, asked_limit=limit)
+            ref = await self._sent("modify", told, send, moved)
         return self._placed(ref, intent.instrument, intent.side, order.remaining, limit)
 
     def _placed(
