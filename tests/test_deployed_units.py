@@ -16,7 +16,7 @@ UNITS = ("kis-trader", "kis-trader-failure")
 EXPOSURE = 12
 """Tenths of what `systemd-analyze security` may find at most."""
 
-NEWER = {"RestartSteps", "RestartMaxDelaySec"}
+NEWER = {"RestartSteps", "RestartMaxDelaySec", "RestartMode"}
 """Settings that systemd knows since 254; before, it says so and goes on."""
 
 needs_systemd = pytest.mark.skipif(
@@ -112,6 +112,10 @@ def test_the_failure_of_one_is_the_start_of_the_other() -> None:
     assert "-m daemon cancel-all" in command
     for setting in ("User", "WorkingDirectory", "EnvironmentFile", "StateDirectory"):
         assert values("kis-trader", setting) == values("kis-trader-failure", setting)
+
+
+def test_the_emergency_waits_until_systemd_gives_up() -> None:
+    assert values("kis-trader", "RestartMode") == ["direct"]
 
 
 def test_the_stop_has_time_for_all_its_stages() -> None:
