@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon import cli
+from daemon.engine.desk import START_LIMIT
 from daemon.sources import SECRET_SETTINGS
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "systemd"
@@ -116,6 +117,47 @@ def test_the_failure_of_one_is_the_start_of_the_other() -> None:
 
 def test_the_emergency_waits_until_systemd_gives_up() -> None:
     assert values("kis-trader", "RestartMode") == ["direct"]
+
+
+def seconds(setting: str) -> float:
+    [value] = values("kis-trader", setting)
+    return float(value)
+
+
+def is_given_up(life: float, pause: float) -> bool:
+    """Whether systemd gives up what lives and pauses for so many seconds, again and again.
+
+    As it counts: a window begins with a start, and the first start after its end begins the next.
+    """
+    interval, burst = seconds("StartLimitIntervalSec"), seconds("StartLimitBurst")
+    window, starts = 0.0, 0
+    for each in range(1000):
+        at = each * (life + pause)
+        if each == 0 or at > window + interval:
+            window, starts = at, 0
+        starts += 1
+        if starts > burst:
+            return True
+    return False
+
+
+def test_a_broker_that_is_away_is_no_reason_to_give_up() -> None:
+    first, later = seconds("RestartSec"), seconds("RestartMaxDelaySec")
+    assert first < later
+    for pause in (first, later):
+        assert not is_given_up(START_LIMIT, pause)
+    # Not even when a crash of long ago left one start to this window already.
+    assert (seconds("StartLimitBurst") - 1) * (START_LIMIT + first) > seconds(
+        "StartLimitIntervalSec"
+    )
+
+
+def test_what_crashes_or_hangs_at_once_again_and_again_is_given_up() -> None:
+    hang = 10 + seconds("WatchdogSec") + seconds("TimeoutAbortSec")
+    # The longest pause, too: systemd counts restarts, and never forgets, while the unit runs.
+    for pause in (seconds("RestartSec"), seconds("RestartMaxDelaySec")):
+        for life in (0.0, 5.0, hang):
+            assert is_given_up(life, pause), (life, pause)
 
 
 def test_the_stop_has_time_for_all_its_stages() -> None:
