@@ -115,6 +115,14 @@ def test_the_failure_of_one_is_the_start_of_the_other() -> None:
         assert values("kis-trader", setting) == values("kis-trader-failure", setting)
 
 
+def test_the_group_reads_the_log_and_nothing_else_of_it() -> None:
+    [folder] = values("kis-trader", "Environment=KIS_LOG_FOLDER")
+    assert [folder.removeprefix("/var/log/")] == values("kis-trader", "LogsDirectory")
+    assert values("kis-trader", "LogsDirectoryMode") == ["0750"]
+    assert values("kis-trader", "StateDirectoryMode") == ["0700"]
+    assert values("kis-trader", "UMask") == ["0077"]
+
+
 def test_the_emergency_waits_until_systemd_gives_up() -> None:
     assert values("kis-trader", "RestartMode") == ["direct"]
 

@@ -9,9 +9,9 @@ sudo deploy/systemd/install.sh --uninstall [--purge] [--prefix DIR]
 
   --prefix DIR   프로그램을 둘 곳 / where the program goes (default: /opt/kis-trader)
   --python FILE  쓸 파이썬 3.11+ / the Python to use (default: python3 of the system)
-  --uninstall    서비스와 프로그램을 지움. 설정, 비밀, 장부는 남김
-                 removes services and program; settings, secrets and journals stay
-  --purge        --uninstall 과 함께: 설정, 비밀, 장부도 지움 / with --uninstall: these, too
+  --uninstall    서비스와 프로그램을 지움. 설정, 비밀, 장부, 로그는 남김
+                 removes services and program; settings, secrets, journals, logs stay
+  --purge        --uninstall 과 함께: 그것들도 지움 / with --uninstall: these, too
 TEXT
 }
 
@@ -42,6 +42,7 @@ source=$(cd "$(dirname "$0")/../.." && pwd)
 units=/etc/systemd/system
 settings=/etc/kis-trader
 state=/var/lib/kis-trader
+logs=/var/log/kis-trader
 running() { [ -d /run/systemd/system ]; }
 
 uninstall() {
@@ -57,10 +58,10 @@ uninstall() {
     rm -f "$prefix/venv" "$prefix/service.md"
     rmdir "$prefix" 2>/dev/null || true
     if [ -n "$purge" ]; then
-        rm -rf "$settings" "$state" /var/log/kis-trader /run/kis-trader "$units"/kis-trader*@*.d
+        rm -rf "$settings" "$state" "$logs" "$units"/kis-trader*@*.d
         say "모두 지웠습니다 / all of it is gone"
     else
-        say "지웠습니다. 남은 것 / removed; what stays: $settings $state $prefix"
+        say "지웠습니다. 남은 것 / removed; what stays: $settings $state $logs $prefix"
     fi
 }
 

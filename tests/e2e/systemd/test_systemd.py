@@ -158,12 +158,29 @@ def check_start(machine: Machine) -> dict[str, Any]:
     machine.until("its bids rest", lambda: len(open_orders(machine)) == 6)
     state = machine.run("ls", "-la", "/var/lib/kis-trader/desk/sim")
     assert "journal-" in state
-    assert "kis-trader-" in machine.run("ls", "/var/lib/kis-trader/desk/logs")
+    check_log_files(machine)
     user = ("setpriv", "--reuid=kis-trader", "--regid=kis-trader", "--clear-groups")
     command = ("/opt/kis-trader/venv/bin/python", "-m", "daemon", "status", "--mode", "sim")
     told = machine.run(*user, *command, "--data-dir", "/var/lib/kis-trader/desk", "--json")
     assert "running" in told, "its operators reach it through the sandbox"
     return {"start_to_ready_seconds": round(took, 2)}
+
+
+def check_log_files(machine: Machine) -> None:
+    """A shipper reads the log as a member of the group; others do not, and it reads no more."""
+    folder = "/var/log/kis-trader/desk"
+    [name] = machine.run("ls", folder).split()
+    assert name.startswith("kis-trader-")
+    assert machine.run("stat", "-c", "%U %G %a", f"{folder}/{name}").split() == [
+        *("kis-trader", "kis-trader", "640")
+    ]
+    group = machine.run("getent", "group", "kis-trader").split(":")[2]
+    stranger = ("setpriv", "--reuid=65534", "--regid=65534")
+    shipper = (*stranger, f"--groups={group}")
+    read = ("cat", f"{folder}/{name}")
+    assert "gate_opened" in machine.run(*shipper, *read)
+    assert machine.run(*stranger, "--clear-groups", *read, check=False) == ""
+    assert machine.run(*shipper, "ls", "/var/lib/kis-trader/desk", check=False) == ""
 
 
 def check_credentials(machine: Machine) -> None:
