@@ -1,5 +1,6 @@
 """The units of deploy/systemd, judged by systemd's own tools, and by what the code really does."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -197,6 +198,50 @@ def test_the_installer_shows_its_flags_and_refuses_what_it_does_not_know() -> No
     for prefix in ("/", "/etc", "relative", "/opt/a b", "/opt/$(id)"):
         done = subprocess.run([script, "--prefix", prefix], capture_output=True, check=False)
         assert done.returncode == 1, prefix
+
+
+def prune(prefix: Path) -> set[str]:
+    """Run the installer's own function there; returns the releases that are left."""
+    script = (FOLDER / "install.sh").read_text(encoding="utf-8")
+    [function] = re.findall(r"^prune\(\) \{\n.*?^\}$", script, re.MULTILINE | re.DOTALL)
+    command = f"set -eu\nprefix={prefix}\n{function}\nprune"
+    subprocess.run([shutil.which("dash") or "sh", "-c", command], check=True)
+    return {each.name for each in (prefix / "releases").iterdir()}
+
+
+def releases(prefix: Path, *names: str) -> None:
+    """Releases that became the current one in this order."""
+    for age, name in enumerate(reversed(names)):
+        library = prefix / "releases" / name / "venv" / "module.so"
+        library.parent.mkdir(parents=True)
+        library.write_bytes(bytes(4096))
+        os.utime(library.parents[1], (1e9 - age, 1e9 - age))
+
+
+def test_the_installer_keeps_the_last_three_releases_and_the_current_one(tmp_path: Path) -> None:
+    releases(tmp_path, "a", "b", "c", "d", "e")
+    (tmp_path / "venv").symlink_to("releases/a/venv")
+    assert prune(tmp_path) == {"a", "c", "d", "e"}
+
+
+def test_the_installer_keeps_a_release_while_it_runs(tmp_path: Path) -> None:
+    releases(tmp_path, "a", "b", "c", "d", "e")
+    (tmp_path / "venv").symlink_to("releases/e/venv")
+    code = (
+        "import mmap, sys; file = open(sys.argv[1], 'rb');"
+        "seen = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "releases/a/venv/module.so")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as runs:
+        assert runs.stdin is not None
+        assert runs.stdout is not None
+        runs.stdout.readline()
+        assert prune(tmp_path) == {"a", "c", "d", "e"}
+        runs.stdin.write(b"\n")
+    assert prune(tmp_path) == {"c", "d", "e"}
 
 
 def test_the_user_is_one_of_the_system() -> None:

@@ -75,8 +75,18 @@ command -v systemd-sysusers >/dev/null || fail "systemd 가 없습니다 / there
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "apt-get install python3-venv"
 case $("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))') in
-    /home/*|/root/*) fail "$python: 홈 폴더의 파이썬은 쓸 수 없습니다 / a service sees no home folder" ;;
+    /home/*|/root/*|~root/*) fail "$python: 홈 폴더의 파이썬은 쓸 수 없습니다 / a service sees no home folder" ;;
 esac
+
+# The last three releases stay, the current one, and whatever runs: it may load more of itself yet.
+# A process shows the libraries of its release by their true path.
+prune() {
+    ls -1dt "$prefix"/releases/*/ | tail -n +4 | while read -r old; do
+        [ ! "$old" -ef "$prefix/venv/.." ] || continue
+        ! grep -qsF " $old" /proc/[0-9]*/maps || continue
+        rm -rf "$old"
+    done
+}
 
 # The name of a release is that of its contents: the same again is nothing new.
 contents() {
@@ -104,10 +114,8 @@ fi
 # In one step: whoever starts meanwhile gets the one or the other.
 ln -sfn "releases/$release/venv" "$prefix/venv.new"
 mv -T "$prefix/venv.new" "$prefix/venv"
-# What runs goes on with what it loaded: the release before this one stays.
-ls -1dt "$prefix"/releases/*/ | tail -n +4 | while read -r old; do
-    [ "$old" = "$folder/" ] || rm -rf "$old"
-done
+touch "$folder"
+prune
 install -m 644 "$source/docs/service.md" "$prefix/service.md"
 
 install -D -m 644 "$source/deploy/systemd/kis-trader.sysusers" /etc/sysusers.d/kis-trader.conf
