@@ -163,7 +163,11 @@ class App:
         tally = reports.Tally()
         started = session.clock.now()
         must_be_armed = self._settings.mode == "real"
-        desk.recover(must_be_armed=must_be_armed, armed=self._settings.armed)
+        desk.recover(
+            must_be_armed=must_be_armed,
+            armed=self._settings.armed,
+            on_progress=self._presence.recovering,
+        )
         desk.ledger.listen(tally.on_fact)
         desk.ledger.listen(
             lambda fact: self._tell_switch(desk) if isinstance(fact, TradingStateChanged) else None

@@ -29,9 +29,9 @@ ABOUT = """\
 Shows the log for people, from one dated file to the next. See docs/logs.md
 
   python -m daemon logs --mode real --follow --level warning
-  python -m daemon logs --mode real --order 20261102-000001
+  python -m daemon logs --mode real --order 20261102-0001
   python -m daemon logs --mode real --since 2h --event 'order_*' --json
-  python -m daemon logs --journal kis-trader.service --follow
+  python -m daemon logs --journal kis-trader@real --follow
 """
 
 Line = dict[str, Any]

@@ -32,7 +32,7 @@ ABOUT = """\
 Shows the life of one order, from the journal and the log, in the order of time. It only reads, and
 may do so beside a running daemon.
 
-  python -m daemon orders show 20261102-000001 --mode real
+  python -m daemon orders show 20261102-0001 --mode real
 
 종료 코드 / exit codes: 0 찾음 found · 1 그런 주문이 없음 no such order · 2 잘못된 명령행 wrong
 command line · 78 장부를 읽을 수 없음 the journal cannot be read

@@ -60,6 +60,10 @@ class Presence:
         if self._reloader is not None:
             self._reloader.ask()
 
+    def recovering(self, facts: int) -> None:
+        """The journal is being folded, and so many facts of it are: a long one needs time."""
+        self._service.starting(f"starting: recovering, {facts:,} facts so far")
+
     def ready(self) -> None:
         """The books are recovered and reconciled, and trading begins."""
         self._service.ready()

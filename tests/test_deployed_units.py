@@ -1,5 +1,6 @@
 """The units of deploy/systemd, judged by systemd's own tools, and by what the code really does."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon import cli
+from daemon.engine.desk import START_LIMIT
 from daemon.sources import SECRET_SETTINGS
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "systemd"
@@ -16,7 +18,7 @@ UNITS = ("kis-trader", "kis-trader-failure")
 EXPOSURE = 12
 """Tenths of what `systemd-analyze security` may find at most."""
 
-NEWER = {"RestartSteps", "RestartMaxDelaySec"}
+NEWER = {"RestartSteps", "RestartMaxDelaySec", "RestartMode"}
 """Settings that systemd knows since 254; before, it says so and goes on."""
 
 needs_systemd = pytest.mark.skipif(
@@ -114,6 +116,59 @@ def test_the_failure_of_one_is_the_start_of_the_other() -> None:
         assert values("kis-trader", setting) == values("kis-trader-failure", setting)
 
 
+def test_the_group_reads_the_log_and_nothing_else_of_it() -> None:
+    [folder] = values("kis-trader", "Environment=KIS_LOG_FOLDER")
+    assert [folder.removeprefix("/var/log/")] == values("kis-trader", "LogsDirectory")
+    assert values("kis-trader", "LogsDirectoryMode") == ["0750"]
+    assert values("kis-trader", "StateDirectoryMode") == ["0700"]
+    assert values("kis-trader", "UMask") == ["0077"]
+
+
+def test_the_emergency_waits_until_systemd_gives_up() -> None:
+    assert values("kis-trader", "RestartMode") == ["direct"]
+
+
+def seconds(setting: str) -> float:
+    [value] = values("kis-trader", setting)
+    return float(value)
+
+
+def is_given_up(life: float, pause: float) -> bool:
+    """Whether systemd gives up what lives and pauses for so many seconds, again and again.
+
+    As it counts: a window begins with a start, and the first start after its end begins the next.
+    """
+    interval, burst = seconds("StartLimitIntervalSec"), seconds("StartLimitBurst")
+    window, starts = 0.0, 0
+    for each in range(1000):
+        at = each * (life + pause)
+        if each == 0 or at > window + interval:
+            window, starts = at, 0
+        starts += 1
+        if starts > burst:
+            return True
+    return False
+
+
+def test_a_broker_that_is_away_is_no_reason_to_give_up() -> None:
+    first, later = seconds("RestartSec"), seconds("RestartMaxDelaySec")
+    assert first < later
+    for pause in (first, later):
+        assert not is_given_up(START_LIMIT, pause)
+    # Not even when a crash of long ago left one start to this window already.
+    assert (seconds("StartLimitBurst") - 1) * (START_LIMIT + first) > seconds(
+        "StartLimitIntervalSec"
+    )
+
+
+def test_what_crashes_or_hangs_at_once_again_and_again_is_given_up() -> None:
+    hang = 10 + seconds("WatchdogSec") + seconds("TimeoutAbortSec")
+    # The longest pause, too: systemd counts restarts, and never forgets, while the unit runs.
+    for pause in (seconds("RestartSec"), seconds("RestartMaxDelaySec")):
+        for life in (0.0, 5.0, hang):
+            assert is_given_up(life, pause), (life, pause)
+
+
 def test_the_stop_has_time_for_all_its_stages() -> None:
     [limit] = values("kis-trader", "TimeoutStopSec")
     # Cancels at the broker's own pace may take a minute by themselves.
@@ -143,6 +198,50 @@ def test_the_installer_shows_its_flags_and_refuses_what_it_does_not_know() -> No
     for prefix in ("/", "/etc", "relative", "/opt/a b", "/opt/$(id)"):
         done = subprocess.run([script, "--prefix", prefix], capture_output=True, check=False)
         assert done.returncode == 1, prefix
+
+
+def prune(prefix: Path) -> set[str]:
+    """Run the installer's own function there; returns the releases that are left."""
+    script = (FOLDER / "install.sh").read_text(encoding="utf-8")
+    [function] = re.findall(r"^prune\(\) \{\n.*?^\}$", script, re.MULTILINE | re.DOTALL)
+    command = f"set -eu\nprefix={prefix}\n{function}\nprune"
+    subprocess.run([shutil.which("dash") or "sh", "-c", command], check=True)
+    return {each.name for each in (prefix / "releases").iterdir()}
+
+
+def releases(prefix: Path, *names: str) -> None:
+    """Releases that became the current one in this order."""
+    for age, name in enumerate(reversed(names)):
+        library = prefix / "releases" / name / "venv" / "module.so"
+        library.parent.mkdir(parents=True)
+        library.write_bytes(bytes(4096))
+        os.utime(library.parents[1], (1e9 - age, 1e9 - age))
+
+
+def test_the_installer_keeps_the_last_three_releases_and_the_current_one(tmp_path: Path) -> None:
+    releases(tmp_path, "a", "b", "c", "d", "e")
+    (tmp_path / "venv").symlink_to("releases/a/venv")
+    assert prune(tmp_path) == {"a", "c", "d", "e"}
+
+
+def test_the_installer_keeps_a_release_while_it_runs(tmp_path: Path) -> None:
+    releases(tmp_path, "a", "b", "c", "d", "e")
+    (tmp_path / "venv").symlink_to("releases/e/venv")
+    code = (
+        "import mmap, sys; file = open(sys.argv[1], 'rb');"
+        "seen = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ); print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "releases/a/venv/module.so")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as runs:
+        assert runs.stdin is not None
+        assert runs.stdout is not None
+        runs.stdout.readline()
+        assert prune(tmp_path) == {"a", "c", "d", "e"}
+        runs.stdin.write(b"\n")
+    assert prune(tmp_path) == {"c", "d", "e"}
 
 
 def test_the_user_is_one_of_the_system() -> None:

@@ -2,16 +2,25 @@
 
 import asyncio
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from daemon.app import App
 from daemon.config import load_settings
-from daemon.core.events import Actor, TradingState
+from daemon.core.entries import BrokerDayTold
+from daemon.core.events import Actor, Event, TradingState
 from daemon.core.switch import Command
+from daemon.core.values import Region
+from daemon.ops.service import EXTENSION
 from daemon.presence import Presence, ended, overdue, unwritable
+from daemon.store.journal import SqliteJournal
 from daemon.wiring import Session
+from tests.builders import NINE
 from tests.engine.world import World, run, world
 
 ROOT = Path(__file__).parents[1]
@@ -31,22 +40,29 @@ async def idle() -> None:
     await asyncio.Event().wait()
 
 
+@contextmanager
+def listening(address: str) -> Iterator[Callable[[], str]]:
+    """A service manager at `address`; yields what tells all it heard since it was last asked."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as door:
+        door.bind(address)
+
+        def heard() -> str:
+            found = []
+            while True:
+                try:
+                    found.append(door.recv(65536).decode())
+                except BlockingIOError:
+                    return "\n".join(found)
+
+        yield heard
+
+
 def test_a_life_as_it_is_told(tmp_path: Path) -> None:
     settings = load_settings("sim", {"data_dir": str(tmp_path)}, environ={}, root=ROOT)
     address = str(tmp_path / "n")
 
     async def scenario() -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as door:
-            door.bind(address)
-
-            def heard() -> str:
-                found = []
-                while True:
-                    try:
-                        found.append(door.recv(65536).decode())
-                    except BlockingIOError:
-                        return "\n".join(found)
-
+        with listening(address) as heard:
             async with world() as w:
                 presence = Presence(settings, environ={"NOTIFY_SOCKET": address})
                 session = cast("Session", Stage(w))
@@ -67,6 +83,46 @@ def test_a_life_as_it_is_told(tmp_path: Path) -> None:
                 task.cancel()
 
     run(scenario())
+
+
+def test_a_long_journal_is_given_the_time_it_needs(tmp_path: Path) -> None:
+    settings = load_settings("sim", {"data_dir": str(tmp_path)}, environ={}, root=ROOT)
+    address = str(tmp_path / "n")
+    fact = BrokerDayTold(region=Region.KR, day=date(2020, 1, 2), trades=True, at=NINE)
+    told: list[str] = []
+
+    async def scenario() -> None:
+        with listening(address) as heard:
+
+            class Long(SqliteJournal):
+                """Two thousand facts and one; it listens before each of them, and at its end."""
+
+                def replay(self) -> Iterator[Event]:
+                    for _ in range(2001):
+                        told.append(heard())
+                        yield fact
+                    told.append(heard())
+
+            stop = asyncio.Event()
+            stop.set()
+            app = App(
+                settings,
+                open_journal=lambda path, owner: Long(path, owner=owner),
+                presence=Presence(settings, environ={"NOTIFY_SOCKET": address}),
+            )
+            assert await app.run(stop) == 0
+
+    asyncio.run(scenario())
+    wanted = {
+        # Heard after the fact before it was asked for.
+        1: "starting: recovering, 0 facts so far",
+        1001: "starting: recovering, 1,000 facts so far",
+        2001: "starting: recovering, 2,000 facts so far",
+    }
+    assert [place for place, lines in enumerate(told) if lines] == list(wanted)
+    for place, status in wanted.items():
+        assert f"STATUS={status}" in told[place].split("\n")
+        assert f"EXTEND_TIMEOUT_USEC={int(EXTENSION * 1e6)}" in told[place].split("\n")
 
 
 def test_without_a_manager_it_says_nothing(tmp_path: Path) -> None:

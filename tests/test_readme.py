@@ -3,18 +3,25 @@
 import argparse
 import asyncio
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from daemon import accounts_command, cli, commands, logs_command, orders_command
+from daemon.engine.ledger import Ledger
 from daemon.lab import replay
 from daemon.sim import __main__ as simulator
 from daemon.strategy import Strategy
+from tests.engine.paper import MemoryJournal
 from tests.strategies.desk import SAMSUNG, FakeDesk, minutes
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+SHOWN = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "daemon").glob("*.py")]
+"""Where people read what to type, and what they are shown."""
 
 
 def example() -> type[Strategy]:
@@ -26,6 +33,19 @@ def example() -> type[Strategy]:
     assert isinstance(strategy, type)
     assert issubclass(strategy, Strategy)
     return strategy
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.name)
+def test_orders_and_units_are_called_what_they_are_called(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    [minted] = Ledger(MemoryJournal()).mint(date(2026, 11, 2), 1)
+    for order in re.findall(r"(?<!-)\b20\d{6}-\d{3,}\b", text):
+        assert len(order) == len(minted), order
+    # A shell looks for files by a bare asterisk.
+    units = re.findall(r"(?:journalctl -u|--journal) ([^\s`A-Z]+)", text)
+    units += re.findall(r"[^\s`]*kis-trader@\*[^\s`]*", text)
+    for unit in units:
+        assert re.fullmatch(r"kis-trader@\w+|'kis-trader@\*'", unit), unit
 
 
 def test_the_example_strategy_trades() -> None:

@@ -20,7 +20,10 @@ SENDERS = ["rsyslog-sender.conf", "vector.yaml", "fluent-bit.yaml", "config.allo
 @pytest.mark.parametrize("name", SENDERS)
 def test_files_are_followed_by_their_wildcard(name: str) -> None:
     text = (SHIPPING / name).read_text(encoding="utf-8")
-    assert re.search(rf'/logs/{PREFIX}-\*\.jsonl["\s]', text), name
+    unit = (ROOT / "deploy" / "systemd" / "kis-trader@.service").read_text(encoding="utf-8")
+    [folder] = re.findall(r"^Environment=KIS_LOG_FOLDER=(.+)$", unit, re.MULTILINE)
+    followed = re.escape(folder.replace("%i", "real"))
+    assert re.search(rf'[\s"]{followed}/{PREFIX}-\*\.jsonl["\s]', text), name
 
 
 @pytest.mark.parametrize("name", ["vector.yaml", "fluent-bit.yaml"])

@@ -189,15 +189,21 @@ class TradingDesk:
             regions=STEPPED_REGIONS & set(self._broker.regions),
         )
 
-    def recover(self, *, must_be_armed: bool, armed: bool) -> None:
+    def recover(
+        self,
+        *,
+        must_be_armed: bool,
+        armed: bool,
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
         """Fold the journal, and say of every unfinished order what is certain.
 
         An order that never left is rejected; one that left without an answer is in doubt. The
         gate is found as it was left; `must_be_armed` keeps it shut until a person has `armed`
-        this journal once.
+        this journal once. `on_progress` is told the facts folded so far, as by `Ledger.recover`.
         """
         self.gate.shut(Shutter.STARTING, "the books are not reconciled yet")
-        facts = self.ledger.recover()
+        facts = self.ledger.recover(on_progress)
         now = self._clock.now()
         portfolio = self.ledger.portfolio
         for order in portfolio.open_orders():

@@ -13,6 +13,9 @@ from daemon.core.portfolio import Portfolio
 from daemon.core.values import OrderId
 from daemon.ports import Journal
 
+PROGRESS = 1000
+"""Facts: some 20 ms of a recovery, and a second where the machine is very slow."""
+
 
 class Ledger:
     """Records facts.
@@ -38,10 +41,16 @@ class Ledger:
         self._monotonic = monotonic
         self._probed = 0
 
-    def recover(self) -> int:
-        """Fold the journal into the portfolio; returns the number of facts."""
+    def recover(self, on_progress: Callable[[int], None] = lambda _: None) -> int:
+        """Fold the journal into the portfolio; returns the number of facts.
+
+        Nothing else runs meanwhile. `on_progress` is told the number so far, before the first and
+        then every `PROGRESS` facts.
+        """
         facts = 0
         for event in self._journal.replay():
+            if facts % PROGRESS == 0:
+                on_progress(facts)
             self.portfolio.apply(event)
             self._count(event)
             for follower in self._followers:

@@ -7,6 +7,7 @@ the opening of the next file. Nothing here waits for a disk that is full.
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class Retention:
 class DatedFiles:
     """Writes whole lines to `kis-trader-YYYYMMDD-n.jsonl`, a new file a day (KST) or when full.
 
-    Files are readable by their user alone. `write` raises `OSError` when a line is lost; one that
+    Files are readable by their user alone, and by their group where the folder is: a new folder is
+    not. `write` raises `OSError` when a line is lost; one that
     the disk took in part is completed before anything else is written.
     """
 
@@ -121,6 +123,10 @@ class DatedFiles:
             number += 1
         path = self.folder / f"{PREFIX}-{today:%Y%m%d}-{number}.jsonl"
         descriptor = os.open(path, _FLAGS, 0o600)
+        if self.folder.stat().st_mode & stat.S_IRGRP:
+            with suppress(OSError):
+                # Whatever the umask; a shipper that cannot read is no reason to lose a line.
+                path.chmod(0o640)
         self.close()
         self._descriptor, self._current = descriptor, LogFile(today, number, path)
         if _is_torn(path):

@@ -9,9 +9,9 @@ sudo deploy/systemd/install.sh --uninstall [--purge] [--prefix DIR]
 
   --prefix DIR   프로그램을 둘 곳 / where the program goes (default: /opt/kis-trader)
   --python FILE  쓸 파이썬 3.11+ / the Python to use (default: python3 of the system)
-  --uninstall    서비스와 프로그램을 지움. 설정, 비밀, 장부는 남김
-                 removes services and program; settings, secrets and journals stay
-  --purge        --uninstall 과 함께: 설정, 비밀, 장부도 지움 / with --uninstall: these, too
+  --uninstall    서비스와 프로그램을 지움. 설정, 비밀, 장부, 로그는 남김
+                 removes services and program; settings, secrets, journals, logs stay
+  --purge        --uninstall 과 함께: 그것들도 지움 / with --uninstall: these, too
 TEXT
 }
 
@@ -42,6 +42,7 @@ source=$(cd "$(dirname "$0")/../.." && pwd)
 units=/etc/systemd/system
 settings=/etc/kis-trader
 state=/var/lib/kis-trader
+logs=/var/log/kis-trader
 running() { [ -d /run/systemd/system ]; }
 
 uninstall() {
@@ -57,10 +58,10 @@ uninstall() {
     rm -f "$prefix/venv" "$prefix/service.md"
     rmdir "$prefix" 2>/dev/null || true
     if [ -n "$purge" ]; then
-        rm -rf "$settings" "$state" /var/log/kis-trader /run/kis-trader "$units"/kis-trader*@*.d
+        rm -rf "$settings" "$state" "$logs" "$units"/kis-trader*@*.d
         say "모두 지웠습니다 / all of it is gone"
     else
-        say "지웠습니다. 남은 것 / removed; what stays: $settings $state $prefix"
+        say "지웠습니다. 남은 것 / removed; what stays: $settings $state $logs $prefix"
     fi
 }
 
@@ -74,8 +75,18 @@ command -v systemd-sysusers >/dev/null || fail "systemd 가 없습니다 / there
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "apt-get install python3-venv"
 case $("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))') in
-    /home/*|/root/*) fail "$python: 홈 폴더의 파이썬은 쓸 수 없습니다 / a service sees no home folder" ;;
+    /home/*|/root/*|~root/*) fail "$python: 홈 폴더의 파이썬은 쓸 수 없습니다 / a service sees no home folder" ;;
 esac
+
+# The last three releases stay, the current one, and whatever runs: it may load more of itself yet.
+# A process shows the libraries of its release by their true path.
+prune() {
+    ls -1dt "$prefix"/releases/*/ | tail -n +4 | while read -r old; do
+        [ ! "$old" -ef "$prefix/venv/.." ] || continue
+        ! grep -qsF " $old" /proc/[0-9]*/maps || continue
+        rm -rf "$old"
+    done
+}
 
 # The name of a release is that of its contents: the same again is nothing new.
 contents() {
@@ -103,10 +114,8 @@ fi
 # In one step: whoever starts meanwhile gets the one or the other.
 ln -sfn "releases/$release/venv" "$prefix/venv.new"
 mv -T "$prefix/venv.new" "$prefix/venv"
-# What runs goes on with what it loaded: the release before this one stays.
-ls -1dt "$prefix"/releases/*/ | tail -n +4 | while read -r old; do
-    [ "$old" = "$folder/" ] || rm -rf "$old"
-done
+touch "$folder"
+prune
 install -m 644 "$source/docs/service.md" "$prefix/service.md"
 
 install -D -m 644 "$source/deploy/systemd/kis-trader.sysusers" /etc/sysusers.d/kis-trader.conf

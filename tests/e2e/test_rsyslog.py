@@ -171,7 +171,7 @@ def configured(logs: Path, out: Path, port: int) -> tuple[str, str]:
     sender = (CONFIGURATIONS / "rsyslog-sender.conf").read_text()
     receiver = (CONFIGURATIONS / "rsyslog-receiver.conf").read_text()
     for old, new in (
-        ("/var/lib/kis-trader/real/logs", str(logs)),
+        ("/var/log/kis-trader/real", str(logs)),
         ("logs.example.internal", "127.0.0.1"),
         ('port="2514"', f'port="{port}"'),
     ):

@@ -47,6 +47,22 @@ def test_lines_go_to_a_file_of_the_day_in_seoul_that_only_we_may_read(tmp_path: 
     assert stat.S_IMODE((tmp_path / "logs").stat().st_mode) == 0o700
 
 
+def test_a_folder_that_the_group_may_read_has_files_that_it_may_read(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    folder.chmod(0o750)
+    before = os.umask(0o077)
+    try:
+        files = DatedFiles(folder, Clock().now, Retention(max_bytes=1))
+        files.write("one")
+        files.write("two")
+        files.close()
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(each.path.stat().st_mode) for each in log_files(folder)]
+    assert modes == [0o640, 0o640]
+
+
 def test_a_full_file_is_left_as_it_is_and_another_begins(tmp_path: Path) -> None:
     files = DatedFiles(tmp_path, Clock().now, Retention(max_bytes=100))
     inodes: dict[str, int] = {}

@@ -158,12 +158,33 @@ def check_start(machine: Machine) -> dict[str, Any]:
     machine.until("its bids rest", lambda: len(open_orders(machine)) == 6)
     state = machine.run("ls", "-la", "/var/lib/kis-trader/desk/sim")
     assert "journal-" in state
-    assert "kis-trader-" in machine.run("ls", "/var/lib/kis-trader/desk/logs")
+    check_log_files(machine)
+    # By this the installer knows which releases still run.
+    [release] = machine.run("ls", "/opt/kis-trader/releases").split()
+    pid = machine.show(UNIT, "MainPID")["MainPID"]
+    assert f" /opt/kis-trader/releases/{release}/" in machine.run("cat", f"/proc/{pid}/maps")
     user = ("setpriv", "--reuid=kis-trader", "--regid=kis-trader", "--clear-groups")
     command = ("/opt/kis-trader/venv/bin/python", "-m", "daemon", "status", "--mode", "sim")
     told = machine.run(*user, *command, "--data-dir", "/var/lib/kis-trader/desk", "--json")
     assert "running" in told, "its operators reach it through the sandbox"
     return {"start_to_ready_seconds": round(took, 2)}
+
+
+def check_log_files(machine: Machine) -> None:
+    """A shipper reads the log as a member of the group; others do not, and it reads no more."""
+    folder = "/var/log/kis-trader/desk"
+    [name] = machine.run("ls", folder).split()
+    assert name.startswith("kis-trader-")
+    assert machine.run("stat", "-c", "%U %G %a", f"{folder}/{name}").split() == [
+        *("kis-trader", "kis-trader", "640")
+    ]
+    group = machine.run("getent", "group", "kis-trader").split(":")[2]
+    stranger = ("setpriv", "--reuid=65534", "--regid=65534")
+    shipper = (*stranger, f"--groups={group}")
+    read = ("cat", f"{folder}/{name}")
+    assert "gate_opened" in machine.run(*shipper, *read)
+    assert machine.run(*stranger, "--clear-groups", *read, check=False) == ""
+    assert machine.run(*shipper, "ls", "/var/lib/kis-trader/desk", check=False) == ""
 
 
 def check_credentials(machine: Machine) -> None:
@@ -295,6 +316,7 @@ def check_crash_loop(machine: Machine) -> dict[str, Any]:
 def check_removal(machine: Machine) -> None:
     script = "/source/deploy/systemd/install.sh"
     machine.write(script, ROOT.joinpath("deploy/systemd/install.sh").read_text(), "755")
+    check_homes(machine, script)
     machine.run(script, "--uninstall")
     assert "kis-trader@.service\n" not in machine.run("ls", "/etc/systemd/system")
     assert machine.run("ls", "/opt/kis-trader").split() == ["on-failure", "own"], (
@@ -305,3 +327,14 @@ def check_removal(machine: Machine) -> None:
     machine.run(script, "--uninstall", "--purge")
     assert "kis-trader" not in machine.run("ls", "/var/lib").split()
     assert "kis-trader" not in machine.run("ls", "/etc", "/etc/systemd/system")
+
+
+def check_homes(machine: Machine, script: str) -> None:
+    """A Python at home is refused, wherever root is at home."""
+    machine.write("/source/uv.lock", "")
+    for home in ("/root", "/srv/root"):
+        machine.run("sed", "-i", f"s#^root:.*#root:x:0:0:root:{home}:/bin/sh#", "/etc/passwd")
+        machine.run("mkdir", "-p", home)
+        machine.run("cp", "/usr/bin/python3", f"{home}/python")
+        install = f"{script} --python {home}/python 2>&1"
+        assert "a service sees no home folder" in machine.run("sh", "-c", install, check=False)
