@@ -6,7 +6,7 @@ of another and holds no other's orders back.
 
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import structlog
@@ -14,6 +14,7 @@ import structlog
 from daemon.core.books import (
     Discrepancy,
     Looks,
+    adopted_in,
     costs,
     credible,
     differences,
@@ -377,6 +378,10 @@ class RegionBooks:
             least=3 if nothing else 2,
         )
         return report if BOOKS in believed else None
+
+    def with_theirs(self, part: AccountReported, subject: str) -> AccountReported | None:
+        """The region's books with the broker's word on one subject: see `adopted_in`."""
+        return adopted_in(self._portfolio, replace(part, region=self.region), subject)
 
     def _calm_since(self) -> float | None:
         """When something of ours last moved here, `None` while something may be moving."""
