@@ -37,6 +37,7 @@ from daemon.core.values import (
 )
 from daemon.core.witness import BrokerOrder
 from daemon.engine.gate import OF_CLOSE, Shutter
+from daemon.engine.regionbooks import BLIND_LIMIT, EMPTY_LASTS
 from tests.builders import LIMITS, SAMSUNG
 from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, World, run, wish, world
@@ -218,6 +219,66 @@ def test_a_part_that_shows_nothing_is_no_balance_while_we_know_of_some() -> None
             assert w.desk.gate.why(Region.KR) == ""
             w.broker.shows_nothing.clear()
             await w.until(lambda: w.desk.gate.is_open)
+
+    run(scenario())
+
+
+def test_a_part_that_stays_empty_becomes_a_difference_that_a_person_can_accept() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            await w.submit(apples(10))
+            portfolio = w.desk.ledger.portfolio
+            await w.until(lambda: portfolio.position(APPLE).quantity == 10)
+            w.broker.shows_nothing.add(Region.US)
+            await w.until(lambda: "EMPTY_BALANCE" in w.desk.gate.why(Region.US))
+            emptied = w.clock.monotonic()
+            await w.until(lambda: bool(portfolio.discrepancies) or w.desk.gate.is_open, limit=1_000)
+            assert w.clock.monotonic() - emptied > EMPTY_LASTS - BLIND_LIMIT - 10
+            assert set(portfolio.discrepancies) == {"position nasdaq:AAPL", "cash USD"}
+            await asyncio.sleep(300)
+            assert Shutter.DISCREPANCY in w.desk.gate.reasons
+            assert Shutter.BLIND not in w.desk.gate.reasons
+            assert portfolio.position(APPLE).quantity == 10
+            assert len(w.facts(AccountReported)) == 1
+
+            await w.desk.reconciliation.adopt("cash USD")
+            assert list(portfolio.discrepancies) == ["position nasdaq:AAPL"]
+            await w.desk.reconciliation.adopt("position nasdaq:AAPL")
+            assert portfolio.position(APPLE).quantity == 0
+            assert portfolio.cash == {Currency.KRW: w.broker.cash, Currency.USD: Decimal(0)}
+            await asyncio.sleep(300)
+            assert w.desk.gate.is_open
+
+    run(scenario())
+
+
+def test_a_part_that_is_empty_only_most_of_the_time_never_becomes_a_difference() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            for _ in range(3):
+                w.broker.shows_nothing.add(Region.US)
+                await asyncio.sleep(EMPTY_LASTS - 30)
+                w.broker.shows_nothing.clear()
+                await w.until(lambda: w.desk.gate.is_open)
+            assert w.facts(DiscrepancyFound) == []
+
+    run(scenario())
+
+
+def test_a_fill_while_a_part_is_empty_says_that_it_is_not() -> None:
+    async def scenario() -> None:
+        purse = broker(fill_at_once=False)
+        async with world(broker=purse, regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            await w.submit(apples(10))
+            purse.shows_nothing.add(Region.US)
+            await asyncio.sleep(EMPTY_LASTS - 60)
+            purse.fill(purse.kept[0], 4)
+            await asyncio.sleep(EMPTY_LASTS - 60)
+            assert w.desk.ledger.portfolio.position(APPLE).quantity == 4
+            assert w.facts(DiscrepancyFound) == []
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
 
     run(scenario())
 
