@@ -408,13 +408,15 @@ class EmergencyReported:
 class ProfitMarked:
     """What losses are measured from: the profit, in KRW, the day began with, and its peak.
 
-    Profit is realised and unrealised, less costs, since the journal began.
+    Profit is realised and unrealised, less costs, since the journal began. `rates` are the KRW for
+    one unit that it was counted at; earlier versions did not tell them.
     """
 
     day: date
     start: Decimal
     peak: Decimal
     at: datetime
+    rates: Mapping[Currency, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
