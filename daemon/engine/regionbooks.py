@@ -191,21 +191,17 @@ class RegionBooks:
         )
 
     def rests(self, period: float) -> bool:
-        """Whether an inquiry may be left out: it is night, and the last one showed all well.
+        """Whether an inquiry may be left out: it is night, nothing is open, the last showed all well.
 
         With `period` seconds until the next chance, the region is asked again before it opens.
         """
-        age = self._clock.monotonic() - self._complete_at
         return (
-            age < NIGHT_PERIOD
-            and self._is_night(timedelta(seconds=period))
+            self.age < NIGHT_PERIOD
+            and self._is_closed(timedelta(seconds=period))
+            and not self._portfolio.open_orders()
             and self._is_heard
             and not (self.hurries() or self.undecided() or self._discrepancies())
         )
-
-    def _is_night(self, ahead: timedelta) -> bool:
-        """Whether nothing trades here, now and for so long, and no order is open."""
-        return self._is_closed(ahead) and not self._portfolio.open_orders()
 
     def _is_closed(self, ahead: timedelta) -> bool:
         """Whether there is no regular session, now and for so long.
