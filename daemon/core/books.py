@@ -166,6 +166,8 @@ def adopted_in(
 ) -> AccountReported | None:
     """Our books with the broker's word on one subject alone, and on costs; `None` if the subject
     is neither cash nor a holding, and there is nothing to take over.
+
+    Both are of the region that the report is of, if it is of one.
     """
     holdings = {
         each.instrument: Holding(instrument=each.instrument, quantity=each.quantity, cost=each.cost)

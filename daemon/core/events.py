@@ -256,7 +256,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountReported:
-    """The broker's books, complete, as adopted by ours.
+    """The broker's books, complete, as adopted by ours; those of one `region` alone if it is named.
 
     `cash` is trade-date cash by currency: what is left once every trade made so far has settled.
     A currency that is not told of counts as none of it. `rates` are KRW for one unit, as far as
@@ -269,6 +269,11 @@ class AccountReported:
     holdings: tuple[Holding, ...]
     at: datetime
     rates: Mapping[Currency, Decimal] = field(default_factory=dict)
+    region: Region | None = None
+
+    def tells_of(self, currency: Currency) -> bool:
+        """Whether cash and holdings in `currency` are among these books."""
+        return self.region is None or currency is self.region.currency
 
     def cash_of(self, currency: Currency) -> Decimal:
         """Trade-date cash in one currency."""
@@ -403,13 +408,15 @@ class EmergencyReported:
 class ProfitMarked:
     """What losses are measured from: the profit, in KRW, the day began with, and its peak.
 
-    Profit is realised and unrealised, less costs, since the journal began.
+    Profit is realised and unrealised, less costs, since the journal began. `rates` are the KRW for
+    one unit that it was counted at; earlier versions did not tell them.
     """
 
     day: date
     start: Decimal
     peak: Decimal
     at: datetime
+    rates: Mapping[Currency, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

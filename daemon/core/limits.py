@@ -3,6 +3,7 @@
 Every rule, its setting and its default are told in docs/risk.md; a test holds the two together.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -112,14 +113,18 @@ class Rates(Protocol):
         """KRW for one unit, `None` where nobody knows. One won is worth one."""
 
 
-class WonOnly:
-    """`Rates` of a desk that knows no other currency."""
+@dataclass(frozen=True, slots=True)
+class FixedRates:
+    """`Rates` that stay as they are."""
+
+    abroad: Mapping[Currency, Decimal]
 
     def rate(self, currency: Currency) -> Decimal | None:
-        return Decimal(1) if currency is Currency.KRW else None
+        return Decimal(1) if currency is Currency.KRW else self.abroad.get(currency)
 
 
-WON_ONLY = WonOnly()
+WON_ONLY = FixedRates({})
+"""Of a desk that knows no other currency."""
 
 
 def limit_day(at: datetime) -> date:

@@ -1,14 +1,14 @@
 """Profit of the day and from its peak, and the stops that end trading when too much is lost."""
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from daemon.core.events import ProfitMarked
-from daemon.core.limits import Rates, RiskLimits, limit_day
+from daemon.core.limits import WON_ONLY, FixedRates, Rates, RiskLimits, limit_day
 from daemon.core.parts import region_in_books
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import InstrumentId, Region, currency_of
+from daemon.core.values import Currency, InstrumentId, Region, currency_of
 
 PEAK_STEP = Decimal("0.05")
 """A new peak is journalled when it is higher by this part of the drawdown that is allowed: after a
@@ -59,10 +59,11 @@ def unpriced(
 
 
 class LossStop:
-    """Watches profit against the day's start and against its peak."""
+    """Watches profit, counted at `rates`, against the day's start and against its peak."""
 
-    def __init__(self, limits: RiskLimits) -> None:
+    def __init__(self, limits: RiskLimits, rates: Rates = WON_ONLY) -> None:
         self._limits = limits
+        self._rates = rates
         self._mark: ProfitMarked | None = None
         self._peak = Decimal(0)
 
@@ -90,17 +91,28 @@ class LossStop:
             peak = max(self._peak, start, value)
         elif start is not None:
             peak = max(start, value)
-        self._mark = ProfitMarked(
-            day=limit_day(at), start=value if start is None else start, peak=peak, at=at
-        )
-        self._peak = peak
-        return self._mark
+        return self._measure_from(limit_day(at), value if start is None else start, peak, at)
+
+    def follow_rates(
+        self, profit_at: Callable[[Rates], Decimal | None], at: datetime
+    ) -> ProfitMarked | None:
+        """Count what was earned before at the rates of now, too, if the mark was made at others:
+        another rate for all that dollars ever earned is no profit of today's. Called before
+        a profit is held against the mark; returns the mark to record if it has moved.
+        """
+        mark = self._mark
+        if mark is None or mark.rates == self._abroad():
+            return None
+        # A mark whose rates are not known, as of an old journal, is taken as it is.
+        before, after = profit_at(FixedRates(mark.rates)), profit_at(self._rates)
+        by = Decimal(0) if before is None or after is None else after - before
+        return self._measure_from(mark.day, mark.start + by, self._peak + by, at)
 
     def shift(self, by: Decimal, at: datetime) -> ProfitMarked | None:
         """The books were replaced: what that changed was neither earned nor lost."""
         if self._mark is None or not by:
             return None
-        return self._move(self._mark.start + by, self._peak + by, at)
+        return self._measure_from(self._mark.day, self._mark.start + by, self._peak + by, at)
 
     def is_new_day(self, at: datetime) -> bool:
         """Whether the day of limits has changed since the mark, or there is none."""
@@ -114,7 +126,7 @@ class LossStop:
             return None
         if self._peak < self._mark.peak + most * PEAK_STEP:
             return None
-        return self._move(self._mark.start, self._peak, at)
+        return self._measure_from(self._mark.day, self._mark.start, self._peak, at)
 
     def breach(self, value: Decimal) -> str:
         """Which stop is breached, in figures; empty when none is."""
@@ -128,8 +140,12 @@ class LossStop:
             return f"drawdown stop: {fallen:.0f} KRW below the peak, {most} allowed"
         return ""
 
-    def _move(self, start: Decimal, peak: Decimal, at: datetime) -> ProfitMarked:
-        assert self._mark is not None, "there is a mark to move"
-        self._mark = ProfitMarked(day=self._mark.day, start=start, peak=peak, at=at)
+    def _measure_from(self, day: date, start: Decimal, peak: Decimal, at: datetime) -> ProfitMarked:
+        self._mark = ProfitMarked(day=day, start=start, peak=peak, at=at, rates=self._abroad())
         self._peak = peak
         return self._mark
+
+    def _abroad(self) -> dict[Currency, Decimal]:
+        """What is known of currencies that are not won."""
+        known = ((each, self._rates.rate(each)) for each in Currency if each is not Currency.KRW)
+        return {each: rate for each, rate in known if rate is not None}

@@ -372,16 +372,16 @@ class Portfolio:
         """The broker's books replace ours; what strategies realised so far is kept."""
         held = {holding.instrument: holding for holding in report.holdings}
         for instrument, position in self.positions.items():
-            if instrument not in held:
+            if instrument not in held and report.tells_of(currency_of(instrument)):
                 self.positions[instrument] = replace(position, quantity=0, cost=Decimal(0))
         for instrument, holding in held.items():
             self.positions[instrument] = replace(
                 self.position(instrument), quantity=holding.quantity, cost=holding.cost
             )
-        self.cash = dict(report.cash)
+        self.cash = _untold(self.cash, report) | dict(report.cash)
         # The day is kept: what traded before is in the cash taken over, costs and all.
-        self._traded = dict.fromkeys(self._traded, Decimal(0))
-        self._charged = dict.fromkeys(self._charged, Decimal(0))
+        self._traded = dict.fromkeys(self._traded, Decimal(0)) | _untold(self._traded, report)
+        self._charged = dict.fromkeys(self._charged, Decimal(0)) | _untold(self._charged, report)
         self.opened = True
         for instrument in self.positions:
             self._trim_shares(instrument)
@@ -399,6 +399,12 @@ class Portfolio:
                 kept = replace(position, quantity=position.quantity - lost, cost=cost)
                 self._by_strategy[key] = kept
                 excess -= lost
+
+
+def _untold(
+    amounts: Mapping[Currency, Decimal], report: AccountReported
+) -> dict[Currency, Decimal]:
+    return {each: amount for each, amount in amounts.items() if not report.tells_of(each)}
 
 
 def order_keys(order: Order) -> list[OrderKey]:

@@ -335,9 +335,13 @@ class ProfitBook:
 
     def _adopt(self, report: AccountReported) -> None:
         """The broker's books replace the positions, as in the portfolio; profit so far is kept."""
-        self.settlements.open(report.cash)
+        self.settlements.open(
+            report.cash, None if report.region is None else report.region.currency
+        )
         held = {holding.instrument: holding for holding in report.holdings}
         for instrument in self._account.keys() | held.keys():
+            if not report.tells_of(currency_of(instrument)):
+                continue
             holding = held.get(instrument)
             self._account[instrument] = replace(
                 self.position(instrument),

@@ -96,13 +96,17 @@ class SettlementBook:
         self._opening: dict[Currency, Decimal] = {}
         self._due: dict[Currency, dict[date, Decimal]] = {}
 
-    def open(self, cash: Mapping[Currency, Decimal]) -> None:
-        """Begin with this settled cash, forgetting everything before.
+    def open(self, cash: Mapping[Currency, Decimal], only: Currency | None = None) -> None:
+        """Begin with this settled cash, forgetting everything before, or all before in `only`.
 
         The broker's trade-date cash is as good: what of it is still to settle is not told.
         """
-        self._opening = dict(cash)
-        self._due = {}
+        if only is None:
+            self._opening, self._due = {}, {}
+        else:
+            self._opening.pop(only, None)
+            self._due.pop(only, None)
+        self._opening.update(cash)
 
     def add(self, currency: Currency, settles: date, amount: Decimal) -> None:
         """Money that comes (or goes, if negative) on a day."""

@@ -113,6 +113,7 @@ def _plain(event: Event) -> dict[str, Any]:
         return {
             "cash": {str(each): left for each, left in event.cash.items()},
             "holdings": len(event.holdings),
+            **({} if event.region is None else {"region": event.region}),
         }
     told = {each.name: getattr(event, each.name) for each in fields(event) if each.name != "at"}
     ref = told.pop("ref", None)

@@ -123,7 +123,6 @@ class TradingDesk:
         self._regions, self._calendars = broker.regions, calendars
         self.selling = self._selling(limits, policy)
         self.switch = self._kill_switch(limits, policy)
-        self.rates.listen(self.switch.follow_rate)
         regions = STEPPED_REGIONS & calendars.by_region.keys() & set(broker.regions)
         self.days = DayWatch(days, regions=regions, ledger=ledger, calendars=calendars, clock=clock)
         self.watch = MarketWatch(

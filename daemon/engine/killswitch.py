@@ -69,7 +69,7 @@ class KillSwitch:
         self._clock = clock
         self._limits = limits
         self._regions = regions
-        self._losses = LossStop(limits)
+        self._losses = LossStop(limits, rates)
         self._replaced: Decimal | None = None
         self._anew = False
         self._unjudged_since: float | None = None
@@ -167,6 +167,9 @@ class KillSwitch:
         self._tell_unjudged(unknown)
         if value is None:
             return unknown
+        restated = self._losses.follow_rates(self._earned_at, now)
+        if restated is not None:
+            self._ledger.record(restated)
         if self._anew:
             self._anew = False
             self._ledger.record(self._losses.begin(value, now))
@@ -281,6 +284,9 @@ class KillSwitch:
     def _adopt(self, replace: Callable[[], None]) -> None:
         """See what other books change, at the very same prices: what they fell is still a loss."""
         before, _ = self._measure()
+        if before is not None:
+            # What is earned by these books is counted at the rates of now before they are gone.
+            self._losses.follow_rates(self._earned_at, self._clock.now())
         replace()
         after, _ = self._measure()
         self._replaced = None if before is None or after is None else after - before
@@ -297,29 +303,18 @@ class KillSwitch:
         if shifted is not None:
             self._ledger.record(shifted)
 
-    def follow_rate(self, change: Callable[[], None]) -> None:
-        """Another exchange rate for all that dollars ever earned is no profit of today's."""
-        before = self._earned()
-        change()
-        after = self._earned()
-        if not self._watching or before is None or after is None:
-            return
-        shifted = self._losses.shift(after - before, self._clock.now())
-        if shifted is not None:
-            self._ledger.record(shifted)
-
     def _measure(self) -> tuple[Decimal | None, str]:
         """Profit, or why it is not known."""
         portfolio, price = self._ledger.portfolio, self._quotes.last_price
         missing = unpriced(portfolio, price, self._limits, self._regions)
         if missing:
             return None, f"losses cannot be judged: no price of {', '.join(missing)} is known"
-        value = self._earned()
+        value = self._earned_at(self._rates)
         return value, "" if value is not None else "losses cannot be judged: a rate is not known"
 
-    def _earned(self) -> Decimal | None:
+    def _earned_at(self, rates: Rates) -> Decimal | None:
         """Profit as far as prices are known; what has none counts at its cost."""
-        return profit(self._ledger.portfolio, self._quotes.last_price, self._rates)
+        return profit(self._ledger.portfolio, self._quotes.last_price, rates)
 
     def _hold_gate(self) -> None:
         halted = self._ledger.portfolio.halted

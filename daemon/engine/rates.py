@@ -1,6 +1,6 @@
 """What foreign money is worth in won: as set, until the broker tells its own rate."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,19 +15,12 @@ PLAUSIBLE = Decimal("0.3")
 in won would be loose by as much."""
 
 
-Change = Callable[[], None]
-
-
 @dataclass(frozen=True, slots=True)
 class ToldRate:
     """What the broker said one unit of a currency is worth in KRW, and when it last said so."""
 
     rate: Decimal
     at: datetime
-
-
-def _at_once(change: Change) -> None:
-    change()
 
 
 class ExchangeRates:
@@ -41,7 +34,6 @@ class ExchangeRates:
         self.told: dict[Currency, ToldRate] = {}
         """The broker's own rates; what is only assumed is not among them."""
         self._clock = clock
-        self._carry_out: Callable[[Change], None] = _at_once
         self._rates = {Currency.KRW: Decimal(1), **(assumed or {})}
         self._log = structlog.get_logger("rates")
 
@@ -49,20 +41,10 @@ class ExchangeRates:
         """KRW for one unit, `None` where nobody knows."""
         return self._rates.get(currency)
 
-    def listen(self, around: Callable[[Change], None]) -> None:
-        """Have `around` carry out every change of a rate from now on, to see what it changes.
-
-        It must call what it is given, once.
-        """
-        inner = self._carry_out
-        self._carry_out = lambda change: around(lambda: inner(change))
-
     def learn(self, told: Mapping[Currency, Decimal]) -> None:
         """Take over what the broker told, where that can be true."""
         believed = {each: rate for each, rate in told.items() if self._can_be(each, rate)}
-        news = {each: rate for each, rate in believed.items() if rate != self._rates.get(each)}
-        if news:
-            self._carry_out(lambda: self._rates.update(news))
+        self._rates.update(believed)
         now = self._clock.now()
         self.told.update({each: ToldRate(rate, now) for each, rate in believed.items()})
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from daemon.core.books import Discrepancy, adopted_in
+from daemon.core.books import Discrepancy
 from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import (
@@ -24,7 +24,7 @@ from daemon.core.events import (
     OrderEvent,
 )
 from daemon.core.inference import Hint, Outcome
-from daemon.core.parts import joined, region_in_books
+from daemon.core.parts import joined, region_in_books, region_of_subject
 from daemon.core.values import InstrumentId, LinkDown, LinkUp, Region
 from daemon.core.witness import BrokerNotice
 from daemon.engine.gate import Gate, Shutter
@@ -199,13 +199,13 @@ class Reconciliation:
 
     async def adopt(self, only: str | None = None) -> AccountReported:
         """Take over the broker's cash and holdings as ours, of all regions at once, or `only` those
-        of one subject.
+        of one subject, of whose region alone anything is asked.
 
         The books are taken once looks at them agree and nothing of ours moved between, so that
-        no fill is in them and told again. Raises `NeedsOperator`, and `TryLater` when the
-        account does not come to rest.
+        no fill is in them and told again. Raises `NeedsOperator`, and `TryLater` when what is
+        asked does not come to rest.
         """
-        regions = list(self._books.values())
+        regions = list(self._books.values()) if only is None else [self._judge_of(only)]
         looks = [books.new_looks() for books in regions]
         cause = "orders are still on their way"
         give_up = self._clock.monotonic() + ADOPT_LIMIT
@@ -219,27 +219,42 @@ class Reconciliation:
                 parts = [books.part_at_rest(each, *answer) for books, each, answer in pairs]
                 whole = [part for part in parts if part is not None]
                 if len(whole) == len(regions):
-                    return self.take_over(whole, only)
+                    return self.take_over(whole) if only is None else self._accept(only, *whole)
             await asyncio.sleep(self._hurry)
         raise TryLater("NOT_QUIET", cause, delay=self._hurry)
 
-    def take_over(
-        self, parts: Sequence[AccountReported], only: str | None = None
-    ) -> AccountReported:
-        """Adopt each region's books, or `only` one item of them, and judge orders by them.
+    def take_over(self, parts: Sequence[AccountReported]) -> AccountReported:
+        """Adopt each region's books, and judge orders by them.
 
-        Returns what was recorded. Discrepancies that are over with it are closed.
+        Returns what was recorded. Discrepancies are closed with it.
         """
-        portfolio = self._ledger.portfolio
         report = joined(parts, self._clock.now())
-        adopted = report if only is None else adopted_in(portfolio, report, only)
+        self._ledger.record(report)
+        for books in self._books.values():
+            books.forget_suspects()
+            books.judge()
+        self._clear(list(self._ledger.portfolio.discrepancies))
+        return report
+
+    def _accept(self, subject: str, part: AccountReported) -> AccountReported:
+        """Adopt one item of a region's books, and close what differed there.
+
+        Returns what was recorded, or the part where there is nothing to take over.
+        """
+        books = self._judge_of(subject)
+        adopted = books.with_theirs(part, subject)
         if adopted is not None:
             self._ledger.record(adopted)
-        for books in self._books.values():
-            books.forget_suspects(only)
-            books.judge()
-        self._clear(list(portfolio.discrepancies) if only is None else [only])
-        return adopted or report
+        books.forget_suspects(subject)
+        books.judge()
+        self._clear([subject])
+        return adopted or part
+
+    def _judge_of(self, subject: str) -> RegionBooks:
+        """Whose answers tell of a discrepancy; the home region's where nobody else's do."""
+        home, *_ = self._books.values()
+        region = region_of_subject(self._ledger.portfolio, subject)
+        return home if region is None else self._books.get(region, home)
 
     def _open_books(self) -> None:
         """Open our books on the broker's, once every region's part is believed."""

@@ -6,7 +6,7 @@ of another and holds no other's orders back.
 
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import structlog
@@ -14,6 +14,7 @@ import structlog
 from daemon.core.books import (
     Discrepancy,
     Looks,
+    adopted_in,
     costs,
     credible,
     differences,
@@ -51,6 +52,13 @@ LIST_REACH = timedelta(days=80)
 
 BLIND_LIMIT = 60.0
 """Seconds without one complete inquiry after which a region's new orders are closed."""
+
+EMPTY_LASTS = 900.0
+"""Seconds a balance must show nothing at all, look after look, before it counts as a difference:
+a broken answer looks the same, and may come again and again."""
+
+EMPTY_LOOKS = 10
+"""How many such looks there must have been by then, at least."""
 
 NIGHT_PERIOD = 120.0
 """Seconds between inquiries about a region that is closed and has no open orders: nothing but a
@@ -121,6 +129,7 @@ class RegionBooks:
         self._portfolio = RegionView(shared.ledger.portfolio, region)
         self._reconciler = Reconciler(shared.broker.account_id)
         self._looks = self.new_looks()
+        self._empty_looks = Looks(EMPTY_LASTS)
         self._suspects: dict[str, Discrepancy] = {}
         self._complete_at = self._clock.monotonic()
         self._is_heard = self._is_judged = False
@@ -182,21 +191,17 @@ class RegionBooks:
         )
 
     def rests(self, period: float) -> bool:
-        """Whether an inquiry may be left out: it is night, and the last one showed all well.
+        """Whether an inquiry may be left out: it is night, nothing is open, the last showed all well.
 
         With `period` seconds until the next chance, the region is asked again before it opens.
         """
-        age = self._clock.monotonic() - self._complete_at
         return (
-            age < NIGHT_PERIOD
-            and self._is_night(timedelta(seconds=period))
+            self.age < NIGHT_PERIOD
+            and self._is_closed(timedelta(seconds=period))
+            and not self._portfolio.open_orders()
             and self._is_heard
             and not (self.hurries() or self.undecided() or self._discrepancies())
         )
-
-    def _is_night(self, ahead: timedelta) -> bool:
-        """Whether nothing trades here, now and for so long, and no order is open."""
-        return self._is_closed(ahead) and not self._portfolio.open_orders()
 
     def _is_closed(self, ahead: timedelta) -> bool:
         """Whether there is no regular session, now and for so long.
@@ -310,7 +315,7 @@ class RegionBooks:
     async def _inquire_account(self) -> set[str]:
         """Look at cash and holdings; returns the subjects that are certain to agree.
 
-        Raises `TryLater` when the balance cannot be true.
+        Raises `TryLater` when the balance cannot be true, or not for all that is known yet.
         """
         portfolio = self._portfolio
         if not portfolio.opened:
@@ -318,12 +323,22 @@ class RegionBooks:
             self._shared.open()
             return set()
         report, asked = await self.part()
-        if not credible(portfolio, report):
-            reason = "the broker shows no cash and no shares at all, and we know of some"
+        found = {each.subject: each for each in differences(portfolio, report)}
+        emptied = not credible(portfolio, report)
+        lasts = self._empty_looks.see(
+            {BOOKS: tuple(found.values())} if emptied else {},
+            asked=asked,
+            calm_since=None,
+            least=EMPTY_LOOKS,
+        )
+        if emptied and not lasts:
+            reason = (
+                "the broker shows no cash and no shares at all, and we know of some; it counts as "
+                f"a difference once it has lasted {EMPTY_LASTS / 60:.0f} minutes"
+            )
             raise TryLater("EMPTY_BALANCE", reason, delay=1.0)
         now = self._clock.now()
         self._shared.record(self._reconciler.on_account(portfolio, report, asked=asked, at=now))
-        found = {each.subject: each for each in differences(portfolio, report)}
         self._suspects = found
         known = {each for each in self._discrepancies() if not each.startswith(ORDER_SUBJECT)}
         # An agreement with a difference we know of must last as long as a difference.
@@ -339,6 +354,8 @@ class RegionBooks:
             calm_since=self._calm_since(),
             certain=found.keys() & self._traded_by_hand(),
         )
+        if emptied:
+            believed |= found.keys()
         for currency, amount in charged.items():
             if f"{COSTS} {currency}" in believed:
                 account = self._broker.account_id
@@ -377,6 +394,10 @@ class RegionBooks:
             least=3 if nothing else 2,
         )
         return report if BOOKS in believed else None
+
+    def with_theirs(self, part: AccountReported, subject: str) -> AccountReported | None:
+        """The region's books with the broker's word on one subject: see `adopted_in`."""
+        return adopted_in(self._portfolio, replace(part, region=self.region), subject)
 
     def _calm_since(self) -> float | None:
         """When something of ours last moved here, `None` while something may be moving."""

@@ -1,6 +1,7 @@
 """Profit net of costs adds up: over strategies, over days, and to the cash."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -306,11 +307,12 @@ def of_days(book: ProfitBook, story: Story, currency: Currency) -> Iterator[DayT
 
 
 @settings(max_examples=60, deadline=None)
-@given(stories(), st.integers(0, 60), st.integers(0, 60))
+@given(stories(), st.integers(0, 60), st.integers(0, 60), st.sampled_from([None, Region.KR]))
 def test_adopted_books_are_adopted_as_in_the_portfolio(
-    story: Story, samsung: int, hynix: int
+    story: Story, samsung: int, hynix: int, region: Region | None
 ) -> None:
-    facts = [*story.facts, reported(5_000, krx_005930=samsung, krx_000660=hynix)]
+    told = reported(5_000, krx_005930=samsung, krx_000660=hynix)
+    facts = [*story.facts, replace(told, region=region)]
     portfolio, book = Portfolio(), new_book()
     for fact in facts:
         portfolio.apply(fact)
@@ -321,6 +323,12 @@ def test_adopted_books_are_adopted_as_in_the_portfolio(
             expected = portfolio.strategy_position(strategy, instrument)
             assert book.strategy_position(strategy, instrument) == expected
     assert book.settlements.total(KRW) == 5_000
+    before = new_book()
+    for fact in story.facts:
+        before.apply(fact)
+    kept = region is not None
+    assert book.position(APPLE).quantity == (before.position(APPLE).quantity if kept else 0)
+    assert book.settlements.total(USD) == (before.settlements.total(USD) if kept else 0)
 
 
 def test_a_schedule_of_ones_own_is_used() -> None:

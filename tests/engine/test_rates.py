@@ -1,6 +1,5 @@
 """The broker's rate replaces the assumed one, and nonsense replaces nothing."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -46,39 +45,6 @@ def test_a_rate_that_cannot_be_true_is_not_believed() -> None:
     for broken in (Decimal(1), Decimal("1.385"), Decimal(15_000)):
         rates.learn({Currency.USD: broken})
         assert rates.rate(Currency.USD) == Decimal(1500)
-
-
-def test_whoever_has_to_know_sees_the_rate_before_and_after() -> None:
-    rates = ExchangeRates(CLOCK, {Currency.USD: Decimal(1500)})
-    seen: list[Decimal | None] = []
-
-    def around(change: Callable[[], None]) -> None:
-        seen.append(rates.rate(Currency.USD))
-        change()
-        seen.append(rates.rate(Currency.USD))
-
-    rates.listen(around)
-    rates.learn({Currency.USD: Decimal(1400)})
-    rates.learn({Currency.USD: Decimal(1400)})
-    assert seen == [Decimal(1500), Decimal(1400)]
-
-
-def test_listeners_each_carry_out_the_change_of_those_before() -> None:
-    rates = ExchangeRates(CLOCK, {Currency.USD: Decimal(1500)})
-    seen: list[str] = []
-
-    def listener(name: str) -> Callable[[Callable[[], None]], None]:
-        def around(change: Callable[[], None]) -> None:
-            seen.append(f"{name} {rates.rate(Currency.USD)}")
-            change()
-            seen.append(f"{name} {rates.rate(Currency.USD)}")
-
-        return around
-
-    rates.listen(listener("one"))
-    rates.listen(listener("two"))
-    rates.learn({Currency.USD: Decimal(1400)})
-    assert seen == ["two 1500", "one 1500", "one 1400", "two 1400"]
 
 
 def test_when_the_broker_last_told_a_rate_is_known_and_an_assumed_one_was_never_told() -> None:

@@ -1,7 +1,7 @@
 """Two regions of one account, and one of them does not answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from daemon.core.errors import NeedsOperator
+from daemon.core.errors import NeedsOperator, TryLater
 from daemon.core.events import (
     AccountReported,
     Actor,
@@ -22,6 +22,7 @@ from daemon.core.events import (
     TradingStateChanged,
 )
 from daemon.core.orders import Order, OrderState
+from daemon.core.portfolio import Portfolio, Position
 from daemon.core.reconcile import SETTLE
 from daemon.core.risk import Denied
 from daemon.core.switch import Command
@@ -36,6 +37,7 @@ from daemon.core.values import (
 )
 from daemon.core.witness import BrokerOrder
 from daemon.engine.gate import OF_CLOSE, Shutter
+from daemon.engine.regionbooks import BLIND_LIMIT, EMPTY_LASTS
 from tests.builders import LIMITS, SAMSUNG
 from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, World, run, wish, world
@@ -71,6 +73,14 @@ class Counting(PaperBroker):
 def trade_at(w: World, price: str = "145.00") -> None:
     now = w.clock.now()
     w.desk.on_feed(Tick(APPLE, Decimal(price), 1, None, 1, now, now))
+
+
+def replayed(w: World) -> tuple[Mapping[Currency, Decimal], Mapping[InstrumentId, Position]]:
+    """The cash and positions that the journal tells of."""
+    portfolio = Portfolio()
+    for event in w.journal.events:
+        portfolio.apply(event)
+    return portfolio.cash, portfolio.positions
 
 
 def apples(quantity: int = 1, side: Side = Side.BUY):  # type: ignore[no-untyped-def]
@@ -213,6 +223,66 @@ def test_a_part_that_shows_nothing_is_no_balance_while_we_know_of_some() -> None
     run(scenario())
 
 
+def test_a_part_that_stays_empty_becomes_a_difference_that_a_person_can_accept() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            await w.submit(apples(10))
+            portfolio = w.desk.ledger.portfolio
+            await w.until(lambda: portfolio.position(APPLE).quantity == 10)
+            w.broker.shows_nothing.add(Region.US)
+            await w.until(lambda: "EMPTY_BALANCE" in w.desk.gate.why(Region.US))
+            emptied = w.clock.monotonic()
+            await w.until(lambda: bool(portfolio.discrepancies) or w.desk.gate.is_open, limit=1_000)
+            assert w.clock.monotonic() - emptied > EMPTY_LASTS - BLIND_LIMIT - 10
+            assert set(portfolio.discrepancies) == {"position nasdaq:AAPL", "cash USD"}
+            await asyncio.sleep(300)
+            assert Shutter.DISCREPANCY in w.desk.gate.reasons
+            assert Shutter.BLIND not in w.desk.gate.reasons
+            assert portfolio.position(APPLE).quantity == 10
+            assert len(w.facts(AccountReported)) == 1
+
+            await w.desk.reconciliation.adopt("cash USD")
+            assert list(portfolio.discrepancies) == ["position nasdaq:AAPL"]
+            await w.desk.reconciliation.adopt("position nasdaq:AAPL")
+            assert portfolio.position(APPLE).quantity == 0
+            assert portfolio.cash == {Currency.KRW: w.broker.cash, Currency.USD: Decimal(0)}
+            await asyncio.sleep(300)
+            assert w.desk.gate.is_open
+
+    run(scenario())
+
+
+def test_a_part_that_is_empty_only_most_of_the_time_never_becomes_a_difference() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            for _ in range(3):
+                w.broker.shows_nothing.add(Region.US)
+                await asyncio.sleep(EMPTY_LASTS - 30)
+                w.broker.shows_nothing.clear()
+                await w.until(lambda: w.desk.gate.is_open)
+            assert w.facts(DiscrepancyFound) == []
+
+    run(scenario())
+
+
+def test_a_fill_while_a_part_is_empty_says_that_it_is_not() -> None:
+    async def scenario() -> None:
+        purse = broker(fill_at_once=False)
+        async with world(broker=purse, regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            await w.submit(apples(10))
+            purse.shows_nothing.add(Region.US)
+            await asyncio.sleep(EMPTY_LASTS - 60)
+            purse.fill(purse.kept[0], 4)
+            await asyncio.sleep(EMPTY_LASTS - 60)
+            assert w.desk.ledger.portfolio.position(APPLE).quantity == 4
+            assert w.facts(DiscrepancyFound) == []
+            await w.until(lambda: bool(w.facts(DiscrepancyFound)))
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("times", [2, 3])
 def test_books_open_on_no_part_that_is_empty_a_few_times_by_mistake(times: int) -> None:
     class Emptied(PaperBroker):
@@ -243,6 +313,81 @@ def test_a_part_that_lasts_empty_opens_the_books_later() -> None:
             assert w.clock.monotonic() >= SETTLE
             assert w.desk.ledger.portfolio.cash_of(Currency.USD) == 0
             assert w.desk.gate.is_open
+
+    run(scenario())
+
+
+def test_a_difference_of_one_region_is_accepted_while_the_other_is_silent() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            await w.submit(apples(7))
+            await w.until(lambda: w.desk.ledger.portfolio.position(APPLE).quantity == 7)
+            w.broker.cash += 1
+            w.broker.holdings[SAMSUNG] = 3
+            await w.until(lambda: len(w.facts(DiscrepancyFound)) == 2)
+            w.broker.mute_balances.add(Region.US)
+            w.broker.mute_lists.add(Region.US)
+            adopted = await w.desk.reconciliation.adopt("cash KRW")
+            portfolio = w.desk.ledger.portfolio
+            assert adopted.cash == {Currency.KRW: w.broker.cash}
+            assert portfolio.cash == w.broker.purses()
+            assert portfolio.position(APPLE).quantity == 7
+            assert list(portfolio.discrepancies) == ["position krx:005930"]
+            await w.desk.reconciliation.adopt("position krx:005930")
+            assert portfolio.position(SAMSUNG).quantity == 3
+            assert w.desk.gate.why(Region.KR) == ""
+            assert replayed(w) == (portfolio.cash, portfolio.positions)
+
+    run(scenario())
+
+
+def test_what_is_accepted_of_one_region_forgets_no_costs_that_the_other_is_still_to_take() -> None:
+    async def scenario() -> None:
+        purse = broker(fill_at_once=False, dollars="20000.00")
+        async with world(broker=purse, regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            await w.submit(apples(49))
+            purse.cash += 1
+            await w.until(lambda: "cash KRW" in w.desk.ledger.portfolio.discrepancies)
+            purse.fill(purse.kept[0], 40)
+            assert purse.dollars is not None
+            purse.dollars -= 25
+
+            async def trade() -> None:
+                for _ in range(9):
+                    purse.fill(purse.kept[0], 1)
+                    await asyncio.sleep(30)
+
+            trading = w.services.create_task(trade())
+            await w.desk.reconciliation.adopt("cash KRW")
+            assert not trading.done()
+            portfolio = w.desk.ledger.portfolio
+            assert portfolio.charged_of(Currency.USD) == 0
+            await trading
+            await w.until(lambda: portfolio.charged_of(Currency.USD) == 25)
+            assert portfolio.cash == purse.purses()
+            assert [each.subject for each in w.facts(DiscrepancyFound)] == ["cash KRW"]
+
+    run(scenario())
+
+
+def test_a_subject_of_no_region_asks_the_home_region_alone() -> None:
+    async def scenario() -> None:
+        purse, journal = broker(), MemoryJournal()
+        async with world(broker=purse, journal=journal, regions=BOTH, start=LATE) as w:
+            w.desk.ledger.record(
+                DiscrepancyFound(subject="something old", ours="1", theirs="2", at=w.clock.now())
+            )
+            purse.mute_lists.add(Region.US)
+            await w.desk.reconciliation.adopt("something old")
+            assert w.desk.ledger.portfolio.discrepancies == {}
+            purse.mute_lists = {Region.KR}
+            w.desk.ledger.record(
+                DiscrepancyFound(subject="something old", ours="1", theirs="2", at=w.clock.now())
+            )
+            with pytest.raises(TryLater, match="NOT_QUIET"):
+                await w.desk.reconciliation.adopt("something old")
 
     run(scenario())
 

@@ -1,15 +1,20 @@
 """One desk in two countries: hours, days, order ids, prices and purses of each."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
 from daemon.core.events import (
+    AccountReported,
+    Actor,
     CostsCharged,
     OrderExpired,
     OrderKind,
+    ProfitMarked,
     TimeInForce,
     TradingState,
     TradingStateChanged,
@@ -17,9 +22,10 @@ from daemon.core.events import (
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
+from daemon.core.switch import Command
 from daemon.core.values import Currency, InstrumentId, Region, Side, Tick
 from tests.builders import LIMITS
-from tests.engine.paper import PaperBroker
+from tests.engine.paper import MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, World, run, wish, world
 from tests.support import VirtualClock
 
@@ -81,6 +87,87 @@ def test_another_exchange_rate_is_neither_earned_nor_lost() -> None:
             w.desk.switch.look()
             (stopped,) = w.facts(TradingStateChanged)
             assert stopped.state is TradingState.REDUCE_ONLY
+
+    run(main())
+
+
+class Telling(PaperBroker):
+    """Tells what a dollar is worth with its balance, once it is set."""
+
+    won_a_dollar: Decimal | None = None
+
+    async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
+        report = await super().account(regions=regions)
+        told = self.won_a_dollar
+        return report if told is None else replace(report, rates={Currency.USD: told})
+
+
+@pytest.mark.parametrize(
+    ("at_start", "later"),
+    [
+        (None, "1500"),
+        (None, "1350"),
+        ("1500", "1500"),
+        ("1450", "1300"),
+    ],
+)
+def test_a_rate_learnt_after_a_restart_is_neither_earned_nor_lost(
+    at_start: str | None, later: str
+) -> None:
+    limits = replace(LIMITS, max_daily_loss=Decimal(4_000), max_drawdown=Decimal(4_000))
+    purse, journal = Telling(VirtualClock(), dollars=Decimal(5_000)), MemoryJournal()
+    start = TEN_IN_NEW_YORK
+
+    async def main() -> None:
+        purse.won_a_dollar = Decimal(1_500)
+        wired = partial(world, broker=purse, journal=journal, regions=BOTH, limits=limits)
+        async with wired(start=start) as w:
+            trade_at(w, "145.00")
+            await w.submit(wish(10, instrument=APPLE, limit=Decimal("145.00")))
+            await w.until(lambda: w.desk.ledger.portfolio.position(APPLE).quantity == 10)
+            trade_at(w, "155.00")
+            for state in (TradingState.HALTED, TradingState.RUNNING):
+                w.desk.execute(Command(state=state, who=Actor.OPERATOR, reason="a new start"))
+            assert w.facts(ProfitMarked)[-1].start == 150_000, "100 dollars"
+        moved = len(w.facts(TradingStateChanged))
+        purse.prices[APPLE] = Decimal("155.00")
+        purse.won_a_dollar = None if at_start is None else Decimal(at_start)
+        async with wired(start=start + timedelta(hours=1)) as w:
+            w.desk.switch.look()
+            purse.won_a_dollar = Decimal(later)
+            await w.until(lambda: w.desk.rates.rate(Currency.USD) == Decimal(later))
+            w.desk.switch.look()
+            assert len(w.facts(TradingStateChanged)) == moved, "nothing was lost"
+            trade_at(w, "154.75")
+            w.desk.switch.look()
+            assert len(w.facts(TradingStateChanged)) == moved, "2.50 dollars were lost"
+            trade_at(w, "154.65")
+            w.desk.switch.look()
+            assert w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY
+
+    run(main())
+
+
+def test_books_adopted_with_a_new_rate_hide_no_loss_after_them() -> None:
+    limits = replace(LIMITS, max_daily_loss=Decimal(4_000))
+
+    async def main() -> None:
+        async with world(broker=broker(), regions=BOTH, start=TEN_IN_NEW_YORK, limits=limits) as w:
+            trade_at(w, "145.00")
+            await w.submit(wish(10, instrument=APPLE, limit=Decimal("145.00")))
+            await w.until(lambda: w.desk.ledger.portfolio.position(APPLE).quantity == 10)
+            trade_at(w, "155.00")
+            w.desk.switch.look()
+            report = await w.broker.account()
+            w.desk.rates.learn({Currency.USD: Decimal(1_500)})
+            dearer = tuple(replace(each, cost=Decimal("1550.00")) for each in report.holdings)
+            w.desk.ledger.record(replace(report, holdings=dearer))
+            trade_at(w, "145.45")
+            w.desk.switch.look()
+            assert not w.facts(TradingStateChanged), "100 dollars at 1,400 are not lost yet"
+            trade_at(w, "145.35")
+            w.desk.switch.look()
+            assert w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY
 
     run(main())
 
