@@ -10,8 +10,6 @@ import structlog
 
 from daemon import cli, emergency, log
 from daemon.config import Mode, Settings, load_settings, missing_credentials
-from daemon.core.errors import NeedsOperator
-from daemon.core.orders import Order
 from daemon.core.steps import STEPPED_REGIONS
 from daemon.emergency import Outcome
 from daemon.faults import SettingsError
@@ -99,22 +97,14 @@ def _settings(arguments: argparse.Namespace) -> Settings | int:
 
 async def _cancel(settings: Settings, patience: float) -> Outcome:
     settings = settings.model_copy(update={"tape": TapeSettings(enabled=False)})
+    owner = f"{settings.mode}:{settings.account}"
     async with open_session(settings, trading=True) as session:
         return await emergency.cancel_all(
             session,
             regions=settings.markets,
-            doubts=_doubted(settings),
+            doubts=lambda: emergency.doubted(settings.journal_path, owner),
             patience=patience,
         )
-
-
-def _doubted(settings: Settings) -> Sequence[Order]:
-    """What the journal says may be alive unseen; a journal that is lost keeps nothing alive."""
-    try:
-        return emergency.doubted(settings.journal_path, f"{settings.mode}:{settings.account}")
-    except NeedsOperator as error:
-        structlog.get_logger("emergency").error("journal_unread", cause=str(error))
-        return ()
 
 
 def _told(outcome: Outcome) -> int:

@@ -5,7 +5,7 @@ daemon's next start learns by inquiry what became of its orders.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -86,7 +86,8 @@ class Outcome:
 def doubted(path: Path, owner: str) -> Sequence[Order]:
     """The orders of a journal that left and were never heard of; none of one that is not there.
 
-    Raises `NeedsOperator` for a journal that cannot be read.
+    Raises `NeedsOperator` for a journal that cannot be read, `InvariantBroken` for one that
+    contradicts itself.
     """
     if not path.exists():
         return ()
@@ -107,13 +108,14 @@ async def cancel_all(
     session: EmergencySession,
     *,
     regions: Sequence[Region],
-    doubts: Sequence[Order] = (),
+    doubts: Callable[[], Sequence[Order]] = lambda: (),
     patience: float,
 ) -> Outcome:
     """Cancel until the broker says of every region that nothing is open, for `patience` seconds.
 
-    Whoever ordered what it finds: orders made by hand are cancelled, too. An order that is in
-    `doubts` is waited for as long as it may still come up. Raises `NeedsOperator` when the broker
+    Whoever ordered what it finds: orders made by hand are cancelled, too. `doubts` is asked after
+    the first round of cancels, and may fail; an order that it names is waited for as long as it may
+    still come up. Raises `NeedsOperator` when the broker
     takes no request at all.
     """
     async with asyncio.TaskGroup() as tasks:
@@ -130,8 +132,13 @@ async def cancel_all(
 
 class _Emergency:
     def __init__(
-        self, session: EmergencySession, regions: Sequence[Region], doubts: Sequence[Order]
+        self,
+        session: EmergencySession,
+        regions: Sequence[Region],
+        doubts: Callable[[], Sequence[Order]],
     ) -> None:
+        self._doubts = doubts
+        self._watch_until: datetime | None = None
         self._session = session
         self._broker = session.broker
         self._clean = dict.fromkeys(regions, 0)
@@ -140,8 +147,6 @@ class _Emergency:
         self._seen: set[tuple[Region, date, str]] = set()
         self._sent = 0
         self._log = structlog.get_logger("emergency")
-        moments = [order.sent_at for order in doubts if order.sent_at is not None]
-        self._watch_until = max(moments) + DOUBT if moments else None
 
     def outcome(self) -> Outcome:
         left = [order.refs[-1].number for orders in self._open.values() for order in orders]
@@ -149,16 +154,31 @@ class _Emergency:
         return Outcome(seen=len(self._seen), sent=self._sent, left=tuple(left), problems=problems)
 
     async def run(self) -> None:
-        while True:
-            for region in self._clean:
-                await self._round(region)
-            if all(looks >= LOOKS for looks in self._clean.values()) and not self._doubts():
-                return
+        await self._rounds()
+        self._learn_doubts()
+        while not self._is_over():
             await asyncio.sleep(PAUSE)
+            await self._rounds()
 
-    def _doubts(self) -> bool:
-        """Whether something that nobody answered could still come up."""
-        return self._watch_until is not None and self._session.clock.now() < self._watch_until
+    async def _rounds(self) -> None:
+        for region in self._clean:
+            await self._round(region)
+
+    def _is_over(self) -> bool:
+        """Whether nothing is open, and nothing that nobody answered could still come up."""
+        until = self._watch_until
+        doubts = until is not None and self._session.clock.now() < until
+        return all(looks >= LOOKS for looks in self._clean.values()) and not doubts
+
+    def _learn_doubts(self) -> None:
+        """A journal that is lost or damaged, in whatever way, keeps nothing alive."""
+        try:
+            sent = [order.sent_at for order in self._doubts() if order.sent_at is not None]
+        except Exception as error:  # noqa: BLE001  its own broken promises included
+            cause = str(error) or type(error).__name__
+            self._log.error("journal_unread", cause=cause)
+            return
+        self._watch_until = max(sent) + DOUBT if sent else None
 
     async def _round(self, region: Region) -> None:
         """Ask for one region's list, and have everything open there cancelled."""

@@ -1,16 +1,25 @@
 """Cancelling without a daemon: by the broker's list alone, until it shows nothing."""
 
 import asyncio
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.core.calendar import Calendars, MarketCalendar
-from daemon.core.errors import NeedsOperator, OutcomeUnknown, Refused, TryLater
+from daemon.core.errors import (
+    InvariantBroken,
+    NeedsOperator,
+    OutcomeUnknown,
+    Refused,
+    TryLater,
+)
 from daemon.core.orders import Order
 from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Side, region_of
 from daemon.core.witness import BrokerOrder
@@ -91,7 +100,12 @@ class FakeSession:
         self.calendars = Calendars({each: MarketCalendar(region=each) for each in BOTH})
 
 
-def cancel(broker: FakeBroker, *doubts: Order, patience: float = 300.0) -> tuple[Outcome, float]:
+def cancel(
+    broker: FakeBroker,
+    doubts: Callable[[], Sequence[Order]] = lambda: (),
+    *,
+    patience: float = 300.0,
+) -> tuple[Outcome, float]:
     """What came of it, and how many seconds it took."""
 
     async def scenario() -> tuple[Outcome, float]:
@@ -204,10 +218,56 @@ def test_an_order_that_nobody_answered_is_waited_for_and_cancelled_when_it_comes
 
     broker = holding()
     broker.late = [(45.0, listed("9"))]
-    outcome, took = cancel(broker, lost)
+    outcome, took = cancel(broker, lambda: [lost])
     assert broker.asked == ["9"]
     assert outcome.is_done
     assert timedelta(seconds=took) >= DOUBT - timedelta(seconds=1)
+
+
+def broken(path: Path) -> None:
+    """A journal whose facts contradict each other: an order is sent that nobody created."""
+    with SqliteJournal(path, owner="sim:1") as journal:
+        journal.append([sent("20261102-0009")])
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"not a database, " * 1000)
+
+
+def without_facts(path: Path) -> None:
+    """A journal whose table is gone, which the driver itself complains of."""
+    with SqliteJournal(path, owner="sim:1") as journal:
+        journal.append([created("20261102-0001", intent())])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE facts SET body = x'ff'")
+        connection.commit()
+
+
+@pytest.mark.parametrize("damage", [broken, no_database, without_facts])
+def test_a_damaged_journal_keeps_no_order_alive_and_is_told_after_the_first_cancels(
+    damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.sqlite3"
+    damage(path)
+    broker = holding(listed("1"), listed("2", APPLE))
+    asked_before: list[str] = []
+
+    def read() -> Sequence[Order]:
+        asked_before.extend(broker.asked)
+        return doubted(path, "sim:1")
+
+    with capture_logs() as logs:
+        outcome, _ = cancel(broker, read)
+    assert outcome == Outcome(seen=2, sent=2, left=(), problems={})
+    assert sorted(asked_before) == ["1", "2"]
+    [told] = [each for each in logs if each["event"] == "journal_unread"]
+    assert told["cause"]
+
+
+def test_the_broken_promise_of_a_journal_is_no_error_of_a_person(tmp_path: Path) -> None:
+    broken(tmp_path / "journal.sqlite3")
+    with pytest.raises(InvariantBroken):
+        doubted(tmp_path / "journal.sqlite3", "sim:1")
 
 
 def test_keys_that_are_refused_need_a_person() -> None:
