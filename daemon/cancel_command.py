@@ -3,16 +3,15 @@
 import argparse
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
 from daemon import cli, emergency, log
 from daemon.config import Mode, Settings, load_settings, missing_credentials
-from daemon.core.errors import NeedsOperator
-from daemon.core.orders import Order
 from daemon.core.steps import STEPPED_REGIONS
+from daemon.core.values import Region
 from daemon.emergency import Outcome
 from daemon.faults import SettingsError
 from daemon.store.tape import TapeSettings
@@ -20,10 +19,12 @@ from daemon.wiring import open_session
 
 ABOUT = """\
 데몬이 꺼져 있을 때 계좌의 모든 미체결 주문을 취소합니다. 사람이 낸 주문도 취소합니다.
-증권사의 주문 목록에 아무것도 남지 않을 때까지 확인합니다. 여러 번 실행해도 안전하고,
+증권사의 주문 목록에 아무것도 남지 않을 때까지 확인합니다. 매매하지 않고 증권사도 보여 주지 않는
+나라는 비어 있는 것으로 봅니다. 여러 번 실행해도 안전하고,
 장부에는 쓰지 않습니다. 데몬이 돌고 있으면 아무것도 하지 않습니다 (그때는 `python -m daemon halt`).
 Cancels every open order of the account while the daemon is down, those made by hand as well, and
-checks by the broker's own list until none is left. It may be repeated, and writes to no journal.
+checks by the broker's own list until none is left. A country that is not traded, and that the
+broker refuses to list, counts as empty. It may be repeated, and writes to no journal.
 While the daemon runs it does nothing: use `python -m daemon halt` then.
 
 종료 코드 / exit codes: 0 남은 주문 없음 none is left · 69 확인하지 못함 not confirmed in time
@@ -52,9 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = cli.parsed(parser(), argv)
     if isinstance(arguments, int):
         return arguments
-    settings = _settings(arguments)
-    if isinstance(settings, int):
-        return settings
+    found = _settings(arguments)
+    if isinstance(found, int):
+        return found
+    settings, traded = found
     missing = missing_credentials(settings, hts_id=False)
     if missing:
         return cli.say_missing(settings, missing)
@@ -71,50 +73,47 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         with asyncio.Runner() as runner:
-            return _told(runner.run(_cancel(settings, arguments.wait)))
+            return _told(runner.run(_cancel(settings, traded, arguments.wait)))
 
     return cli.guarded(run)
 
 
-def _settings(arguments: argparse.Namespace) -> Settings | int:
-    """What is needed to reach the account: faults of all else must not keep orders alive."""
-    flags: dict[str, object] = {
+def _settings(arguments: argparse.Namespace) -> tuple[Settings, Collection[Region]] | int:
+    """What is needed to reach the account, and the markets traded, all where that is not known:
+    faults of all else must not keep orders alive.
+    """
+    needed: dict[str, object] = {
         "data_dir": arguments.data_dir,
         "config": arguments.config,
-        "markets": list(STEPPED_REGIONS),
         "strategies": [],
         "tape.enabled": False,
     }
-    root = Path.cwd()
+    everywhere = {"markets": list(STEPPED_REGIONS)}
+
+    def load(flags: Mapping[str, object]) -> Settings:
+        return load_settings(arguments.mode, flags, environ=os.environ, root=Path.cwd())
+
     try:
-        return load_settings(arguments.mode, flags, environ=os.environ, root=root)
+        return load(needed | everywhere), load(needed).markets
     except SettingsError as error:
         cli.say(str(error), cli.EXIT_NEEDS_OPERATOR)
     try:
-        flags["config"] = None
-        return load_settings(arguments.mode, flags, environ=os.environ, root=root)
+        return load(needed | everywhere | {"config": None}), STEPPED_REGIONS
     except SettingsError as error:
         return cli.say(str(error), cli.EXIT_NEEDS_OPERATOR)
 
 
-async def _cancel(settings: Settings, patience: float) -> Outcome:
+async def _cancel(settings: Settings, traded: Collection[Region], patience: float) -> Outcome:
     settings = settings.model_copy(update={"tape": TapeSettings(enabled=False)})
+    owner = f"{settings.mode}:{settings.account}"
     async with open_session(settings, trading=True) as session:
         return await emergency.cancel_all(
             session,
             regions=settings.markets,
-            doubts=_doubted(settings),
+            traded=traded,
+            recorded=lambda: emergency.left_open(settings.journal_path, owner),
             patience=patience,
         )
-
-
-def _doubted(settings: Settings) -> Sequence[Order]:
-    """What the journal says may be alive unseen; a journal that is lost keeps nothing alive."""
-    try:
-        return emergency.doubted(settings.journal_path, f"{settings.mode}:{settings.account}")
-    except NeedsOperator as error:
-        structlog.get_logger("emergency").error("journal_unread", cause=str(error))
-        return ()
 
 
 def _told(outcome: Outcome) -> int:

@@ -5,7 +5,7 @@ daemon's next start learns by inquiry what became of its orders.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,16 +15,19 @@ from typing import Protocol
 import structlog
 
 from daemon.core.calendar import Calendars
-from daemon.core.errors import NeedsOperator, TradingError
+from daemon.core.errors import NeedsOperator, Refused, TradingError, TryLater
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import AccountId, OrderId, Region, StrategyId
+from daemon.core.values import AccountId, OrderId, Region, StrategyId, region_of
 from daemon.core.witness import BrokerOrder
 from daemon.ports import Clock, Journal
 from daemon.store.journal import SqliteJournal
 
 OWNER = StrategyId("emergency")
+UNHEARD = (OrderState.SENT, OrderState.IN_DOUBT)
+"""States of an order that may have left, and was not answered."""
+
 LOOKS = 2
 """Complete lists in a row without an open order that prove that there is none."""
 
@@ -83,42 +86,47 @@ class Outcome:
         return not self.left and not self.problems
 
 
-def doubted(path: Path, owner: str) -> Sequence[Order]:
-    """The orders of a journal that left and were never heard of; none of one that is not there.
+def left_open(path: Path, owner: str) -> Sequence[Order]:
+    """The orders that a journal says are open; none of one that is not there.
 
-    Raises `NeedsOperator` for a journal that cannot be read.
+    Raises `NeedsOperator` for a journal that cannot be read, `InvariantBroken` for one that
+    contradicts itself.
     """
     if not path.exists():
         return ()
     with SqliteJournal(path, owner=owner) as journal:
-        return unanswered(journal)
+        return open_orders(journal)
 
 
-def unanswered(journal: Journal) -> Sequence[Order]:
-    """As `doubted`, of an open journal."""
+def open_orders(journal: Journal) -> Sequence[Order]:
+    """As `left_open`, of an open journal."""
     portfolio = Portfolio()
     for event in journal.replay():
         portfolio.apply(event)
-    states = (OrderState.SENT, OrderState.IN_DOUBT)
-    return [order for order in portfolio.open_orders() if order.state in states]
+    return portfolio.open_orders()
 
 
 async def cancel_all(
     session: EmergencySession,
     *,
     regions: Sequence[Region],
-    doubts: Sequence[Order] = (),
+    traded: Collection[Region],
+    recorded: Callable[[], Sequence[Order]] = lambda: (),
     patience: float,
 ) -> Outcome:
     """Cancel until the broker says of every region that nothing is open, for `patience` seconds.
 
-    Whoever ordered what it finds: orders made by hand are cancelled, too. An order that is in
-    `doubts` is waited for as long as it may still come up. Raises `NeedsOperator` when the broker
-    takes no request at all.
+    Whoever ordered what it finds: orders made by hand are cancelled, too. `recorded` are the orders
+    that were open to our knowledge: it is asked after the first round of cancels, and may fail. One
+    of them that was never heard of is waited for as long as it may still come up.
+
+    A region whose list a person must see to is given up, and the others go on. The refusal of one
+    that is neither `traded` nor ordered in proves that nothing is open there. Raises
+    `NeedsOperator` when no region is left.
     """
     async with asyncio.TaskGroup() as tasks:
         requests = tasks.create_task(session.broker.run(), name="requests")
-        work = _Emergency(session, regions, doubts)
+        work = _Emergency(session, regions, traded, recorded)
         try:
             async with asyncio.timeout(patience):
                 await work.run()
@@ -130,8 +138,17 @@ async def cancel_all(
 
 class _Emergency:
     def __init__(
-        self, session: EmergencySession, regions: Sequence[Region], doubts: Sequence[Order]
+        self,
+        session: EmergencySession,
+        regions: Sequence[Region],
+        traded: Collection[Region],
+        recorded: Callable[[], Sequence[Order]],
     ) -> None:
+        self._recorded = recorded
+        self._regions = frozenset(regions)
+        self._traded = frozenset(traded)
+        self._errors: dict[Region, TradingError] = {}
+        self._watch_until: datetime | None = None
         self._session = session
         self._broker = session.broker
         self._clean = dict.fromkeys(regions, 0)
@@ -140,8 +157,6 @@ class _Emergency:
         self._seen: set[tuple[Region, date, str]] = set()
         self._sent = 0
         self._log = structlog.get_logger("emergency")
-        moments = [order.sent_at for order in doubts if order.sent_at is not None]
-        self._watch_until = max(moments) + DOUBT if moments else None
 
     def outcome(self) -> Outcome:
         left = [order.refs[-1].number for orders in self._open.values() for order in orders]
@@ -149,16 +164,52 @@ class _Emergency:
         return Outcome(seen=len(self._seen), sent=self._sent, left=tuple(left), problems=problems)
 
     async def run(self) -> None:
-        while True:
-            for region in self._clean:
-                await self._round(region)
-            if all(looks >= LOOKS for looks in self._clean.values()) and not self._doubts():
-                return
+        await self._rounds()
+        self._learn()
+        self._give_up()
+        while not self._is_over():
             await asyncio.sleep(PAUSE)
+            await self._rounds()
+            self._give_up()
 
-    def _doubts(self) -> bool:
-        """Whether something that nobody answered could still come up."""
-        return self._watch_until is not None and self._session.clock.now() < self._watch_until
+    async def _rounds(self) -> None:
+        self._errors.clear()
+        await asyncio.gather(*(self._round(region) for region in self._clean))
+
+    def _give_up(self) -> None:
+        """Ask no more about regions of which the broker has said its last word."""
+        for region, error in self._errors.items():
+            if not self._is_last_word(error, region):
+                continue
+            self._log.warning(
+                "emergency_region_given_up",
+                region=region,
+                cause=str(error),
+                traded=region in self._traded,
+            )
+            del self._clean[region]
+            if region not in self._traded:
+                self._problems[region] = ""
+        if not self._clean:
+            raise NeedsOperator("; ".join(filter(None, self._problems.values())))
+
+    def _is_over(self) -> bool:
+        """Whether nothing is open, and nothing that nobody answered could still come up."""
+        until = self._watch_until
+        doubts = until is not None and self._session.clock.now() < until
+        return all(looks >= LOOKS for looks in self._clean.values()) and not doubts
+
+    def _learn(self) -> None:
+        """A journal that is lost or damaged, in whatever way, keeps nothing alive."""
+        try:
+            orders = self._recorded()
+        except Exception as error:  # noqa: BLE001  its own broken promises included
+            self._log.error("journal_unread", cause=str(error) or type(error).__name__)
+            self._traded = self._regions
+            return
+        self._traded |= {region_of(order.intent.instrument) for order in orders}
+        sent = [each.sent_at for each in orders if each.state in UNHEARD and each.sent_at]
+        self._watch_until = max(sent) + DOUBT if sent else None
 
     async def _round(self, region: Region) -> None:
         """Ask for one region's list, and have everything open there cancelled."""
@@ -166,11 +217,10 @@ class _Emergency:
         today = self._session.calendars.of(region).local_date(now)
         try:
             listed = await self._broker.orders(today, regions=(region,))
-        except NeedsOperator:
-            raise
         except TradingError as error:
             self._clean[region] = 0
             self._problems[region] = str(error)
+            self._errors[region] = error
             self._log.error("emergency_list_missing", region=region, cause=str(error))
             return
         # Of an order whose first row is missing nothing is told but its number: asked for once.
@@ -181,6 +231,12 @@ class _Emergency:
         self._clean[region] = 0 if found else self._clean[region] + 1
         await asyncio.gather(*(self._cancel(each, now) for each in found))
 
+    def _is_last_word(self, error: TradingError, region: Region) -> bool:
+        """Whether asking again is of no use, or of none for a region that nobody trades in."""
+        if isinstance(error, Refused):
+            return not isinstance(error, TryLater) and region not in self._traded
+        return isinstance(error, NeedsOperator)
+
     def _is_unclear(self, order: BrokerOrder) -> bool:
         return not order.rooted and order.key not in self._seen
 
@@ -188,8 +244,6 @@ class _Emergency:
         number = listed.refs[-1].number
         try:
             await self._broker.cancel(_as_ours(listed, self._broker.account_id, now), leaving=_pass)
-        except NeedsOperator:
-            raise
         except TradingError as error:
             # Traded, or cancelled, meanwhile; or not heard of. The next list tells.
             self._log.warning("emergency_cancel_unclear", number=number, cause=str(error))

@@ -1,20 +1,29 @@
 """Cancelling without a daemon: by the broker's list alone, until it shows nothing."""
 
 import asyncio
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.core.calendar import Calendars, MarketCalendar
-from daemon.core.errors import NeedsOperator, OutcomeUnknown, Refused, TryLater
+from daemon.core.errors import (
+    InvariantBroken,
+    NeedsOperator,
+    OutcomeUnknown,
+    Refused,
+    TryLater,
+)
 from daemon.core.orders import Order
 from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Side, region_of
 from daemon.core.witness import BrokerOrder
-from daemon.emergency import DOUBT, LOOKS, Leaving, Outcome, cancel_all, doubted
+from daemon.emergency import DOUBT, LOOKS, Leaving, Outcome, cancel_all, left_open
 from daemon.store.journal import SqliteJournal
 from tests.builders import ACCOUNT, created, intent, sent
 from tests.support import VirtualClock, run_virtual
@@ -84,6 +93,26 @@ class FakeBroker:
         self.open[order.ref.number] = listed(order.ref.number, left.instrument, remaining=0)
 
 
+class Partly(FakeBroker):
+    """Raises instead of listing the orders of the regions that are `refused`."""
+
+    def __init__(
+        self, opened: dict[str, BrokerOrder], *, refused: Mapping[Region, Exception]
+    ) -> None:
+        super().__init__(opened)
+        self._refused = refused
+        self.looks = {region: 0 for region in BOTH}
+
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
+        [region] = regions or ()
+        self.looks[region] += 1
+        if region in self._refused:
+            raise self._refused[region]
+        return await super().orders(since, regions=regions)
+
+
 class FakeSession:
     def __init__(self, broker: FakeBroker) -> None:
         self.broker = broker
@@ -91,14 +120,22 @@ class FakeSession:
         self.calendars = Calendars({each: MarketCalendar(region=each) for each in BOTH})
 
 
-def cancel(broker: FakeBroker, *doubts: Order, patience: float = 300.0) -> tuple[Outcome, float]:
+def cancel(
+    broker: FakeBroker,
+    recorded: Callable[[], Sequence[Order]] = lambda: (),
+    *,
+    traded: Collection[Region] = BOTH,
+    patience: float = 300.0,
+) -> tuple[Outcome, float]:
     """What came of it, and how many seconds it took."""
 
     async def scenario() -> tuple[Outcome, float]:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         session = FakeSession(broker)
-        outcome = await cancel_all(session, regions=BOTH, doubts=doubts, patience=patience)
+        outcome = await cancel_all(
+            session, regions=BOTH, traded=traded, recorded=recorded, patience=patience
+        )
         return outcome, loop.time() - begun
 
     return run_virtual(scenario())
@@ -161,19 +198,89 @@ def test_what_stays_open_is_told() -> None:
 
 
 def test_a_country_that_cannot_be_asked_does_not_keep_the_other_alive() -> None:
-    class HalfAway(FakeBroker):
-        async def orders(
-            self, since: date, *, regions: Sequence[Region] | None = None
-        ) -> Sequence[BrokerOrder]:
-            if regions == (Region.KR,):
-                raise OutcomeUnknown("no answer")
-            return await super().orders(since, regions=regions)
-
-    broker = HalfAway({"1": listed("1", APPLE)})
+    broker = Partly({"1": listed("1", APPLE)}, refused={Region.KR: OutcomeUnknown("no answer")})
     outcome, _ = cancel(broker, patience=30)
     assert broker.asked == ["1"]
     assert outcome.left == ()
     assert list(outcome.problems) == [Region.KR]
+
+
+NO_PERMISSION = NeedsOperator("the account may not trade there")
+NO_SERVICE = Refused("APBK1234", "no such service for this account")
+
+
+def test_a_region_that_needs_a_person_spoils_no_cancel_of_the_other() -> None:
+    broker = Partly({"1": listed("1", APPLE)}, refused={Region.KR: NO_PERMISSION})
+    outcome, took = cancel(broker)
+    assert broker.asked == ["1"]
+    assert not outcome.is_done
+    assert outcome.left == ()
+    assert outcome.problems == {Region.KR: str(NO_PERMISSION)}
+    assert broker.looks[Region.KR] == 1, "nothing the program does helps"
+    assert took < 30, "and nothing is waited for"
+
+
+def test_a_cancel_that_needs_a_person_spoils_no_other() -> None:
+    broker = holding(listed("1"), listed("2"), listed("3", APPLE))
+    broker.cancels = [NO_PERMISSION]
+    outcome, _ = cancel(broker)
+    assert outcome.is_done
+    assert sorted(broker.asked) == ["1", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("refusal", [NO_PERMISSION, NO_SERVICE], ids=str)
+def test_the_refusal_of_a_region_that_is_not_traded_is_told_and_no_failure(
+    refusal: Exception,
+) -> None:
+    broker = Partly({"1": listed("1")}, refused={Region.US: refusal})
+    with capture_logs() as logs:
+        outcome, took = cancel(broker, traded=[Region.KR])
+    assert outcome == Outcome(seen=1, sent=1, left=(), problems={})
+    assert took < 30
+    [told] = [each for each in logs if each["event"] == "emergency_region_given_up"]
+    assert (told["region"], told["cause"], told["traded"]) == (Region.US, str(refusal), False)
+
+
+@pytest.mark.parametrize(
+    "refusal", [TryLater("AWAY", "try again", delay=1.0), OutcomeUnknown("no answer")], ids=str
+)
+def test_the_silence_of_a_region_that_is_not_traded_proves_nothing(refusal: Exception) -> None:
+    broker = Partly({}, refused={Region.US: refusal})
+    outcome, took = cancel(broker, traded=[Region.KR], patience=60)
+    assert set(outcome.problems) == {Region.US}
+    assert took == pytest.approx(60)
+
+
+def test_what_was_ordered_there_makes_it_traded(tmp_path: Path) -> None:
+    broker = Partly({}, refused={Region.US: NO_SERVICE})
+    american = created("20261102-0001", intent(instrument=APPLE))
+    path = tmp_path / "journal.sqlite3"
+    with SqliteJournal(path, owner="sim:1") as journal:
+        journal.append([american, sent("20261102-0001")])
+    outcome, _ = cancel(broker, lambda: left_open(path, "sim:1"), traded=[Region.KR], patience=60)
+    assert set(outcome.problems) == {Region.US}
+
+
+def test_where_every_region_needs_a_person_that_is_said() -> None:
+    broker = Partly({}, refused=dict.fromkeys(BOTH, NO_PERMISSION))
+    with pytest.raises(ExceptionGroup) as group:
+        cancel(broker)
+    assert group.group_contains(NeedsOperator, match="may not trade there")
+
+
+def test_a_region_that_keeps_its_answer_back_delays_no_cancel_of_the_other() -> None:
+    class Silent(FakeBroker):
+        async def orders(
+            self, since: date, *, regions: Sequence[Region] | None = None
+        ) -> Sequence[BrokerOrder]:
+            if regions == (Region.KR,):
+                await asyncio.sleep(1_000)
+            return await super().orders(since, regions=regions)
+
+    broker = Silent({"1": listed("1", APPLE)})
+    outcome, _ = cancel(broker, patience=60)
+    assert broker.asked == ["1"]
+    assert set(outcome.problems) == {Region.KR}
 
 
 def test_an_order_whose_first_row_is_missing_is_cancelled_once_and_waited_for_no_longer() -> None:
@@ -194,20 +301,66 @@ def test_an_order_that_nobody_answered_is_waited_for_and_cancelled_when_it_comes
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "journal.sqlite3"
-    assert doubted(path, "sim:1") == ()
+    assert left_open(path, "sim:1") == ()
     with SqliteJournal(path, owner="sim:1") as journal:
         journal.append([created("20261102-0001", intent()), sent("20261102-0001")])
-    [lost] = doubted(path, "sim:1")
+    [lost] = left_open(path, "sim:1")
     with pytest.raises(NeedsOperator):
-        doubted(path, "sim:2")
+        left_open(path, "sim:2")
     lost = Order(**{each: getattr(lost, each) for each in lost.__slots__} | {"sent_at": NOW})
 
     broker = holding()
     broker.late = [(45.0, listed("9"))]
-    outcome, took = cancel(broker, lost)
+    outcome, took = cancel(broker, lambda: [lost])
     assert broker.asked == ["9"]
     assert outcome.is_done
     assert timedelta(seconds=took) >= DOUBT - timedelta(seconds=1)
+
+
+def broken(path: Path) -> None:
+    """A journal whose facts contradict each other: an order is sent that nobody created."""
+    with SqliteJournal(path, owner="sim:1") as journal:
+        journal.append([sent("20261102-0009")])
+
+
+def no_database(path: Path) -> None:
+    path.write_bytes(b"not a database, " * 1000)
+
+
+def without_facts(path: Path) -> None:
+    """A journal whose table is gone, which the driver itself complains of."""
+    with SqliteJournal(path, owner="sim:1") as journal:
+        journal.append([created("20261102-0001", intent())])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE facts SET body = x'ff'")
+        connection.commit()
+
+
+@pytest.mark.parametrize("damage", [broken, no_database, without_facts])
+def test_a_damaged_journal_keeps_no_order_alive_and_is_told_after_the_first_cancels(
+    damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "journal.sqlite3"
+    damage(path)
+    broker = holding(listed("1"), listed("2", APPLE))
+    asked_before: list[str] = []
+
+    def read() -> Sequence[Order]:
+        asked_before.extend(broker.asked)
+        return left_open(path, "sim:1")
+
+    with capture_logs() as logs:
+        outcome, _ = cancel(broker, read)
+    assert outcome == Outcome(seen=2, sent=2, left=(), problems={})
+    assert sorted(asked_before) == ["1", "2"]
+    [told] = [each for each in logs if each["event"] == "journal_unread"]
+    assert told["cause"]
+
+
+def test_the_broken_promise_of_a_journal_is_no_error_of_a_person(tmp_path: Path) -> None:
+    broken(tmp_path / "journal.sqlite3")
+    with pytest.raises(InvariantBroken):
+        left_open(tmp_path / "journal.sqlite3", "sim:1")
 
 
 def test_keys_that_are_refused_need_a_person() -> None:

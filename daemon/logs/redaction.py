@@ -1,7 +1,7 @@
 """What keeps secrets out of lines: by the name of a key, and by exact value anywhere."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ DEPTH_LIMIT = 5
 SECRET_LEAST = 6
 """Shorter values cannot be told from ordinary text; they are masked by their key alone."""
 SECRETS_LIMIT = 500
+"""Forms of values learnt while running that are remembered."""
 
 _SECRET_KEYS = frozenset(
     {
@@ -34,31 +35,30 @@ def mask_account(account: str) -> str:
 
 
 class Redactor:
-    """Replaces secrets by key name, and by exact value anywhere in a text."""
+    """Replaces secrets by key name, and by exact value anywhere in a text.
+
+    The `secrets` given at first are kept for ever.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._values: dict[str, None] = {}
+        self._kept = frozenset(form for secret in secrets for form in _forms(secret))
+        self._learnt: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
-        self.add(*secrets)
+        self.add()
 
     def add(self, *secrets: str) -> None:
-        """Remember more values, such as a token just issued. The oldest give way at the limit."""
+        """Remember more values, such as a token just issued. The oldest of these give way at the
+        limit.
+        """
         for secret in secrets:
-            if len(secret) >= SECRET_LEAST:
-                # Libraries quote addresses and repr() strings before we ever see the text.
-                for form in (
-                    secret,
-                    quote(secret, safe=""),
-                    quote_plus(secret),
-                    repr(secret)[1:-1],
-                ):
-                    self._values.pop(form, None)
-                    self._values[form] = None
-        while len(self._values) > SECRETS_LIMIT:
-            del self._values[next(iter(self._values))]
-        longest_first = sorted(self._values, key=len, reverse=True)
+            for form in _forms(secret):
+                self._learnt.pop(form, None)
+                self._learnt[form] = None
+        while len(self._learnt) > SECRETS_LIMIT:
+            del self._learnt[next(iter(self._learnt))]
+        longest_first = sorted(self._kept | self._learnt.keys(), key=len, reverse=True)
         self._pattern = (
-            re.compile("|".join(map(re.escape, longest_first))) if self._values else None
+            re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
         )
 
     def text(self, text: str) -> str:
@@ -115,6 +115,13 @@ class Redactor:
             bounded(self.text(str(key)), 100): self.plain(value, key=str(key), depth=depth)
             for key, value in list(mapping.items())[:ITEM_LIMIT]
         }
+
+
+def _forms(secret: str) -> Sequence[str]:
+    """How libraries quote it in addresses and by repr() before we ever see the text."""
+    if len(secret) < SECRET_LEAST:
+        return ()
+    return secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]
 
 
 def bounded(text: str, limit: int) -> str:

@@ -1,7 +1,7 @@
 """The control API: what a person or a script asks of a running daemon, over HTTP.
 
 `GET /v1/<view>` shows, `POST /v1/<act>` does; see docs/control.md. It breaks alone: trading goes
-on, and it opens its doors again.
+on, and each door is opened again, the others staying open.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import pwd
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -43,23 +44,30 @@ class ControlApi:
     def __init__(self, control: Control, doors: Sequence[Door]) -> None:
         self._control = control
         self._doors = tuple(doors)
-        self._halls: list[Hall] = []
         self._log = structlog.get_logger("control")
         self._fatal: asyncio.Future[NoReturn] | None = None
         self._told_refusal = float("-inf")
-        self.ports: list[int] = []
-        """The TCP ports that are open just now."""
 
     async def run(self) -> None:
-        """Serve for ever; what breaks is logged and begun again after a growing pause."""
+        """Serve for ever, at every door on its own."""
+        loop = asyncio.get_running_loop()
+        fatal = self._fatal = loop.create_future()
+        serving = [loop.create_task(self._keep(door), name="control door") for door in self._doors]
+        try:
+            await fatal
+        finally:
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
+
+    async def _keep(self, door: Door) -> None:
+        """Serve at one door; what breaks is logged and begun again after a growing pause."""
         pause = FIRST_PAUSE
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
             try:
-                await self._serve()
-            except Fatal:
-                raise
+                await self._serve(door)
             except Exception as error:  # noqa: BLE001  it must not take trading with it
                 if loop.time() - began > LONGEST_PAUSE:
                     pause = FIRST_PAUSE
@@ -68,24 +76,20 @@ class ControlApi:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _serve(self) -> None:
-        """Open every door and stay until one breaks."""
-        self._fatal = asyncio.get_running_loop().create_future()
-        self._halls, self.ports = [], []
+    async def _serve(self, door: Door) -> None:
+        """Open a door and stay until it breaks."""
         async with AsyncExitStack() as stack:
-            for door in self._doors:
-                await self._open(door, stack)
-            unix = [each.path for each in self._doors if isinstance(each, UnixDoor)]
-            stamps = {path: path.stat().st_ino for path in unix}
-            stack.callback(lambda: _take_away(stamps))
-            self._log.info("control_listens", sockets=[str(each) for each in unix], tcp=self.ports)
-            while True:
-                await asyncio.wait([self._fatal], timeout=LOOK)
-                if self._fatal.done():
-                    await self._fatal
-                for path, inode in stamps.items():
-                    if path.stat().st_ino != inode:
-                        raise OSError(f"{path} was replaced")
+            await self._open(door, stack)
+            if isinstance(door, TcpDoor):
+                self._log.info("control_listens", sockets=[], tcp=[door.port])
+                await asyncio.Event().wait()
+                return
+            inode = door.path.stat().st_ino
+            stack.callback(_take_away, door.path, inode)
+            self._log.info("control_listens", sockets=[str(door.path)], tcp=[])
+            while door.path.stat().st_ino == inode:  # noqa: ASYNC110  a file tells nobody
+                await asyncio.sleep(LOOK)
+            raise OSError(f"{door.path} was replaced")
 
     async def _open(self, door: Door, stack: AsyncExitStack) -> None:
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
@@ -96,9 +100,6 @@ class ControlApi:
         hall = Hall(door, http, on_refused=self._refused)
         server = await open_door(door, hall)
         stack.callback(server.close)
-        self._halls.append(hall)
-        if isinstance(door, TcpDoor):
-            self.ports.append(server.sockets[0].getsockname()[1])
 
     def _refused(self, why: str) -> None:
         """Say that somebody was turned away, now and then: whoever knocks must not fill the log."""
@@ -298,9 +299,8 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is not for JSON")
 
 
-def _take_away(stamps: Mapping[Any, int]) -> None:
-    """Remove the socket files that are still ours."""
-    for path, inode in stamps.items():
-        with suppress(OSError):
-            if path.stat().st_ino == inode:
-                path.unlink()
+def _take_away(path: Path, inode: int) -> None:
+    """Remove a socket file that is still ours."""
+    with suppress(OSError):
+        if path.stat().st_ino == inode:
+            path.unlink()

@@ -21,6 +21,10 @@ from daemon.store.locks import PRIVATE_FILE
 log = structlog.get_logger("kill_file")
 
 
+NO_STATE = (ValueError, KeyError, TypeError, AttributeError)
+"""What reading raises where something else was written than a state."""
+
+
 class Position(NamedTuple):
     """Where the switch is, and why."""
 
@@ -36,10 +40,13 @@ class SwitchFiles:
         self.kill_files = (KillFile(folder), KillFile(folder, tag))
         self.state_path = folder / f"STATE-{tag}"
         self._told: bytes | None = None
+        self._recalled = False
 
     def obey(self, execute: Callable[[Command], Answer]) -> None:
         """Have the daemon carry out what is new in either kill file; where both are new a resume
-        comes first, so that the stricter one stays."""
+        comes first, so that the stricter one stays. What a resume has ended is not new, whichever
+        way that came, and however often the daemon has started since."""
+        self._recall()
         found = [(file, *news) for file in self.kill_files if (news := file.poll()) is not None]
         for file, command, request in sorted(found, key=_stricter_last):
             result = execute(command)
@@ -47,6 +54,20 @@ class SwitchFiles:
                 file.answer(request, result)
             except OSError as error:
                 log.error("kill_file_not_answered", cause=str(error))
+
+    def _recall(self) -> None:
+        """Know at the first look what an earlier daemon had seen, where trading went on after it.
+
+        Where it did not, or that cannot be read, a file that was left there is obeyed once more.
+        """
+        if self._recalled:
+            return
+        self._recalled = True
+        with suppress(OSError, *NO_STATE):
+            told, seen = self._read()
+            if told.state is TradingState.RUNNING:
+                for file in self.kill_files:
+                    file.seen = seen.get(file.path.name)
 
     def tell(self, state: TradingState, reason: str) -> None:
         """Write down where the switch is, where that is news; what fails is tried at the next call.
@@ -80,7 +101,7 @@ class SwitchFiles:
                 reason = f"{self.state_path} is missing: start the daemon once, so that it tells"
                 return Position(TradingState.HALTED, reason)
             told = Position(TradingState.RUNNING, ""), {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, *NO_STATE) as error:
             cause = error.strerror if isinstance(error, OSError) else "not a state"
             reason = f"{self.state_path} cannot be read ({cause}): start the daemon, or mend it"
             return Position(TradingState.HALTED, reason)

@@ -101,6 +101,32 @@ def test_secrets_learnt_are_bounded_and_the_newest_are_kept() -> None:
     assert redactor.text("token-number-0 ") == "token-number-0 "
 
 
+@given(
+    st.lists(KEYS, min_size=1, max_size=5),
+    st.lists(KEYS, max_size=5),
+    st.integers(0, SECRETS_LIMIT),
+)
+def test_what_the_settings_hold_is_never_forgotten_however_much_is_learnt(
+    told: list[str], learnt: list[str], before: int
+) -> None:
+    redactor = Redactor(told)
+    tokens = [f"token-number-{number}" for number in range(SECRETS_LIMIT + 20)]
+    redactor.add(*tokens[:before])
+    redactor.add(*learnt, *told)
+    redactor.add(*tokens[before:])
+    for secret in told:
+        for form in (secret, quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1]):
+            assert redactor.text(f"about {form}.") == f"about {MASK}."
+
+
+def test_more_settings_than_are_learnt_are_all_kept_and_tokens_beside_them() -> None:
+    told = [f"key-number-{number}-" for number in range(SECRETS_LIMIT + 1)]
+    redactor = Redactor(told)
+    redactor.add("token-number-1")
+    said = [*told, "token-number-1"]
+    assert redactor.text(" ".join(said)) == " ".join([MASK] * len(said))
+
+
 @pytest.mark.parametrize("value", [Decimal("1.50"), 3, None, True, 1.5])
 def test_ordinary_values_stay(value: object) -> None:
     expected = str(value) if isinstance(value, Decimal) else value

@@ -42,11 +42,13 @@ class Behind:
 
 @asynccontextmanager
 async def serving(
-    doors: Sequence[Door], behind: Behind | None = None
+    doors: Sequence[Door], behind: Behind | None = None, *, served: Sequence[Door] | None = None
 ) -> AsyncIterator[tuple[ControlApi, Behind]]:
-    """The API, listening; whatever it raises comes out at the end."""
+    """The API, listening at `doors`, of all that are `served`; what it raises comes out at the
+    end.
+    """
     behind = behind or Behind()
-    api = ControlApi(behind, doors)
+    api = ControlApi(behind, doors if served is None else served)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(api.run())
         await listening(doors, running)

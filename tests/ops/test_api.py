@@ -16,7 +16,7 @@ from daemon.core.errors import InvariantBroken, TryLater
 from daemon.ops import api, doors
 from daemon.ops.client import AnswerLost, ControlClient, NoDaemon
 from daemon.ops.control import ControlError, Halt
-from daemon.ops.doors import TcpDoor
+from daemon.ops.doors import Door, TcpDoor
 from tests.ops.rig import TOKEN, Behind, free_port, serving, socket_in
 
 
@@ -316,6 +316,38 @@ def test_a_socket_that_a_dead_daemon_left_is_replaced_and_a_living_ones_is_not(
                         await asyncio.sleep(0.02)
                 assert (await asyncio.to_thread(ControlClient(door.path).see, "status"))["ok"]
                 running.cancel()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_door_that_cannot_be_opened_closes_no_other_and_opens_when_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    monkeypatch.setattr(api, "FIRST_PAUSE", 0.01)
+
+    async def scenario() -> None:
+        port = free_port()
+        tcp, unix = TcpDoor(address="127.0.0.1", port=port, token=TOKEN), socket_in(tmp_path)
+        doors: list[Door] = [tcp, unix] if first else [unix, tcp]
+        with capture_logs() as lines:
+            taken = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
+            async with serving([unix], served=doors):
+                while sum(line["event"] == "control_broke" for line in lines) < 3:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                inode = unix.path.stat().st_ino
+                assert (await asyncio.to_thread(ControlClient(unix.path).see, "status"))["ok"]
+                taken.close()
+                await taken.wait_closed()
+                client = ControlClient(f"http://127.0.0.1:{port}", token=TOKEN)
+                while sum(line["event"] == "control_listens" for line in lines) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                assert (await asyncio.to_thread(client.see, "status"))["ok"]
+                assert unix.path.stat().st_ino == inode, "the other was open all the time"
+        broke = [line for line in lines if line["event"] == "control_broke"]
+        assert all(str(port) in line["cause"] for line in broke)
+        pauses = [line["again_seconds"] for line in broke]
+        assert pauses == sorted(set(pauses)), "each failure is waited for longer"
 
     run(scenario())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.events import TradingState
+from daemon.core.events import Actor, TradingState
 from daemon.core.switch import Answer, Command, answer
 from daemon.store.killfile import KillFile, account_tag
 from daemon.store.switchfiles import SwitchFiles
@@ -113,6 +113,41 @@ def test_the_file_of_the_mode_halts_all_its_accounts_and_each_may_resume(tmp_pat
     second.look()
     first.look()
     assert (told(tmp_path), told(tmp_path, OTHER)) == (RUNNING, RUNNING)
+
+
+def test_a_file_that_a_resume_elsewhere_has_ended_is_not_obeyed_by_the_next_daemon(
+    tmp_path: Path,
+) -> None:
+    daemon = Daemon(tmp_path)
+    for file in (KillFile(tmp_path), own(tmp_path)):
+        file.ask(HALTED, "lunch", "")
+        daemon.look()
+        assert daemon.state is HALTED
+        assert Daemon(tmp_path).state is HALTED, "left there while nobody resumed"
+        daemon.execute(Command(state=RUNNING, who=Actor.OPERATOR, reason="over the socket"))
+        daemon.files.tell(daemon.state, daemon.reason)
+        assert Daemon(tmp_path).state is told(tmp_path) is RUNNING
+    KillFile(tmp_path).ask(HALTED, "written while no daemon ran", "")
+    assert Daemon(tmp_path).state is HALTED
+
+
+def test_a_new_file_is_obeyed_though_the_resume_came_before_it_was_looked_at(
+    tmp_path: Path,
+) -> None:
+    daemon = Daemon(tmp_path)
+    own(tmp_path).ask(HALTED, "lunch", "")
+    daemon.files.tell(RUNNING, "resumed at that moment")
+    assert Daemon(tmp_path).state is HALTED
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]"])
+def test_without_a_readable_state_a_file_is_obeyed_again(tmp_path: Path, content: bytes) -> None:
+    daemon = Daemon(tmp_path)
+    own(tmp_path).ask(REDUCE_ONLY, "lunch", "")
+    daemon.look()
+    daemon.files.tell(RUNNING, "")
+    daemon.files.state_path.write_bytes(content)
+    assert Daemon(tmp_path).state is REDUCE_ONLY
 
 
 def test_an_accounts_own_file_is_no_news_for_others(tmp_path: Path) -> None:
