@@ -1,6 +1,5 @@
 """Inquiries to the Korean side of an account, on the request machinery of `rest`."""
 
-import reprlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +14,7 @@ from daemon.core.values import Bar, InstrumentId, OrderBook
 from daemon.core.witness import BrokerOrder
 from daemon.kis import codec, replies
 from daemon.kis.codec import Call, Credentials
-from daemon.kis.orderlist import fold_orders
+from daemon.kis.orderlist import OrderList
 from daemon.kis.replies import Reply
 from daemon.ports import Clock, InstrumentInfo
 
@@ -35,8 +34,8 @@ class Query(Protocol):
 class DomesticRest:
     """What `KisRest` asks of KRX.
 
-    `query` answers one call and `pages` brings every page of one; both raise `TradingError`.
-    An inquiry of several calls is over after `seconds` in all.
+    `query` answers one call and `pages` hands over every page of one as it comes; both raise
+    `TradingError`. An inquiry of several calls is over after `seconds` in all.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class DomesticRest:
         *,
         query: Query,
         seconds: float,
-        pages: Callable[[Call], Awaitable[list[Reply]]],
+        pages: Callable[[Call, Callable[[Reply], None]], Awaitable[None]],
     ) -> None:
         self._credentials = credentials
         self._clock = clock
@@ -60,18 +59,17 @@ class DomesticRest:
         if since > today or today - since > timedelta(days=HISTORY_DAYS):
             raise Refused("BAD_DAY", f"orders since {since} are not in the three-month list")
         call = codec.day_orders_call(since, today, self._credentials)
-        pages = await self._pages(call)
-        skipped: list[replies.Row] = []
-        rows = [row for page in pages for row in replies.rows(page, "output1")]
-        orders = fold_orders(rows, on_skipped=skipped.append)
-        if skipped:
-            raw = reprlib.repr(skipped[0])
-            log.warning("order_rows_skipped", count=len(skipped), raw=raw)
-        return orders
+        listed = OrderList()
+        await self._pages(call, lambda page: listed.add(replies.rows(page, call.rows)))
+        skipped = listed.skipped
+        if skipped.count:
+            log.warning("order_rows_skipped", count=skipped.count, raw=skipped.raw)
+        return listed.orders()
 
     async def account(self) -> AccountReported:
         """Trade-date cash in KRW and what is held, all pages."""
-        pages = await self._pages(codec.balance_call(self._credentials))
+        pages: list[Reply] = []
+        await self._pages(codec.balance_call(self._credentials), pages.append)
         at = self._clock.now()
         return replies.account_report(pages, account=self._credentials.account, at=at)
 

@@ -4,6 +4,7 @@ A request's row points to the order it changes through orgn_odno. Its text does 
 modify from a cancel (the Korean texts were never captured), so quantities decide.
 """
 
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -25,6 +26,7 @@ from daemon.kis.fields import (
     side_of,
     text_of,
 )
+from daemon.kis.replies import Row
 from daemon.kis.spec import LIMIT_DIVISIONS, PRICELESS_DIVISIONS
 
 _READ = (
@@ -34,7 +36,9 @@ _READ = (
 )
 """Every field that `_read_entry` looks at."""
 
-_ALL_READ = itemgetter(*_READ)
+_SEPARATOR = "\x1f"
+_REMEMBERED = 4096
+"""Rows whose reading is kept: those of a busy day."""
 
 Key = tuple[date, str, str]
 """Day, branch and number: two branches may give out the same number."""
@@ -79,28 +83,74 @@ class Entry:
         return self.remaining > 0 or (self.price > 0 and not self.rejected)
 
 
-def fold_orders(
-    rows: Iterable[Mapping[str, object]],
-    *,
-    on_skipped: Callable[[Mapping[str, object]], None] = lambda row: None,
-) -> Sequence[BrokerOrder]:
-    """Every order of the rows of all pages, oldest first.
+def remembered(
+    fields: Sequence[str], read: Callable[[Row], Entry | None]
+) -> Callable[[Row], Entry | None]:
+    """`read`, which looks at no others than `fields`, remembering what it made of their texts.
 
-    A row that appears on two pages counts once, as read last. A row whose number is blank and
-    that changes none cannot be an order of ours: it goes to `on_skipped`. Raises `BadData` for any
-    other row that cannot be read: an order must not vanish because of one field.
+    A day's list repeats nearly all of its rows each time it is asked.
     """
-    entries: dict[Key, Entry] = {}
-    for row in rows:
-        entry = _entry(row if "odno" in row else {n.lower(): value for n, value in row.items()})
-        if entry is None:
-            on_skipped(row)
-        else:
-            entries[entry.key] = entry
-    return fold_entries(entries)
+    pick = itemgetter(*fields)
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def known(texts: str) -> Entry | None:
+        return read(dict(zip(fields, texts.split(_SEPARATOR), strict=True)))
+
+    def entry(row: Row) -> Entry | None:
+        try:
+            texts = _SEPARATOR.join(pick(row))
+        except (KeyError, TypeError):
+            return read(row)  # a field is missing, or no text, which is told by name
+        if texts.count(_SEPARATOR) >= len(fields):
+            return read(row)
+        return known(texts)
+
+    return entry
 
 
-def fold_entries(entries: Mapping[Key, "Entry"]) -> Sequence[BrokerOrder]:
+class SkippedRows:
+    """Rows that cannot be orders of ours: how many there were, and what the first one held."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.raw = ""
+
+    def add(self, row: Row) -> None:
+        """One more of them."""
+        self.raw = self.raw or reprlib.repr(row)
+        self.count += 1
+
+
+class OrderList:
+    """The daily list read page by page: of a page that was added nothing raw is kept.
+
+    A row that appears on two pages counts once, as read last. A row whose number is blank and that
+    changes none cannot be an order of ours and is `skipped`.
+    """
+
+    def __init__(self) -> None:
+        self.skipped = SkippedRows()
+        self._entries: dict[Key, Entry] = {}
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """The rows of one more page.
+
+        Raises `BadData` for a row that cannot be read: an order must not vanish because of one
+        field.
+        """
+        for row in rows:
+            entry = _entry(row if "odno" in row else {n.lower(): value for n, value in row.items()})
+            if entry is None:
+                self.skipped.add(row)
+            else:
+                self._entries[entry.key] = entry
+
+    def orders(self) -> Sequence[BrokerOrder]:
+        """Every order of the pages, oldest first; raises `BadData` for rows that contradict."""
+        return fold_entries(self._entries)
+
+
+def fold_entries(entries: Mapping[Key, Entry]) -> Sequence[BrokerOrder]:
     """Every order of these rows, oldest first; raises `BadData` for rows that contradict."""
     roots = _Roots(entries)
     families: dict[Key, list[Entry]] = {}
@@ -113,20 +163,7 @@ def fold_entries(entries: Mapping[Key, "Entry"]) -> Sequence[BrokerOrder]:
     )
 
 
-def _entry(row: Mapping[str, object]) -> Entry | None:
-    """A row's order. A day's list repeats nearly all of its rows each time it is asked."""
-    try:
-        return _known_entry(*_ALL_READ(row))
-    except (KeyError, TypeError):
-        return _read_entry(row)  # a field is missing, or no scalar, which is told by name
-
-
-@lru_cache(maxsize=4096, typed=True)
-def _known_entry(*values: object) -> Entry | None:
-    return _read_entry(dict(zip(_READ, values, strict=True)))
-
-
-def _read_entry(row: Mapping[str, object]) -> Entry | None:
+def _read_entry(row: Row) -> Entry | None:
     number = order_number(text_of(row, "odno"))
     parent = order_number(text_of(row, "orgn_odno"))
     if number is None:
@@ -152,7 +189,10 @@ def _read_entry(row: Mapping[str, object]) -> Entry | None:
     )
 
 
-def _cancelled(row: Mapping[str, object], filled: int) -> int:
+_entry = remembered(_READ, _read_entry)
+
+
+def _cancelled(row: Row, filled: int) -> int:
     """What was taken back; the mark alone, without a count, means all that did not trade."""
     counted = shares_or_none(text_of(row, "cncl_cfrm_qty"), "cncl_cfrm_qty")
     if counted or text_of(row, "cncl_yn").upper() != "Y":
@@ -160,7 +200,7 @@ def _cancelled(row: Mapping[str, object], filled: int) -> int:
     return max(shares_at(row, "ord_qty") - filled - shares_at(row, "rmn_qty"), 0)
 
 
-def _notional(row: Mapping[str, object], filled: int) -> Decimal:
+def _notional(row: Row, filled: int) -> Decimal:
     if filled == 0:
         return Decimal(0)
     amount = decimal_or_none(text_of(row, "tot_ccld_amt"), "tot_ccld_amt")
@@ -206,7 +246,7 @@ class _Roots:
         return day, branch, number
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_REMEMBERED)
 def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
     first = next((entry for entry in family if entry.key == root), None)
     changes = [entry for entry in family if entry is not first and entry.carries_shares]

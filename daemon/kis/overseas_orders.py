@@ -4,10 +4,11 @@ Unlike the domestic list it says what a row is (rvse_cncl_dvsn) and does not cou
 cancelled: a cancel is a row of its own, and takes what was still open of the order it names.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache, partial
 
 from daemon.core.errors import BadData
 from daemon.core.values import BrokerRef, InstrumentId, Region, instrument_id
@@ -23,48 +24,84 @@ from daemon.kis.fields import (
     side_of,
     text_of,
 )
-from daemon.kis.orderlist import Entry, Key, fold_entries
+from daemon.kis.orderlist import Entry, Key, SkippedRows, fold_entries, remembered
+from daemon.kis.replies import Row
 from daemon.kis.spec import OrderDivision
-
-Row = Mapping[str, object]
 
 REFUSED = "거부"
 """prcs_stat_name of what the exchange or the broker turned down (capture of 2026-07)."""
 
 _NEW, _MODIFY, _CANCEL = "00", "01", "02"
 
+_READ = (
+    *("odno", "orgn_odno", "ord_dt", "ord_gno_brno", "pdno", "sll_buy_dvsn_cd", "ft_ord_qty"),
+    *("ft_ord_unpr3", "ft_ccld_qty", "ft_ccld_amt3", "ft_ccld_unpr3", "nccs_qty"),
+    *("rvse_cncl_dvsn", "ovrs_excg_cd", "prcs_stat_name", "ord_tmd"),
+)
+"""Every field that `_read` looks at."""
 
-def fold_overseas(
-    rows: Iterable[Row],
-    region: Region,
-    *,
-    on_skipped: Callable[[Row], None] = lambda row: None,
-) -> Sequence[BrokerOrder]:
-    """Every order of one region among the rows of all pages, oldest first.
+_OTHER_KIND = "rvse_cncl_dvsn_cd"
+"""Another name that rvse_cncl_dvsn goes by."""
+
+
+class OverseasOrderList:
+    """One region's orders of a list read page by page: of a page nothing raw is kept.
 
     Rows of other regions are left out. A row that appears on two pages, or under two exchanges,
-    counts once. A blank row goes to `on_skipped`. Raises `BadData` for any other row that cannot
-    be read: an order must not vanish because of one field.
+    counts once. Blank rows are `skipped`.
     """
-    entries: dict[Key, Entry] = {}
-    cancels: list[Entry] = []
-    for raw in rows:
-        row = raw if "odno" in raw else {name.lower(): value for name, value in raw.items()}
-        if order_number(text_of(row, "odno")) is None and not text_of(row, "pdno"):
-            on_skipped(raw)
-            continue
-        exchange = listed_on(row, "ovrs_excg_cd")
-        if exchange.region is not region:
-            continue
-        entry = _entry(row, exchange)
-        entries[entry.key] = entry
-        if entry.price == 0 and not entry.rejected:
-            cancels.append(entry)
-    for cancel in cancels:
-        parent = (cancel.ref.day, cancel.ref.branch, cancel.parent or "")
-        if parent in entries:
-            entries[parent] = _cancelled(entries[parent])
-    return fold_entries(entries)
+
+    def __init__(self, region: Region) -> None:
+        self.skipped = SkippedRows()
+        self._entry = _reader(region)
+        self._entries: dict[Key, Entry] = {}
+        self._cancels: list[Entry] = []
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """The rows of one more page.
+
+        Raises `BadData` for a row that cannot be read: an order must not vanish because of one
+        field.
+        """
+        for raw in rows:
+            row = raw if "odno" in raw else {name.lower(): value for name, value in raw.items()}
+            if _OTHER_KIND in row:
+                kind = text_of(row, "rvse_cncl_dvsn") or row[_OTHER_KIND]
+                row = {**row, "rvse_cncl_dvsn": kind}
+            entry = self._entry(row)
+            if entry is None:
+                if _is_blank(row):
+                    self.skipped.add(raw)
+                continue
+            self._entries[entry.key] = entry
+            if entry.price == 0 and not entry.rejected:
+                self._cancels.append(entry)
+
+    def orders(self) -> Sequence[BrokerOrder]:
+        """Every order of the pages, oldest first; raises `BadData` for rows that contradict."""
+        entries = dict(self._entries)
+        for cancel in self._cancels:
+            parent = (cancel.ref.day, cancel.ref.branch, cancel.parent or "")
+            if parent in entries:
+                entries[parent] = _cancelled(entries[parent])
+        return fold_entries(entries)
+
+
+@cache
+def _reader(region: Region) -> Callable[[Row], Entry | None]:
+    return remembered(_READ, partial(_read, region))
+
+
+def _read(region: Region, row: Row) -> Entry | None:
+    """A row's order; `None` for a blank row and for one of another region."""
+    if _is_blank(row):
+        return None
+    exchange = listed_on(row, "ovrs_excg_cd")
+    return _entry(row, exchange) if exchange.region is region else None
+
+
+def _is_blank(row: Row) -> bool:
+    return order_number(text_of(row, "odno")) is None and not text_of(row, "pdno")
 
 
 def listed_on(row: Row, field: str) -> Exchange:
@@ -104,7 +141,7 @@ def _entry(row: Row, exchange: Exchange) -> Entry:
         raise BadData("required and blank", field="odno")
     parent = order_number(text_of(row, "orgn_odno"))
     day = day_of(text_of(row, "ord_dt"), "ord_dt")
-    kind = text_of(row, "rvse_cncl_dvsn") or text_of(row, "rvse_cncl_dvsn_cd") or _NEW
+    kind = text_of(row, "rvse_cncl_dvsn") or _NEW
     if kind not in (_NEW, _MODIFY, _CANCEL):
         raise BadData("not a new order, a modify or a cancel", field="rvse_cncl_dvsn", raw=kind)
     if kind != _NEW and parent is None:

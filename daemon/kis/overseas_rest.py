@@ -1,6 +1,5 @@
 """Inquiries to the foreign side of an account, on the request machinery of `rest`."""
 
-import reprlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,9 +14,9 @@ from daemon.core.zones import local_date
 from daemon.kis import overseas_calls, overseas_replies
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.overseas_calls import MAX_DAILY_BARS, MINUTES_A_PAGE
-from daemon.kis.overseas_orders import fold_overseas
+from daemon.kis.overseas_orders import OverseasOrderList
 from daemon.kis.overseas_replies import Part
-from daemon.kis.replies import Reply, Row, rows
+from daemon.kis.replies import Reply, rows
 from daemon.kis.spec import Environment
 from daemon.ports import Clock, InstrumentInfo
 
@@ -27,7 +26,8 @@ log = structlog.get_logger()
 class OverseasRest:
     """What `KisRest` asks of foreign exchanges.
 
-    `query` answers one call and `pages` brings every page of one; both raise `TradingError`.
+    `query` answers one call and `pages` hands over every page of one as it comes; both raise
+    `TradingError`.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class OverseasRest:
         environment: Environment,
         clock: Clock,
         query: Callable[[Call], Awaitable[Reply]],
-        pages: Callable[[Call], Awaitable[list[Reply]]],
+        pages: Callable[[Call, Callable[[Reply], None]], Awaitable[None]],
     ) -> None:
         self._credentials = credentials
         self._environment = environment
@@ -48,17 +48,19 @@ class OverseasRest:
     async def orders(self, region: Region, since: date) -> Sequence[BrokerOrder]:
         """Every order of a region from its own date `since` until today there."""
         today = local_date(region, self._clock.now())
-        listed: list[Row] = []
+        listed = OverseasOrderList(region)
         for call in overseas_calls.day_orders_calls(
             region, min(since, today), today, self._environment, self._credentials
         ):
-            listed += [row for page in await self._pages(call) for row in rows(page, call.rows)]
-        skipped: list[Row] = []
-        orders = fold_overseas(listed, region, on_skipped=skipped.append)
-        if skipped:
-            raw = reprlib.repr(skipped[0])
-            log.warning("order_rows_skipped", count=len(skipped), region=region, raw=raw)
-        return orders
+
+            def add(page: Reply, name: str = call.rows) -> None:
+                listed.add(rows(page, name))
+
+            await self._pages(call, add)
+        skipped = listed.skipped
+        if skipped.count:
+            log.warning("order_rows_skipped", count=skipped.count, region=region, raw=skipped.raw)
+        return listed.orders()
 
     async def part(self, region: Region) -> Part:
         """A region's cash and holdings, all pages.
@@ -66,12 +68,13 @@ class OverseasRest:
         The virtual host leaves holdings and purses out of the one answer that has both.
         """
         call = overseas_calls.present_balance_call(region, self._credentials)
-        pages = await self._pages(call)
+        pages: list[Reply] = []
+        await self._pages(call, pages.append)
         if self._environment is Environment.REAL:
             return overseas_replies.present_balance(pages, region)
         listed: list[Reply] = []
         for each in overseas_calls.balance_calls(region, self._environment, self._credentials):
-            listed += await self._pages(each)
+            await self._pages(each, listed.append)
         return Part(
             overseas_replies.usable_cash(pages[-1]), overseas_replies.balance(listed, region)
         )

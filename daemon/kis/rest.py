@@ -393,7 +393,9 @@ class KisRest:
         call = profits.call(region, first, last, self._credentials)
         if call is None or not call.api.tr_id(self._profile.environment):
             raise Refused("NOT_OFFERED", f"no profit inquiry for {region} in {self._profile.name}")
-        return profits.read(await self._pages(call), region, known)
+        pages: list[Reply] = []
+        await self._pages(call, pages.append)
+        return profits.read(pages, region, known)
 
     async def trades_on(self, region: Region, day: date) -> bool | None:
         """Whether `day` is a trading day; `None` but for KRX, and in the virtual world."""
@@ -431,19 +433,21 @@ class KisRest:
             deadline = self._clock.monotonic() + self._patience.query
         return await self._inquire(call, Priority.QUERY, deadline)
 
-    async def _pages(self, call: Call) -> list[Reply]:
-        """Every page of an inquiry; a page that fails, or never comes, fails them all."""
+    async def _pages(self, call: Call, take: Callable[[Reply], None]) -> None:
+        """Hand every page of an inquiry to `take` as it comes, and keep none.
+
+        A page that fails, or never comes, fails the inquiry, whatever was taken before.
+        """
         deadline = self._clock.monotonic() + self._patience.inquiry
-        pages: list[Reply] = []
         seen: set[replies.Cursors] = set()
-        while len(pages) < self._patience.pages:
+        for _ in range(self._patience.pages):
             reply = await self._inquire(call, Priority.RECONCILE, deadline)
-            pages.append(reply)
+            take(reply)
             if not reply.has_more:
-                return pages
+                return
             if not replies.rows(reply, call.rows):
                 if reply.says_empty:
-                    return pages
+                    return
                 raise BadData("an empty page before the last", field=call.rows)
             cursors = replies.cursors(reply)
             if cursors in seen:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,8 +16,11 @@ from daemon.core.events import OrderCreated, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order, create
 from daemon.core.ratelimit import TokenBucket
 from daemon.core.values import AccountId, BrokerRef, InstrumentId, OrderId, Region, Side, StrategyId
+from daemon.core.witness import BrokerOrder
 from daemon.kis.codec import Credentials
 from daemon.kis.link import ConnectionLost, HttpRequest, HttpResponse, WsConnection
+from daemon.kis.orderlist import OrderList
+from daemon.kis.replies import Row
 from daemon.kis.rest import KisRest, Patience
 from daemon.kis.spec import SIM, Profile
 from daemon.ports import AccessToken
@@ -54,6 +57,13 @@ def reply(name: str) -> HttpResponse:
 
 def response(body: object, status: int = 200, **headers: str) -> HttpResponse:
     return HttpResponse(status=status, headers=dict(headers), body=orjson.dumps(body))
+
+
+def fold_orders(rows: Iterable[Row]) -> Sequence[BrokerOrder]:
+    """The orders of a daily list of one page."""
+    listed = OrderList()
+    listed.add(rows)
+    return listed.orders()
 
 
 def make_order(

@@ -33,7 +33,6 @@ from daemon.kis import profits, replies
 from daemon.kis.channels import CHANNELS, Channel, Kind, Subject
 from daemon.kis.frames import FrameDecoder, NoticeCipher
 from daemon.kis.link import HttpResponse
-from daemon.kis.orderlist import fold_orders
 from daemon.kis.replies import Reply
 from daemon.kis.session import FeedSession, Registration
 from daemon.kis.spec import CODE_MEANINGS, CodeMeaning
@@ -41,7 +40,7 @@ from daemon.sim.frames import book_frame, trade_frames, trade_record
 from daemon.sim.history import DailyBar
 from daemon.sim.market import BookView
 from daemon.sim.tape import DayTape, Depth
-from tests.kis.fakes import ACCOUNT, FRAMES, IV, KEY, SAMSUNG
+from tests.kis.fakes import ACCOUNT, FRAMES, IV, KEY, SAMSUNG, fold_orders
 
 RECEIVED = datetime(2026, 7, 10, 1, 0, tzinfo=UTC)
 DAY = date(2026, 7, 10)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from daemon.core.errors import BadData
 from daemon.core.values import Side
-from daemon.kis.orderlist import fold_orders
-from tests.kis.fakes import sample
+from daemon.kis.orderlist import OrderList
+from tests.kis.fakes import fold_orders, sample
 
 
 def row(number: str, **changes: str) -> dict[str, Any]:
@@ -136,10 +136,12 @@ def test_an_unreadable_row_spoils_the_list(change: dict[str, str]) -> None:
 @pytest.mark.parametrize("number", ["", "0000000000"])
 def test_a_row_without_a_number_is_skipped_and_counted(number: str) -> None:
     blank = {**row("1"), "odno": number, "sll_buy_dvsn_cd": "03", "ord_qty": ""}
-    skipped: list[Any] = []
-    (order,) = fold_orders([blank, row("2"), blank], on_skipped=skipped.append)
+    listed = OrderList()
+    listed.add([blank, row("2")])
+    listed.add([blank])
+    (order,) = listed.orders()
     assert numbers(order) == ["2"]
-    assert len(skipped) == 2
+    assert listed.skipped.count == 2
 
 
 def test_rows_without_the_field_itself_are_a_changed_format_and_not_skipped() -> None:
@@ -241,6 +243,13 @@ def test_a_row_is_read_for_what_it_holds_and_not_for_what_equals_it() -> None:
     assert [read(value) for value in reversed(values)] == list(reversed(fresh))
     assert fresh[0] == fresh[-1] == 1
     assert fresh[2] == "bad", "what equals a number of shares may be none"
+
+
+def test_a_text_that_holds_a_separator_is_read_like_any_other() -> None:
+    whole = sample("rest", "daily_ccld_filled")["body"]["output1"][0]
+    with pytest.raises(BadData) as failure:
+        fold_orders([{**whole, "rmn_qty": "1\x1f0"}])
+    assert failure.value.field == "rmn_qty"
 
 
 @pytest.mark.parametrize("value", [["1"], {"a": "1"}])

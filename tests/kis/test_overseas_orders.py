@@ -1,5 +1,6 @@
 """The foreign list of orders, folded."""
 
+import reprlib
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from daemon.core.errors import BadData
 from daemon.core.values import BrokerRef, Region, Side
 from daemon.core.witness import BrokerOrder
-from daemon.kis.overseas_orders import fold_overseas
+from daemon.kis.overseas_orders import OverseasOrderList
 from tests.kis.fakes import sample
 
 
@@ -47,7 +48,9 @@ def filled(count: int, amount: str, remaining: int) -> dict[str, str]:
 
 
 def fold(*rows: dict[str, Any], region: Region = Region.US) -> list[BrokerOrder]:
-    return list(fold_overseas(rows, region))
+    listed = OverseasOrderList(region)
+    listed.add(rows)
+    return list(listed.orders())
 
 
 def test_a_fill_and_a_refusal_of_a_published_list() -> None:
@@ -150,10 +153,35 @@ def test_a_market_order_of_the_close_has_no_limit() -> None:
 
 
 def test_blank_rows_are_skipped_and_told() -> None:
-    skipped: list[object] = []
+    listed = OverseasOrderList(Region.US)
     blank = dict.fromkeys(row("1"), "")
-    assert list(fold_overseas([blank], Region.US, on_skipped=skipped.append)) == []
-    assert skipped == [blank]
+    listed.add([blank, row("1", ovrs_excg_cd="SEHK", pdno="00700"), row("2")])
+    assert [order.refs[0].number for order in listed.orders()] == ["2"]
+    assert (listed.skipped.count, listed.skipped.raw) == (1, reprlib.repr(blank))
+
+
+def test_what_a_row_is_may_stand_under_either_name() -> None:
+    cancel = row("2", orgn_odno="1", ft_ord_unpr3="0", nccs_qty="0", rvse_cncl_dvsn_cd="02")
+    without = {name: value for name, value in cancel.items() if name != "rvse_cncl_dvsn"}
+    for told in (without, {**cancel, "rvse_cncl_dvsn": ""}):
+        (order,) = fold(row("1", nccs_qty="0"), told)
+        assert (order.cancelled, order.accounted) == (10, True)
+
+
+def test_a_row_told_again_is_the_same_until_it_changes() -> None:
+    first = fold(row("1"))
+    assert fold(row("1")) == first
+    (later,) = fold(row("1", **filled(6, "870", 4)))
+    assert (later.filled, later.remaining) == (6, 4)
+    assert fold(row("1")) == first
+
+
+def test_pages_may_be_added_after_the_orders_were_asked_for() -> None:
+    listed = OverseasOrderList(Region.US)
+    listed.add([row("1", nccs_qty="0"), row("2", orgn_odno="1", rvse_cncl_dvsn="02")])
+    before = listed.orders()
+    assert listed.orders() == before
+    assert before[0].cancelled == 10
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,8 @@ from daemon.core.events import Holding
 from daemon.core.values import BrokerRef, Currency, InstrumentId
 from daemon.kis import replies
 from daemon.kis.link import HttpResponse
-from daemon.kis.orderlist import fold_orders
 from daemon.kis.replies import RateRefused, TokenRefused
-from tests.kis.fakes import ACCOUNT, SAMSUNG, reply, response
+from tests.kis.fakes import ACCOUNT, SAMSUNG, fold_orders, reply, response
 from tests.support import EPOCH
 
 DAY = date(2026, 7, 10)

@@ -1,4 +1,5 @@
 import asyncio
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -359,6 +360,46 @@ def test_a_short_order_list_proves_no_absence() -> None:
             await client.orders(EPOCH.date())
 
     run(door, main)
+
+
+def test_an_order_list_of_many_pages_takes_no_more_memory_than_its_orders() -> None:
+    body = orjson.loads(reply("daily_ccld_states_page1").body)
+    body["output1"] = [body["output1"][0] | {"prdt_name": f"{n:200}"} for n in range(500)]
+
+    def peak(pages: int) -> int:
+        """Bytes at most in use, of an inquiry whose pages all tell of one order."""
+        left = iter(range(pages - 1, -1, -1))
+
+        def answer(request: HttpRequest) -> HttpResponse:
+            count = next(left)
+            page = orjson.dumps(body | {"ctx_area_nk100": str(count)})
+            return HttpResponse(status=200, headers={"tr_cont": "M" if count else "D"}, body=page)
+
+        async def main(client: KisRest) -> None:
+            tracemalloc.start()
+            assert len(await client.orders(EPOCH.date())) == 1
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+
+        peaks: list[int] = []
+        run(MemoryDoor(answer), main, capacity=50)
+        return peaks[0]
+
+    assert peak(30) < 2 * peak(3)
+
+
+def test_a_row_that_cannot_be_read_ends_the_inquiry_at_its_page() -> None:
+    body = orjson.loads(reply("daily_ccld_states_page1").body)
+    body["output1"][0]["rmn_qty"] = "x"
+    door = door_of(response(body, tr_cont="M"))
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises(BadData) as failure:
+            await client.orders(EPOCH.date())
+        assert failure.value.field == "rmn_qty"
+
+    run(door, main)
+    assert len(door.requests) == 1
 
 
 def test_a_row_without_a_number_is_skipped_and_told_once() -> None:

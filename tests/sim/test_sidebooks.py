@@ -14,12 +14,11 @@ from daemon.core.inference import looks_like
 from daemon.core.values import BrokerRef, InstrumentId, Region, Session, Side
 from daemon.core.witness import BrokerOrder
 from daemon.kis import codec, overseas_calls
-from daemon.kis.orderlist import fold_orders
-from daemon.kis.overseas_orders import fold_overseas
+from daemon.kis.overseas_orders import OverseasOrderList
 from daemon.kis.spec import Api
 from daemon.sim.facts import OrderRequest
 from daemon.sim.sidebooks import hours
-from tests.kis.fakes import CREDENTIALS, make_order
+from tests.kis.fakes import CREDENTIALS, fold_orders, make_order
 from tests.sim.rig import AMERICAN_OPTIONS, BALANCE, DAY, NIGHT, QUIET, Rig, Said
 
 CLOSE = datetime(2026, 10, 12, 15, 30, tzinfo=KST)
@@ -235,8 +234,9 @@ def abroad(rig: Rig, session: Session, limit: str | None, side: Side) -> str:
 
 
 def rows_abroad(rig: Rig) -> list[BrokerOrder]:
-    rows: list[dict[str, str]] = rig.rows_abroad().body["output"]
-    return list(fold_overseas(rows, Region.US))
+    listed = OverseasOrderList(Region.US)
+    listed.add(rig.rows_abroad().body["output"])
+    return list(listed.orders())
 
 
 def test_american_opening_orders_trade_at_the_opening_price_alone() -> None:
