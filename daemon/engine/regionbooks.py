@@ -191,7 +191,7 @@ class RegionBooks:
         )
 
     def rests(self, period: float) -> bool:
-        """Whether an inquiry may be left out: it is night, nothing is open, the last showed all well.
+        """Whether an inquiry may be left out: all is closed, and the last one showed all well.
 
         With `period` seconds until the next chance, the region is asked again before it opens.
         """
