@@ -26,7 +26,7 @@ from daemon.core.switch import Command
 from daemon.core.values import Currency, InstrumentId, Region, Side, Tick
 from tests.builders import LIMITS
 from tests.engine.paper import MemoryJournal, PaperBroker
-from tests.engine.world import MONDAY_NINE, World, run, wish, world
+from tests.engine.world import MONDAY_NINE, World, all_weekdays, run, wish, world
 from tests.support import VirtualClock
 
 APPLE = InstrumentId("nasdaq:AAPL")
@@ -274,5 +274,22 @@ def test_an_american_order_outlives_korean_midnight_and_the_close_while_it_is_li
             await w.until(lambda: w.clock.now() >= at, limit=2_000.0)
             assert w.order().state is OrderState.EXPIRED
             assert len(w.facts(OrderExpired)) == 1
+
+    run(main())
+
+
+def test_a_desk_asks_its_broker_about_the_brokers_regions_alone() -> None:
+    async def main() -> None:
+        calendars = all_weekdays(*BOTH)
+        america = broker()
+        america.mute_lists, america.mute_balances = {Region.KR}, {Region.KR}
+        async with world(
+            broker=america, regions=(Region.US,), calendars=calendars, start=TEN_IN_NEW_YORK
+        ) as w:
+            assert w.desk.gate.why() == ""
+            assert w.broker.asked == [], "what the strategies trade is Korean"
+            trade_at(w, "145.00")
+            [made] = await w.submit(wish(1, instrument=APPLE, limit=Decimal("145.00")))
+            assert isinstance(made, Order)
 
     run(main())
