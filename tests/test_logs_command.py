@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
         line(20, note="삼성"),
     ]
     for day, some in (("20260105", lines[:2]), ("20260106", lines[2:])):
-        path = found / f"kis-trader-{day}-1.jsonl"
+        path = found / f"kis-trader-{day}-0001.jsonl"
         path.write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in some))
     return tmp_path
 

@@ -1,8 +1,11 @@
 """The shipped configurations follow the files by their names, and name fields that exist."""
 
 import errno
+import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +82,43 @@ def test_the_keeper_acknowledges_what_is_written_and_takes_back_what_is_half(
     os.close(descriptor)
     assert [answer == "OK" for answer in answers] == [True, False, False, True]
     assert path.read_bytes() == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "kept"),
+    [
+        ([1_000, 1_000, 1_000], {1, 2}),
+        ([1_000, 1_000, 999], {1}),
+        ([1_000, 500, 499], set()),
+    ],
+)
+def test_the_newest_files_read_are_sent_again_until_they_hold_enough_lines(
+    lengths: list[int], kept: set[int], tmp_path: Path
+) -> None:
+    spool, logs = tmp_path / "spool", tmp_path / "logs"
+    spool.mkdir()
+    logs.mkdir()
+
+    def note(name: str, file: Path, place: int) -> Path:
+        path = spool / f"imfile-state:{name}"
+        path.write_text(json.dumps({"filename": str(file), "curr_offs": place}))
+        return path
+
+    notes: dict[int, Path] = {}
+    for number, lines in enumerate(lengths, 1):
+        file = logs / f"{PREFIX}-20261102-{number:04}.jsonl"
+        file.write_text("{}\n" * lines)
+        notes[number] = note(f"{number}:ab", file, 3)
+    half = spool / "imfile-state:77:ab"
+    half.write_text('{ "filename": ')
+    others = {
+        half,
+        note("8:ab", tmp_path / "messages", 5),
+        note("9:ab", logs / f"{PREFIX}-20261103-0001.jsonl", 0),
+    }
+    gone = note("7:ab", logs / f"{PREFIX}-20261104-0001.jsonl", 5)
+    command = [sys.executable, str(SHIPPING / "send_again.py"), str(spool), str(logs)]
+    subprocess.run(command, check=True)
+    assert {number for number, path in notes.items() if path.exists()} == kept
+    assert not gone.exists(), "a file that was deleted holds no lines"
+    assert {path for path in others if path.exists()} == others

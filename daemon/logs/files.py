@@ -1,7 +1,8 @@
 """The log on disk: dated files that are only ever appended to, and deleted when they are old.
 
 A shipper that follows `kis-trader-*.jsonl` never meets a renamed or truncated file: rotation is
-the opening of the next file. Nothing here waits for a disk that is full.
+the opening of the next file, and names sort as the files were opened. Nothing here waits for a
+disk that is full.
 """
 
 import errno
@@ -57,11 +58,11 @@ class Retention:
 
 
 class DatedFiles:
-    """Writes whole lines to `kis-trader-YYYYMMDD-n.jsonl`, a new file a day (KST) or when full.
+    """Writes whole lines to `kis-trader-YYYYMMDD-NNNN.jsonl`, a new file a day (KST) or when full.
 
     Files are readable by their user alone, and by their group where the folder is: a new folder is
-    not. `write` raises `OSError` when a line is lost; one that
-    the disk took in part is completed before anything else is written.
+    not. `write` raises `OSError` when a line is lost; one that the disk took in part is completed
+    before anything else is written.
     """
 
     name = "files"
@@ -118,18 +119,21 @@ class DatedFiles:
     def _open(self, today: date) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         ours = [each for each in log_files(self.folder) if each.day == today]
-        number = ours[-1].number if ours else 1
-        if ours and ours[-1].path.stat().st_size >= self._retention.max_bytes:
-            number += 1
-        path = self.folder / f"{PREFIX}-{today:%Y%m%d}-{number}.jsonl"
-        descriptor = os.open(path, _FLAGS, 0o600)
+        if ours and ours[-1].path.stat().st_size < self._retention.max_bytes:
+            file = ours[-1]
+        else:
+            number = ours[-1].number + 1 if ours else 1
+            file = LogFile(
+                today, number, self.folder / f"{PREFIX}-{today:%Y%m%d}-{number:04}.jsonl"
+            )
+        descriptor = os.open(file.path, _FLAGS, 0o600)
         if self.folder.stat().st_mode & stat.S_IRGRP:
             with suppress(OSError):
                 # Whatever the umask; a shipper that cannot read is no reason to lose a line.
-                path.chmod(0o640)
+                file.path.chmod(0o640)
         self.close()
-        self._descriptor, self._current = descriptor, LogFile(today, number, path)
-        if _is_torn(path):
+        self._descriptor, self._current = descriptor, file
+        if _is_torn(file.path):
             # A killed process left half a line: nothing may be appended to it.
             self._owed = b"\n"
 

@@ -38,8 +38,8 @@ def test_lines_go_to_a_file_of_the_day_in_seoul_that_only_we_may_read(tmp_path: 
     files.write("둘")
     files.close()
     assert names(tmp_path / "logs") == [
-        "kis-trader-20260105-1.jsonl",
-        "kis-trader-20260106-1.jsonl",
+        "kis-trader-20260105-0001.jsonl",
+        "kis-trader-20260106-0001.jsonl",
     ]
     assert text(tmp_path / "logs") == ["하나", "둘"]
     for each in log_files(tmp_path / "logs"):
@@ -75,6 +75,7 @@ def test_a_full_file_is_left_as_it_is_and_another_begins(tmp_path: Path) -> None
     assert len(names(tmp_path)) == 10
     assert {each.path.name: each.path.stat().st_ino for each in log_files(tmp_path)} == inodes
     assert [each.number for each in log_files(tmp_path)] == list(range(1, 11))
+    assert names(tmp_path) == sorted(names(tmp_path)), "a shipper sorts them by name"
 
 
 def test_another_start_goes_on_in_the_file_of_the_day_after_a_torn_line(tmp_path: Path) -> None:
@@ -91,14 +92,14 @@ def test_old_files_go_by_count_and_age_and_nothing_else_goes(tmp_path: Path) -> 
     other.write_text("mine")
     for age in (1, 2, 3, 40, 41):
         day = date(2026, 1, 5) - timedelta(days=age)
-        (tmp_path / f"kis-trader-{day:%Y%m%d}-1.jsonl").write_text("old\n")
+        (tmp_path / f"kis-trader-{day:%Y%m%d}-0001.jsonl").write_text("old\n")
     files = DatedFiles(tmp_path, Clock().now, Retention(keep_files=3, keep_days=30))
     files.write("new")
     files.close()
     assert names(tmp_path) == [
-        "kis-trader-20260103-1.jsonl",
-        "kis-trader-20260104-1.jsonl",
-        "kis-trader-20260105-1.jsonl",
+        "kis-trader-20260103-0001.jsonl",
+        "kis-trader-20260104-0001.jsonl",
+        "kis-trader-20260105-0001.jsonl",
     ]
     assert other.exists()
 

@@ -39,7 +39,7 @@ def test_it_follows_from_file_to_file_and_reads_each_line_once(tmp_path: Path) -
 
 
 def test_a_half_line_waits_for_its_rest(tmp_path: Path) -> None:
-    path = tmp_path / "kis-trader-20260105-1.jsonl"
+    path = tmp_path / "kis-trader-20260105-0001.jsonl"
     data = orjson.dumps(line(1)) + b"\n"
     path.write_bytes(data[:20])
     reader = Reader(tmp_path)
@@ -51,8 +51,8 @@ def test_a_half_line_waits_for_its_rest(tmp_path: Path) -> None:
 
 
 def test_files_of_days_before_are_not_read(tmp_path: Path) -> None:
-    (tmp_path / "kis-trader-20260104-1.jsonl").write_bytes(orjson.dumps(line(1)) + b"\n")
-    (tmp_path / "kis-trader-20260105-1.jsonl").write_bytes(orjson.dumps(line(2)) + b"\n")
+    (tmp_path / "kis-trader-20260104-0001.jsonl").write_bytes(orjson.dumps(line(1)) + b"\n")
+    (tmp_path / "kis-trader-20260105-0001.jsonl").write_bytes(orjson.dumps(line(2)) + b"\n")
     reader = Reader(tmp_path, since=NOON)
     assert [each["n"] for each in reader.lines()] == [2]
     reader.close()
