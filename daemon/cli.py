@@ -228,7 +228,10 @@ def _trade(arguments: argparse.Namespace) -> int:
     reread = partial(
         load_settings, arguments.mode, overrides, environ=dict(os.environ), root=Path.cwd()
     )
-    form = _log_of_daemon(settings)
+    try:
+        form = _log_of_daemon(settings)
+    except NeedsOperator as error:
+        return _ended(error)
     _log_warnings(settings)
 
     def run() -> int:
@@ -262,6 +265,7 @@ def _log_of_daemon(settings: Settings) -> log.LogFormat:
         files=settings.log_dir if told.files else None,
         retention=Retention(told.max_megabytes * 1_000_000, told.keep_files, told.keep_days),
         environment=settings.mode.value,
+        otlp=told.otlp_endpoint,
     )
 
 

@@ -21,6 +21,7 @@ import structlog
 
 from daemon.clock import WallClock
 from daemon.core.calendar import KST
+from daemon.core.errors import NeedsOperator
 from daemon.logs.files import DatedFiles, Retention
 from daemon.logs.outlets import JournalOutlet, StreamOutlet, TextStream, is_journal
 from daemon.logs.redaction import ITEM_LIMIT, TEXT_LIMIT, Redactor, bounded
@@ -79,13 +80,32 @@ class _FileOutlet:
 
 
 class _Place:
-    """An outlet, the form its lines have, and how many it has lost."""
+    """An outlet, the form its lines have, and how many it has lost.
 
-    def __init__(self, outlet: Outlet, render: Callable[[Event], str]) -> None:
+    `lost_later` counts lines that the outlet took and lost after all.
+    """
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        render: Callable[[Event], str],
+        lost_later: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.outlet = outlet
         self.render = render
-        self.lost = 0
-        self.untold = 0
+        self.refused = 0
+        self._lost_later = lost_later
+        self._told = 0
+
+    @property
+    def lost(self) -> int:
+        """Lines that did not arrive so far."""
+        return self.refused + self._lost_later()
+
+    def untold(self) -> int:
+        """Lines lost since this was asked last."""
+        told, self._told = self._told, self.lost
+        return self._told - told
 
 
 class _Sink:
@@ -156,12 +176,11 @@ class _Sink:
             try:
                 place.outlet.write(text, line)
             except (OSError, ValueError):
-                place.lost += 1
-                place.untold += 1
+                place.refused += 1
                 continue
-            if place.untold:
-                recovered.append((place.outlet.name, place.untold))
-                place.untold = 0
+            untold = place.untold()
+            if untold:
+                recovered.append((place.outlet.name, untold))
         for name, lost in recovered:
             self._out(self._lost(name, lost))
 
@@ -253,14 +272,16 @@ def configure(
     files: Path | None = None,
     retention: Retention | None = None,
     environment: str = "",
+    otlp: str = "",
 ) -> LogFormat:
     """Set up all logging of this process; may be called again. Returns the format chosen.
 
     `stream` is standard output unless given; `auto` means `console` on a terminal and `json`
     elsewhere. Where systemd connected it to journald, lines go to that by its own socket. `files`
     is the folder of the dated files, none unless given. `now` stamps the lines, the machine's
-    clock unless given; `environment` is the mode, told in every line. What the settings say of
-    redaction and levels holds for every place.
+    clock unless given; `environment` is the mode, told in every line. `otlp` is the address of a
+    collector that lines are sent to, none unless given; raises `NeedsOperator` where that is not
+    installed. What the settings say of redaction and levels holds for every place.
     """
     global _redactor, _sink
     target: TextStream = sys.stdout if stream is None else stream
@@ -269,13 +290,16 @@ def configure(
     _redactor = Redactor(secrets)
     now = now or WallClock().now
     render = _as_json if chosen == "json" else console(coloured=terminal)
+    who = _identity(now(), environment)
     places = [_Place(_standard(target), render)]
     if files is not None:
         places.append(
             _Place(_FileOutlet(DatedFiles(files, now, retention or Retention())), _as_json)
         )
+    if otlp:
+        places.append(_collector(otlp, who))
     _sink.close()
-    _sink = _Sink(places, _redactor, now, _identity(now(), environment))
+    _sink = _Sink(places, _redactor, now, who)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, _exception_info, _sink.process],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -305,6 +329,18 @@ def _standard(target: TextStream) -> Outlet:
         return JournalOutlet(SERVICE)
     except OSError:
         return StreamOutlet(target, prefixed=True)
+
+
+def _collector(address: str, who: Event) -> _Place:
+    try:
+        from daemon.logs.otlp import OtlpOutlet
+    except ImportError as error:
+        raise NeedsOperator(
+            "log.otlp_endpoint: 추가 패키지 otlp 가 없습니다 / the extra `otlp` is not installed:"
+            f" uv sync --extra otlp ({error.name})"
+        ) from error
+    outlet = OtlpOutlet(address, who)
+    return _Place(outlet, _as_json, outlet.lost)
 
 
 def _identity(at: datetime, environment: str) -> Event:

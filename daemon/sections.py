@@ -405,12 +405,26 @@ class MonitoringSettings(Section):
         return TimeBudget(self.max_step_seconds, self.max_share, self.window_seconds)
 
 
+_COLLECTOR = re.compile(
+    r"(?:https://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])|http://(?:localhost|127\.[0-9.]+|\[::1\]))"
+    r"(?::[1-9][0-9]{0,4})?(?:/[^?#@\s]*)?"
+)
+
+
+def _collector(value: str) -> str:
+    """An address that lines may be sent to: in plain sight only within this machine."""
+    if value and _COLLECTOR.fullmatch(value) is None:
+        raise ValueError("must be https, or http on this machine, without a name or a password")
+    return value
+
+
 class LogSettings(Section):
     """How much is logged, in which form, and what is kept of it on disk: see docs/logs.md.
 
     `files` switches the dated files on, `folder` is theirs, by default `logs` beside the journal.
     A new one begins every day (KST) and at `max_megabytes`; complete ones are deleted when there
-    are more than `keep_files` or they are older than `keep_days`.
+    are more than `keep_files` or they are older than `keep_days`. `otlp_endpoint` is the whole
+    address at which a collector takes lines, empty for none.
     """
 
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
@@ -420,6 +434,7 @@ class LogSettings(Section):
     max_megabytes: int = Field(default=50, ge=1, le=10_000)
     keep_files: int = Field(default=100, ge=2, le=100_000)
     keep_days: int = Field(default=90, ge=1, le=36_500)
+    otlp_endpoint: Annotated[str, AfterValidator(_collector)] = ""
 
 
 class KoreanDays(Section):

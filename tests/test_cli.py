@@ -280,6 +280,17 @@ def test_every_ending_has_its_exit_code(ending: BaseException | int, code: int) 
     assert auto_trading_launcher.main(["--log-level", "critical"]) == code
 
 
+def test_a_collector_that_cannot_be_spoken_to_is_a_persons_to_mend(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KIS_LOG_OTLP_ENDPOINT", "http://127.0.0.1:4318/v1/logs")
+    monkeypatch.delitem(sys.modules, "daemon.logs.otlp", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry._logs", None)
+    assert auto_trading_launcher.main([]) == cli.EXIT_NEEDS_OPERATOR
+    assert "uv sync --extra otlp" in capsys.readouterr().err
+    assert StandIn.made == []
+
+
 def test_a_signal_moves_the_kill_switch() -> None:
     StandIn.ending = 98
     assert auto_trading_launcher.main(["--log-level", "critical"]) == cli.EXIT_OK

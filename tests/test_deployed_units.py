@@ -190,7 +190,7 @@ def test_the_installer_shows_its_flags_and_refuses_what_it_does_not_know() -> No
     script = str(FOLDER / "install.sh")
     shown = subprocess.run([script, "--help"], capture_output=True, text=True, check=False)
     assert shown.returncode == 0
-    for flag in ("--prefix", "--uninstall", "--purge", "--python"):
+    for flag in ("--prefix", "--uninstall", "--purge", "--python", "--otlp"):
         assert flag in shown.stdout
     for wrong in (["--no-such"], ["--prefix"]):
         done = subprocess.run([script, *wrong], capture_output=True, check=False)

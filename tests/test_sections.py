@@ -23,6 +23,7 @@ from daemon.sections import (
     CostSettings,
     FeedSettings,
     KillSwitchSettings,
+    LogSettings,
     MastersSettings,
     MonitoringSettings,
     RiskSettings,
@@ -250,6 +251,33 @@ def test_nothing_listens_unless_it_is_told_where() -> None:
     assert MonitoringSettings(listen="[::1]:9464").address == ("::1", 9464, True)
     remote = MonitoringSettings(listen="0.0.0.0:9464", allow_remote=True)
     assert remote.address == ("0.0.0.0", 9464, False)
+
+
+def test_lines_go_to_no_collector_unless_one_is_named() -> None:
+    assert LogSettings().otlp_endpoint == ""
+    for address in (
+        "http://localhost:4318/v1/logs",
+        "http://[::1]:4318/v1/logs",
+        "https://collector.example.org/otlp/v1/logs",
+    ):
+        assert LogSettings(otlp_endpoint=address).otlp_endpoint == address
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("4318", "localhost:4318", "http://", "https://", "ftp://127.0.0.1/v1/logs"),
+        *("http://collector.example.org/v1/logs", "http://192.168.0.3:4318/v1/logs"),
+        *("https://me:word@collector.example.org/v1/logs", "https://a.example.org/v1/logs?key=k"),
+        *("http://127.0.0.1:999999/v1/logs", "http://127.0.0.1:0/v1/logs", "http://[::1/v1/logs"),
+        *("http://127.0.0.1.example.org/v1/logs", "http://localhost@example.org/v1/logs"),
+    ],
+)
+def test_lines_leave_this_machine_by_tls_alone_and_with_no_secret_in_the_address(
+    wrong: str,
+) -> None:
+    with pytest.raises(ValidationError, match="must be https, or http on this machine"):
+        LogSettings(otlp_endpoint=wrong)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ set -eu
 
 usage() {
     cat <<'TEXT'
-sudo deploy/systemd/install.sh [--prefix DIR] [--python FILE]
+sudo deploy/systemd/install.sh [--prefix DIR] [--python FILE] [--otlp]
 sudo deploy/systemd/install.sh --uninstall [--purge] [--prefix DIR]
 
   --prefix DIR   프로그램을 둘 곳 / where the program goes (default: /opt/kis-trader)
   --python FILE  쓸 파이썬 3.11+ / the Python to use (default: python3 of the system)
+  --otlp         로그를 OTLP 로 보내는 패키지도 / the packages for log.otlp_endpoint, too
   --uninstall    서비스와 프로그램을 지움. 설정, 비밀, 장부, 로그는 남김
                  removes services and program; settings, secrets, journals, logs stay
   --purge        --uninstall 과 함께: 그것들도 지움 / with --uninstall: these, too
@@ -20,11 +21,12 @@ fail() { printf '%s\n' "$*" >&2; exit 1; }
 
 prefix=/opt/kis-trader
 python=/usr/bin/python3
-remove= purge=
+remove= purge= extra=
 while [ $# -gt 0 ]; do
     case $1 in
         --prefix) [ $# -gt 1 ] || { usage >&2; exit 2; }; prefix=$2; shift ;;
         --python) [ $# -gt 1 ] || { usage >&2; exit 2; }; python=$2; shift ;;
+        --otlp) extra=--extra=otlp ;;
         --uninstall) remove=1 ;;
         --purge) purge=1 ;;
         -h|--help) usage; exit 0 ;;
@@ -91,7 +93,8 @@ prune() {
 # The name of a release is that of its contents: the same again is nothing new.
 contents() {
     (cd "$source" && find daemon strategies config ./*.py pyproject.toml uv.lock README.md LICENSE \
-        -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; "$python" -V)
+        -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum; "$python" -V
+        printf %s "$extra")
 }
 release=$(contents | sha256sum | cut -c 1-12)
 folder=$prefix/releases/$release
@@ -106,7 +109,7 @@ if [ ! -f "$folder/complete" ]; then
     # Versions and hashes of every package are those of uv.lock.
     (cd "$source" && UV_PROJECT_ENVIRONMENT="$folder/venv" UV_PYTHON_DOWNLOADS=never "$uv" sync \
         --quiet --frozen --no-dev --no-editable --link-mode copy --compile-bytecode \
-        --python "$python")
+        --python "$python" $extra)
     chmod -R go=u-w "$folder"
     "$folder/venv/bin/kis-auto-trading" --help >/dev/null
     : > "$folder/complete"
