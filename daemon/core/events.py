@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from daemon.core.acts import ActEvent
 from daemon.core.entries import BrokerDayTold, CloseAction, EntriesBarred, EntriesFreed
+from daemon.core.leftovers import Left
 from daemon.core.values import (
     AccountId,
     BrokerRef,
@@ -24,8 +25,6 @@ from daemon.core.values import (
     StrategyId,
     region_of,
 )
-
-NO_ORDER = OrderId("")
 
 
 class OrderKind(StrEnum):
@@ -366,33 +365,6 @@ class TradingStateChanged:
     who: Actor
     reason: str
     at: datetime
-
-
-class LeftCause(StrEnum):
-    """Why an order is still open, or shares are still held, in an emergency."""
-
-    UNDER_WAY = "under_way"
-    MARKET_CLOSED = "market_closed"
-    INSTRUMENT_HALTED = "instrument_halted"
-    NO_PRICE = "no_price"
-    IN_DOUBT = "in_doubt"
-    REFUSED = "refused"
-    DENIED = "denied"
-    UNKNOWN_SHARES = "unknown_shares"
-    GATE_CLOSED = "gate_closed"
-    NOT_TOLD = "not_told"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What could not be closed yet: so many shares, of an open order or, with `order` empty, of a
-    holding."""
-
-    instrument: InstrumentId
-    quantity: int
-    cause: LeftCause
-    detail: str
-    order: OrderId = NO_ORDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

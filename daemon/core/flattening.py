@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from daemon.core.calendar import RoundingWay
-from daemon.core.events import Left, LeftCause, OrderIntent, OrderKind
+from daemon.core.events import OrderIntent, OrderKind
+from daemon.core.leftovers import Left, LeftCause
 from daemon.core.limits import PriceView, RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import PortfolioView

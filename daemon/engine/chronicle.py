@@ -16,7 +16,6 @@ from daemon.core.events import (
     EmergencyReported,
     Event,
     ExternalOrderSeen,
-    Left,
     MarketCloseReported,
     OrderAccepted,
     OrderCreated,
@@ -28,6 +27,7 @@ from daemon.core.events import (
     TradingHalted,
     TradingStateChanged,
 )
+from daemon.core.leftovers import Left
 from daemon.core.portfolio import PortfolioView
 
 _LEVELS: dict[type[Event], int] = {

@@ -15,7 +15,8 @@ import structlog
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.entries import CloseAction, ClosePlan, EntriesBarred, EntryBar
 from daemon.core.errors import NeedsOperator, TradingError
-from daemon.core.events import Left, LeftCause, MarketCloseReported, TradingState
+from daemon.core.events import MarketCloseReported, TradingState
+from daemon.core.leftovers import Left, LeftCause
 from daemon.engine.gate import OF_CLOSE
 from daemon.engine.ledger import Ledger
 from daemon.engine.routine import before_close

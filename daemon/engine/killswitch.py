@@ -16,11 +16,11 @@ from daemon.core.events import (
     Actor,
     EmergencyReported,
     Event,
-    Left,
     OrderRejected,
     TradingState,
     TradingStateChanged,
 )
+from daemon.core.leftovers import Left
 from daemon.core.limits import Rates, RiskLimits
 from daemon.core.losses import LossStop, profit, unpriced
 from daemon.core.orders import OrderState

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from daemon.core import flattening
 from daemon.core.errors import NeedsOperator, TradingError
-from daemon.core.events import NO_ORDER, Left, LeftCause, OrderIntent
+from daemon.core.events import OrderIntent
+from daemon.core.leftovers import NO_ORDER, Left, LeftCause
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.parts import RegionView

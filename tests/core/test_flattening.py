@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.events import AccountReported, Holding, LeftCause, OrderDoubted
+from daemon.core.events import AccountReported, Holding, OrderDoubted
 from daemon.core.flattening import SWITCH, Plan, edge, open_rest, plan
+from daemon.core.leftovers import LeftCause
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio

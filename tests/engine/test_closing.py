@@ -10,13 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.core.entries import CloseAction, ClosePlan, EntriesBarred, EntryBar
-from daemon.core.events import (
-    Actor,
-    JobDone,
-    LeftCause,
-    MarketCloseReported,
-    TradingState,
-)
+from daemon.core.events import Actor, JobDone, MarketCloseReported, TradingState
+from daemon.core.leftovers import LeftCause
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied

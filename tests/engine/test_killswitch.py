@@ -14,13 +14,13 @@ from daemon.core.errors import TryLater
 from daemon.core.events import (
     Actor,
     EmergencyReported,
-    LeftCause,
     OrderKind,
     ProfitMarked,
     TradingState,
     TradingStateChanged,
 )
 from daemon.core.flattening import SWITCH
+from daemon.core.leftovers import LeftCause
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied

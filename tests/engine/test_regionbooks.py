@@ -16,11 +16,11 @@ from daemon.core.events import (
     DiscrepancyCleared,
     DiscrepancyFound,
     EmergencyReported,
-    LeftCause,
     OrderExpired,
     TradingState,
     TradingStateChanged,
 )
+from daemon.core.leftovers import LeftCause
 from daemon.core.orders import Order, OrderState
 from daemon.core.portfolio import Portfolio, Position
 from daemon.core.reconcile import SETTLE

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from structlog.testing import capture_logs
 
-from daemon.core.events import Actor, LeftCause, TradingState
+from daemon.core.events import Actor, TradingState
+from daemon.core.leftovers import LeftCause
 from daemon.core.orders import OrderState
 from daemon.core.switch import Command
 from daemon.core.values import LinkDown, Region, Side
