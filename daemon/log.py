@@ -8,6 +8,7 @@ import logging
 import os
 import secrets as secrets_of_system
 import sys
+import threading
 import traceback
 import unicodedata
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
@@ -100,6 +101,8 @@ class _Sink:
         self.who = who
         self.sequence = 0
         self.repeats = Repeats()
+        # A line may be logged by the writing of another, in the same thread.
+        self._writing = threading.RLock()
 
     def process(self, logger: object, level: str, event: Event) -> tuple[tuple[Event], Event]:
         """The last processor of the chain: the finished line, but for its sequence number."""
@@ -135,16 +138,21 @@ class _Sink:
         return (line,), {}
 
     def write(self, line: Event) -> None:
-        """Write `line`, or count it as lost: a full disk or a closed pipe stops no trading."""
-        for each in self.repeats.admit(line, self.now()):
-            self._out(each)
+        """Write `line`, or count it as lost: a full disk or a closed pipe stops no trading.
+
+        Threads may call it: their lines follow one another, whole.
+        """
+        with self._writing:
+            for each in self.repeats.admit(line, self.now()):
+                self._out(each)
 
     def close(self) -> None:
         """Write what was held back, and let go of files."""
-        for each in self.repeats.drain():
-            self._out(each)
-        for place in self.places:
-            place.outlet.close()
+        with self._writing:
+            for each in self.repeats.drain():
+                self._out(each)
+            for place in self.places:
+                place.outlet.close()
 
     def _out(self, line: Event) -> None:
         self.sequence += 1
