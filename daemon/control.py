@@ -1,14 +1,14 @@
 """Obeys what a person asks through the control API: journalled, once, and by every rule."""
 
 import asyncio
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
+from daemon.beside import beside
 from daemon.config import Settings
 from daemon.core.acts import (
     REMEMBERED,
@@ -48,8 +48,6 @@ from daemon.reloading import StrategyShelf
 from daemon.store.killfile import account_tag
 from daemon.views import DeskViews, told
 from daemon.wiring import Session
-
-T = TypeVar("T")
 
 END_PATIENCE = 3.0
 """Seconds a strategy has to end when it is told to."""
@@ -414,7 +412,7 @@ class DeskControl:
         """Build a strategy beside the loop: its module may compute for long, or not end."""
         try:
             async with asyncio.timeout(LOAD_PATIENCE):
-                return await _in_a_thread(lambda: load(strategy))
+                return await beside(lambda: load(strategy))
         except TimeoutError:
             problem = f"{strategy} could not be loaded within {LOAD_PATIENCE:.0f} s"
         except Exception as error:  # noqa: BLE001  a strategy's file may raise anything
@@ -466,25 +464,3 @@ def _reused(request: str) -> ControlError:
 def _fail(answer: asyncio.Future[Done], error: BaseException) -> None:
     if not answer.done():
         answer.set_exception(error)
-
-
-async def _in_a_thread(work: Callable[[], T]) -> T:
-    """Run `work` in a thread that keeps nobody waiting, not even the end of the process."""
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[T] = loop.create_future()
-
-    def tell(settle: Callable[[], None]) -> None:
-        if not found.done():
-            settle()
-
-    def run() -> None:
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001  it belongs to whoever waits
-            wrapped = error if isinstance(error, Exception) else RuntimeError(repr(error))
-            loop.call_soon_threadsafe(tell, lambda: found.set_exception(wrapped))
-        else:
-            loop.call_soon_threadsafe(tell, lambda: found.set_result(result))
-
-    threading.Thread(target=run, name="strategy loading", daemon=True).start()
-    return await found

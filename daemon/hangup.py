@@ -11,6 +11,7 @@ import structlog
 from pydantic import BaseModel, SecretStr
 
 from daemon import log
+from daemon.beside import beside
 from daemon.config import Mode, Settings, missing_for_real
 from daemon.core.errors import Fatal, NeedsOperator
 from daemon.core.limits import RiskLimits
@@ -30,6 +31,10 @@ CONCEALED = ("app_key", "app_secret", "account", "hts_id", "more_accounts")
 
 IGNORED = frozenset({"warnings"})
 """What is told of reading, and is no setting."""
+
+
+READ_PATIENCE = 20.0
+"""Seconds that files and strategies' modules may take to be read again."""
 
 
 class Change(NamedTuple):
@@ -73,9 +78,7 @@ class Reloader:
             service.reloading()
             result = "reload refused: see the log"
             try:
-                # Files and strategies' modules are read beside the loop, which goes on.
-                read = await asyncio.to_thread(self._reread)
-                result = self.apply(read, desk)
+                result = self.apply(await self._read(), desk)
             except SettingsError as error:
                 faults = [f"{each.setting}: {each.problem} → {each.fix}" for each in error.faults]
                 self._log.error("reload_refused", faults=faults)
@@ -85,6 +88,15 @@ class Reloader:
                 self._log.error("reload_refused", faults=[str(error) or type(error).__name__])
             finally:
                 service.reloaded(result)
+
+    async def _read(self) -> Settings:
+        """The settings as they are now; files and strategies' modules may keep it for ever."""
+        try:
+            async with asyncio.timeout(READ_PATIENCE):
+                return await beside(self._reread)
+        except TimeoutError:
+            words = f"the settings could not be read within {READ_PATIENCE:g} s"
+            raise TimeoutError(words) from None
 
     def apply(self, read: Settings, desk: TradingDesk) -> str:
         """Change all that may change in one step of the loop; returns what came of it, in words.

@@ -1,13 +1,14 @@
 """Settings read again: what may change does, all of it or nothing, and the rest is named."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from daemon import log
+from daemon import hangup, log
 from daemon.config import Settings, load_settings
 from daemon.core.errors import JournalFailed, NeedsOperator
 from daemon.core.limits import Rule
@@ -177,6 +178,41 @@ def test_what_cannot_be_read_changes_nothing_and_is_said(read: Read) -> None:
     ]
     assert refused[1]["faults"] == ["a bug of a strategy's module"]
     assert scene.desk.executor.limits.max_order_quantity == 5, "the good ones after it count"
+
+
+def test_settings_that_are_never_read_hold_up_neither_the_next_time_nor_the_end(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hangup, "READ_PATIENCE", 0.05, raising=False)
+    old, new = read(), read("risk: {max_order_quantity: 5}")
+    never = threading.Event()
+
+    class Hanging(Scene):
+        def read(self) -> Settings:
+            result = super().read()
+            if result is old:
+                never.wait(5)
+            return result
+
+    async def scenario() -> Hanging:
+        scene = Hanging(old, old, new)
+        await scene.run()
+        scene.results.append(old)
+        task = asyncio.get_running_loop().create_task(scene.reloader.run(scene.desk, scene.service))
+        scene.reloader.ask()
+        while scene.results:  # noqa: ASYNC110  a thread takes it
+            await asyncio.sleep(0.001)
+        task.cancel()
+        return scene
+
+    with capture_logs() as logs:
+        scene = asyncio.run(scenario())
+    reading = [each.name for each in threading.enumerate() if not each.daemon]
+    never.set()
+    assert reading == ["MainThread"], "the process may end"
+    refused = [each["faults"] for each in logs if each["event"] == "reload_refused"]
+    assert refused[0] == ["the settings could not be read within 0.05 s"]
+    assert scene.desk.executor.limits.max_order_quantity == 5
 
 
 def test_a_disk_that_refuses_ends_the_daemon_as_ever(read: Read) -> None:
