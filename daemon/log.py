@@ -341,6 +341,11 @@ def redacted(text: str) -> str:
     return _redactor.text(text)
 
 
+def concealed(key: str, value: object) -> str:
+    """`value` as a line would show it by the name `key`."""
+    return str(_redactor.plain(value, key=key))
+
+
 def lost_lines() -> int:
     """Lines that could not be written since `configure`."""
     return sum(place.lost for place in _sink.places)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,10 +10,12 @@ from structlog.testing import capture_logs
 
 from daemon import hangup, log
 from daemon.config import Settings, load_settings
+from daemon.control import Followed
 from daemon.core.errors import JournalFailed, NeedsOperator
 from daemon.core.limits import Rule
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
+from daemon.core.values import StrategyId
 from daemon.faults import SettingsError
 from daemon.hangup import Reloader, differences
 from daemon.ops.service import Notifier, Service
@@ -31,6 +33,10 @@ Read = Callable[..., Settings]
 def _restored() -> Iterator[None]:
     with restored():
         yield
+
+
+async def unfollowed(read: Settings) -> Sequence[Followed]:
+    raise AssertionError("settings are applied alone")
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def test_limits_hold_for_the_next_order_and_the_rest_is_named(read: Read) -> Non
             [bought] = await w.submit(wish(6))
             assert isinstance(bought, Order)
             with capture_logs() as logs:
-                result = Reloader(old, lambda: new).apply(new, w.desk)
+                result = Reloader(old, lambda: new, unfollowed).apply(new, w.desk)
             assert result == "reloaded: 1 changed, 3 need a restart"
             [denied] = await w.submit(wish(7))
             assert isinstance(denied, Denied)
@@ -75,7 +81,7 @@ def test_what_was_changed_is_no_difference_any_more(read: Read) -> None:
 
     async def scenario() -> None:
         async with world() as w:
-            reloader = Reloader(old, lambda: new)
+            reloader = Reloader(old, lambda: new, unfollowed)
             assert reloader.apply(new, w.desk) == "reloaded: 2 changed, 1 need a restart"
             assert reloader.apply(new, w.desk) == "reloaded: 0 changed, 1 need a restart"
             assert reloader.apply(old, w.desk) == "reloaded: 2 changed, 0 need a restart"
@@ -89,7 +95,7 @@ def test_the_level_of_the_log_changes(read: Read, capsys: pytest.CaptureFixture[
 
     async def scenario() -> None:
         async with world() as w:
-            Reloader(old, lambda: new).apply(new, w.desk)
+            Reloader(old, lambda: new, unfollowed).apply(new, w.desk)
 
     run(scenario())
     assert "log.level: error → info" in capsys.readouterr().out
@@ -104,7 +110,7 @@ def test_real_money_is_not_traded_by_settings_that_a_start_would_refuse(read: Re
         async with world() as w:
             before = w.desk.executor.limits
             with pytest.raises(NeedsOperator):
-                Reloader(old, lambda: new).apply(new, w.desk)
+                Reloader(old, lambda: new, unfollowed).apply(new, w.desk)
             assert w.desk.executor.limits is before
 
     run(scenario())
@@ -125,7 +131,36 @@ def test_strategies_differ_by_their_ids(read: Read) -> None:
     old, new = read(item.format("005930")), read(item.format("000660"))
     [change] = differences(old, new)
     assert change.setting == "strategies.a.instruments"
-    assert not change.is_allowed
+
+
+def test_strategies_are_followed_and_each_is_told_with_what_differs(read: Read) -> None:
+    item = (
+        "strategies:\n  - {{id: a, class: 'tests.e2e.idle:Idle', instruments: [{}], priority: {}}}"
+    )
+    old, new = read(item.format("005930", 0)), read(item.format("005930", 1))
+    before, after = old.strategies[0], new.strategies[0]
+    secret = after.model_copy(update={"parameters": {"size": 7, "app_secret": "well hidden"}})
+    name = StrategyId("a")
+
+    async def scenario() -> None:
+        scene = Scene(old, new)
+        scene.followed = [
+            Followed(strategy=name, do="reload", old=before, new=secret, problem=""),
+            Followed(strategy=name, do="stop", old=before, new=None, problem="it resists"),
+        ]
+        await scene.run()
+
+    with capture_logs() as logs:
+        asyncio.run(scenario())
+    done = next(each for each in logs if each["event"] == "reload_strategy")
+    assert (done["strategy"], done["does"]) == ("a", "reload")
+    assert "strategies.a.priority: 0 → 1" in done["changes"]
+    assert "strategies.a.parameters.size: None → 7" in done["changes"]
+    assert "strategies.a.parameters.app_secret: None → ***" in done["changes"]
+    refused = next(each for each in logs if each["event"] == "reload_strategy_refused")
+    assert (refused["does"], refused["cause"]) == ("stop", "it resists")
+    assert "strategies.a.priority: 0 → None" in refused["changes"]
+    assert not [each for each in logs if each["event"] == "reload_needs_restart"]
 
 
 class Scene:
@@ -137,7 +172,8 @@ class Scene:
         feed = PaperFeed(broker, clock)
         self.desk = wire(clock=clock, broker=broker, journal=MemoryJournal(), feed=feed)
         self.results = list(results)
-        self.reloader = Reloader(old, self.read)
+        self.reloader = Reloader(old, self.read, self.follow)
+        self.followed: Sequence[Followed] = ()
         self.service = Service(Notifier({}), monotonic=lambda: 0.0)
 
     def read(self) -> Settings:
@@ -145,6 +181,9 @@ class Scene:
         if isinstance(result, Exception):
             raise result
         return result
+
+    async def follow(self, read: Settings) -> Sequence[Followed]:
+        return self.followed
 
     async def run(self) -> None:
         task = asyncio.get_running_loop().create_task(self.reloader.run(self.desk, self.service))
