@@ -189,10 +189,11 @@ class App:
                 work = self._operators.serve(session, desk)
                 tasks.append(services.create_task(work, name="operators"))
             if self._monitor is not None:
-                monitor = self._monitor(self._settings, session, desk, profit, tuple(tasks))
+                monitor = self._monitor(self._settings, session, desk, profit, tasks)
                 tasks.append(services.create_task(monitor, name="monitor"))
             presence = self._presence.serve(session, desk, tasks)
             told = services.create_task(presence, name="presence")
+            ending: list[asyncio.Task[None]] = []
             if await self._start(desk, services, stop):
                 tasks.append(services.create_task(desk.reconciliation.run(), name="inquiries"))
                 tasks.append(services.create_task(desk.keep_house(), name="housekeeping"))
@@ -200,7 +201,7 @@ class App:
                 if self._console:
                     summary = self._summarise(session, desk, tally)
                     tasks.append(services.create_task(summary, name="summary"))
-                tasks.append(services.create_task(desk.host.run(), name="strategies"))
+                strategies = services.create_task(desk.host.run(), name="strategies")
                 timetable = desk_timetable(
                     desk,
                     access=session.broker,
@@ -209,16 +210,20 @@ class App:
                     more=self._more_jobs(session, desk),
                 )
                 routine = services.create_task(timetable.run(), name="timetable")
-                tasks.append(routine)
+                tasks += [strategies, routine]
                 self._log.info("trading", gate=desk.gate.why() or "open")
                 self._settled()
                 self._presence.ready()
                 await self._trade_on(session, desk, stop)
+                # What ends from here on does as it is told, and nobody is to miss it.
+                ending = [strategies, routine]
+                for task in ending:
+                    tasks.remove(task)
                 # Not marked as told what no strategy is there any more to hear.
                 routine.cancel()
             await self._stop(desk)
             await self._write_report(session, desk, profit, tally, started)
-            await _end([*tasks, told])
+            await _end([*ending, *tasks, told])
         self._log.info("stopped")
 
     def _more_jobs(self, session: Session, desk: TradingDesk) -> list[Job]:

@@ -235,7 +235,8 @@ def _trade(arguments: argparse.Namespace) -> int:
     _log_warnings(settings)
 
     def run() -> int:
-        presence = Presence(settings, reread=reread)
+        operators = Operators(settings, reread)
+        presence = Presence(settings, reread=reread, follow=operators.follow)
         app = App(
             settings,
             report=arguments.report,
@@ -245,7 +246,7 @@ def _trade(arguments: argparse.Namespace) -> int:
             console=form == "console",
             settled=_spare_collections,
             monitor=monitoring.watch,
-            operators=Operators(settings, reread),
+            operators=operators,
             presence=presence,
         )
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

@@ -1,11 +1,11 @@
 """Obeys what a person asks through the control API: journalled, once, and by every rule."""
 
 import asyncio
-import threading
+import os
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 import structlog
 
@@ -14,8 +14,6 @@ from daemon.core.acts import (
     REMEMBERED,
     OperatorAnswered,
     OperatorAsked,
-    StrategyResumed,
-    StrategySuspended,
 )
 from daemon.core.errors import Fatal, TradingError
 from daemon.core.events import Actor, OrderIntent, OrderKind
@@ -24,9 +22,8 @@ from daemon.core.risk import Denied
 from daemon.core.switch import Command
 from daemon.core.values import InstrumentId, OrderId, Region, StrategyId, region_of
 from daemon.engine.desk import TradingDesk
-from daemon.engine.host import RunState, StrategySlot
 from daemon.ops.api import ControlApi
-from daemon.ops.client import socket_path
+from daemon.ops.client import new_request, socket_path
 from daemon.ops.control import (
     Accept,
     AnyAct,
@@ -44,18 +41,12 @@ from daemon.ops.control import (
     View,
 )
 from daemon.ops.doors import Door, TcpDoor, UnixDoor
-from daemon.reloading import StrategyShelf
+from daemon.reloading import StrategyShelf, regions_traded
+from daemon.roster import Follow, Roster
+from daemon.sections import StrategySettings
 from daemon.store.killfile import account_tag
 from daemon.views import DeskViews, told
 from daemon.wiring import Session
-
-T = TypeVar("T")
-
-END_PATIENCE = 3.0
-"""Seconds a strategy has to end when it is told to."""
-
-LOAD_PATIENCE = 20.0
-"""Seconds a strategy's module and settings may take to be read again."""
 
 FRESH_PRICE = 10.0
 """Seconds after which the price of an order by hand is asked for anew."""
@@ -67,20 +58,37 @@ SAMPLE = 0.25
 ANSWER_LIMIT = 500
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """What was done with a strategy whose settings were `old` and are `new`, where there are any.
+
+    `problem` says why it was not done, in words, or is empty.
+    """
+
+    strategy: StrategyId
+    do: str
+    old: StrategySettings | None
+    new: StrategySettings | None
+    problem: str
+
+
 class Operators:
     """The people at the doors that the settings open. `reread` reads the settings again."""
 
     def __init__(self, settings: Settings, reread: Callable[[], Settings]) -> None:
         self._settings = settings
         self._shelf = StrategyShelf(settings, reread)
+        self._control: DeskControl | None = None
+
+    async def follow(self, read: Settings) -> Sequence[Followed]:
+        """See `DeskControl.follow`; nothing is done before anybody is served."""
+        return () if self._control is None else await self._control.follow(read.strategies)
 
     async def serve(self, session: Session, desk: TradingDesk) -> None:
         """Serve them for ever; raises only `Fatal`."""
         settings = self._settings
         doors = doors_of(settings)
-        if not doors:
-            await asyncio.Event().wait()
-        control = DeskControl(
+        control = self._control = DeskControl(
             desk,
             session,
             shelf=self._shelf,
@@ -91,7 +99,8 @@ class Operators:
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(control.run(), name="operators' acts")
-            tasks.create_task(ControlApi(control, doors).run(), name="control api")
+            if doors:
+                tasks.create_task(ControlApi(control, doors).run(), name="control api")
 
 
 def doors_of(settings: Settings) -> list[Door]:
@@ -142,12 +151,11 @@ class DeskControl:
         self._session = session
         self._shelf = shelf
         self._markets = frozenset(markets)
-        self._cancels = cancels
+        self._roster = Roster(desk, shelf, session.clock, cancels=cancels)
         self._views = DeskViews(desk, session, mode=mode, pace=pace, rate=self._rate)
         self._known: OrderedDict[str, _Asked] = OrderedDict()
         self._sent: deque[int] = deque(maxlen=round(1 / SAMPLE) + 1)
         self._group: asyncio.TaskGroup | None = None
-        self._loading = asyncio.Lock()
         self._log = structlog.get_logger("control")
 
     async def run(self) -> None:
@@ -173,6 +181,37 @@ class DeskControl:
         if known.act != act:
             raise _reused(act.request)
         return replace(await asyncio.shield(known.answer), repeated=True)
+
+    async def follow(self, wanted: Sequence[StrategySettings]) -> Sequence[Followed]:
+        """Stop the strategies that are not among those wanted, reload those that differ, and start
+        those that are new: each as an operator's act, journalled, and refused for itself.
+        """
+        named = {StrategyId(each.id): each for each in wanted}
+        running = [slot.id for slot in self._desk.host.slots]
+        todo: list[tuple[StrategyId, Literal["stop", "reload", "start"]]] = [
+            (each, "stop") for each in running if each not in named
+        ]
+        for strategy, item in named.items():
+            differs = item != self._shelf.item(strategy)
+            if strategy in running:
+                todo += [(strategy, "reload")] if differs else []
+            elif differs or regions_traded(item) <= self._markets:
+                todo.append((strategy, "start"))
+        return [await self._follow_one(each, do, named.get(each)) for each, do in todo]
+
+    async def _follow_one(
+        self,
+        strategy: StrategyId,
+        do: Literal["stop", "reload", "start"],
+        new: StrategySettings | None,
+    ) -> Followed:
+        old, problem = self._shelf.item(strategy), ""
+        act = Follow(request=new_request(), reason="the settings", strategy=strategy, do=do)
+        try:
+            await self.act(act, Caller(channel="signal", pid=os.getpid()))
+        except ControlError as error:
+            problem = error.problem
+        return Followed(strategy=strategy, do=do, old=old, new=new, problem=problem)
 
     def _begin(self, act: AnyAct, caller: Caller) -> _Asked:
         under_way = sum(1 for each in self._known.values() if not each.answer.done())
@@ -282,7 +321,7 @@ class DeskControl:
             case Submit():
                 return await self._submit(act)
             case SwitchStrategy():
-                return await self._switch(act)
+                return await self._roster.switch(act)
             case Accept():
                 return await self._accept(act)
 
@@ -360,72 +399,6 @@ class DeskControl:
             message=f"order {outcome.id} is {outcome.state}", result={"order": told(outcome)}
         )
 
-    async def _switch(self, act: SwitchStrategy) -> Done:
-        host, strategy = self._desk.host, StrategyId(act.strategy)
-        try:
-            host.slot(strategy)
-            host.check_running()
-            async with self._loading:
-                match act.do:
-                    case "stop":
-                        self._note_stopped(strategy, act.reason)
-                        await self._end(act)
-                    case "start":
-                        self._check_ended(strategy)
-                        slot = await self._load(strategy, self._shelf.again)
-                        self._start(strategy, act.reason, slot)
-                    case "reload":
-                        slot = await self._load(strategy, self._shelf.anew)
-                        await self._end(act)
-                        self._start(strategy, act.reason, slot)
-        except ValueError as error:
-            raise ControlError(
-                "REFUSED", str(error), field="strategy", fix="see `strategies list`"
-            ) from error
-        state = host.status[strategy].state
-        return Done(message=f"{strategy}: {act.do}", result={"id": strategy, "state": state.value})
-
-    def _check_ended(self, strategy: StrategyId) -> None:
-        state = self._desk.host.status[strategy].state
-        if state in (RunState.WAITING, RunState.RUNNING):
-            raise ValueError(f"{strategy} is {state}: stop it first, or reload it")
-
-    async def _end(self, act: SwitchStrategy) -> None:
-        cancel = self._cancels if act.orders is None else act.orders == "cancel"
-        strategy = StrategyId(act.strategy)
-        cause = f"{act.do}: {act.reason}"
-        await self._desk.host.end(strategy, cause, cancel=cancel, patience=END_PATIENCE)
-
-    def _start(self, strategy: StrategyId, reason: str, slot: StrategySlot) -> None:
-        ledger = self._desk.ledger
-        if strategy in ledger.portfolio.acts.stopped:
-            now = self._session.clock.now()
-            ledger.record(StrategyResumed(strategy=strategy, reason=reason, at=now))
-        self._desk.host.start(strategy, slot)
-
-    def _note_stopped(self, strategy: StrategyId, reason: str) -> None:
-        ledger, now = self._desk.ledger, self._session.clock.now()
-        if strategy not in ledger.portfolio.acts.stopped:
-            ledger.record(StrategySuspended(strategy=strategy, reason=reason, at=now))
-
-    async def _load(
-        self, strategy: StrategyId, load: Callable[[StrategyId], StrategySlot]
-    ) -> StrategySlot:
-        """Build a strategy beside the loop: its module may compute for long, or not end."""
-        try:
-            async with asyncio.timeout(LOAD_PATIENCE):
-                return await _in_a_thread(lambda: load(strategy))
-        except TimeoutError:
-            problem = f"{strategy} could not be loaded within {LOAD_PATIENCE:.0f} s"
-        except Exception as error:  # noqa: BLE001  a strategy's file may raise anything
-            problem = f"{type(error).__name__}: {error}"
-        raise ControlError(
-            "NOT_LOADED",
-            problem,
-            field="strategy",
-            fix="correct its file or settings; the one before goes on as it was",
-        )
-
     async def _accept(self, act: Accept) -> Done:
         portfolio = self._desk.ledger.portfolio
         if not portfolio.discrepancies:
@@ -466,25 +439,3 @@ def _reused(request: str) -> ControlError:
 def _fail(answer: asyncio.Future[Done], error: BaseException) -> None:
     if not answer.done():
         answer.set_exception(error)
-
-
-async def _in_a_thread(work: Callable[[], T]) -> T:
-    """Run `work` in a thread that keeps nobody waiting, not even the end of the process."""
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[T] = loop.create_future()
-
-    def tell(settle: Callable[[], None]) -> None:
-        if not found.done():
-            settle()
-
-    def run() -> None:
-        try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001  it belongs to whoever waits
-            wrapped = error if isinstance(error, Exception) else RuntimeError(repr(error))
-            loop.call_soon_threadsafe(tell, lambda: found.set_exception(wrapped))
-        else:
-            loop.call_soon_threadsafe(tell, lambda: found.set_result(result))
-
-    threading.Thread(target=run, name="strategy loading", daemon=True).start()
-    return await found

@@ -1,23 +1,29 @@
 """SIGHUP: settings read again; what may change while it runs changes at once, or nothing does.
 
-The log level and the risk limits may; whatever else differs is named and waits for a restart.
+The log level and the risk limits may, and the strategies, each for itself; whatever else differs is
+named and waits for a restart.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
 from pydantic import BaseModel, SecretStr
 
 from daemon import log
+from daemon.beside import beside
 from daemon.config import Mode, Settings, missing_for_real
+from daemon.control import Followed
 from daemon.core.errors import Fatal, NeedsOperator
 from daemon.core.limits import RiskLimits
 from daemon.engine.desk import TradingDesk
 from daemon.faults import SettingsError
 from daemon.logs.redaction import MASK
 from daemon.ops.service import Service
+from daemon.sections import StrategySettings
+
+FollowStrategies = Callable[[Settings], Awaitable[Sequence[Followed]]]
 
 UNCHANGEABLE = ("risk.usd_krw",)
 """Settings of sections that may change which may not themselves."""
@@ -25,11 +31,18 @@ UNCHANGEABLE = ("risk.usd_krw",)
 CHANGEABLE = ("log.level", "risk.")
 """Settings, and sections with their dot, that may change while it runs."""
 
+STRATEGIES = "strategies"
+"""Settings that are followed one strategy at a time."""
+
 CONCEALED = ("app_key", "app_secret", "account", "hts_id", "more_accounts")
 """Settings that are never shown, whatever they begin with."""
 
 IGNORED = frozenset({"warnings"})
 """What is told of reading, and is no setting."""
+
+
+READ_PATIENCE = 20.0
+"""Seconds that files and strategies' modules may take to be read again."""
 
 
 class Change(NamedTuple):
@@ -50,14 +63,18 @@ class Change(NamedTuple):
 
 
 class Reloader:
-    """Reads the settings again when asked. `reread` raises `SettingsError` for bad ones.
+    """Reads the settings again when asked. `reread` raises `SettingsError` for bad ones, `follow`
+    brings the strategies to what was read.
 
     Only one reload is under way at a time; one asked for meanwhile follows it.
     """
 
-    def __init__(self, settings: Settings, reread: Callable[[], Settings]) -> None:
+    def __init__(
+        self, settings: Settings, reread: Callable[[], Settings], follow: FollowStrategies
+    ) -> None:
         self._current = settings
         self._reread = reread
+        self._follow = follow
         self._asked = asyncio.Event()
         self._log = structlog.get_logger("reload")
 
@@ -73,9 +90,9 @@ class Reloader:
             service.reloading()
             result = "reload refused: see the log"
             try:
-                # Files and strategies' modules are read beside the loop, which goes on.
-                read = await asyncio.to_thread(self._reread)
+                read = await self._read()
                 result = self.apply(read, desk)
+                result += self._tell(await self._follow(read))
             except SettingsError as error:
                 faults = [f"{each.setting}: {each.problem} → {each.fix}" for each in error.faults]
                 self._log.error("reload_refused", faults=faults)
@@ -86,15 +103,26 @@ class Reloader:
             finally:
                 service.reloaded(result)
 
+    async def _read(self) -> Settings:
+        """The settings as they are now; files and strategies' modules may keep it for ever."""
+        try:
+            async with asyncio.timeout(READ_PATIENCE):
+                return await beside(self._reread)
+        except TimeoutError:
+            words = f"the settings could not be read within {READ_PATIENCE:g} s"
+            raise TimeoutError(words) from None
+
     def apply(self, read: Settings, desk: TradingDesk) -> str:
-        """Change all that may change in one step of the loop; returns what came of it, in words.
+        """Change all but the strategies that may change, in one step of the loop; returns what came
+        of it, in words.
 
         Raises `SettingsError` before anything is changed.
         """
         if read.mode is Mode.REAL and (missing := missing_for_real(read)):
             raise NeedsOperator("; ".join(missing))
         limits = read.risk_limits
-        changes = differences(self._current, read)
+        known = self._current.model_copy(update={STRATEGIES: read.strategies})
+        changes = differences(known, read)
         wanted = [each for each in changes if each.is_allowed]
         refused = [each.setting for each in changes if not each.is_allowed]
         if wanted:
@@ -105,6 +133,25 @@ class Reloader:
             )
         self._log.info("reloaded", changes=[str(each) for each in wanted], unchanged=refused)
         return f"reloaded: {len(wanted)} changed, {len(refused)} need a restart"
+
+    def _tell(self, followed: Sequence[Followed]) -> str:
+        """Say of each strategy what was done and why; returns how many there were, in words."""
+        for each in followed:
+            changes = [str(change) for change in changed(each.strategy, each.old, each.new)]
+            if each.problem:
+                self._log.error(
+                    "reload_strategy_refused",
+                    strategy=each.strategy,
+                    does=each.do,
+                    changes=changes,
+                    cause=each.problem,
+                )
+            else:
+                self._log.info(
+                    "reload_strategy", strategy=each.strategy, does=each.do, changes=changes
+                )
+        refused = sum(1 for each in followed if each.problem)
+        return f"; {len(followed)} strategies differ, {refused} refused" if followed else ""
 
     def _change(self, limits: RiskLimits, read: Settings, desk: TradingDesk) -> None:
         level = read.log.level
@@ -119,7 +166,19 @@ class Reloader:
 
 def differences(old: Settings, new: Settings) -> list[Change]:
     """Every setting that is not the same, by its dotted name, in the order of the settings."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return _compared(dict(_leaves(old)), dict(_leaves(new)))
+
+
+def changed(
+    strategy: str, old: StrategySettings | None, new: StrategySettings | None
+) -> list[Change]:
+    """What differs in the settings of one strategy, which may be new or gone."""
+    name = f"{STRATEGIES}.{strategy}"
+    before, after = (dict(_leaves(each, name)) if each else {} for each in (old, new))
+    return _compared(before, after)
+
+
+def _compared(before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
     names = dict.fromkeys([*before, *after])
     return [
         Change(name, _shown(name, before.get(name)), _shown(name, after.get(name)))
@@ -133,6 +192,8 @@ def _leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
     inside: Mapping[str, Any] | None = None
     if isinstance(value, BaseModel):
         inside = {key: item for key, item in value if key not in IGNORED}
+    elif isinstance(value, Mapping) and value:
+        inside = value
     elif isinstance(value, tuple) and value and all(hasattr(each, "id") for each in value):
         inside = {each.id: each for each in value}
     if inside is None:
@@ -147,4 +208,4 @@ def _shown(name: str, value: object) -> str:
         return MASK
     if isinstance(value, frozenset):
         return ",".join(sorted(map(str, value))) or "(none)"
-    return log.redacted(str(value))
+    return log.redacted(log.concealed(name.rpartition(".")[2], value))

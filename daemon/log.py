@@ -8,6 +8,7 @@ import logging
 import os
 import secrets as secrets_of_system
 import sys
+import threading
 import traceback
 import unicodedata
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
@@ -120,6 +121,8 @@ class _Sink:
         self.who = who
         self.sequence = 0
         self.repeats = Repeats()
+        # A line may be logged by the writing of another, in the same thread.
+        self._writing = threading.RLock()
 
     def process(self, logger: object, level: str, event: Event) -> tuple[tuple[Event], Event]:
         """The last processor of the chain: the finished line, but for its sequence number."""
@@ -155,16 +158,21 @@ class _Sink:
         return (line,), {}
 
     def write(self, line: Event) -> None:
-        """Write `line`, or count it as lost: a full disk or a closed pipe stops no trading."""
-        for each in self.repeats.admit(line, self.now()):
-            self._out(each)
+        """Write `line`, or count it as lost: a full disk or a closed pipe stops no trading.
+
+        Threads may call it: their lines follow one another, whole.
+        """
+        with self._writing:
+            for each in self.repeats.admit(line, self.now()):
+                self._out(each)
 
     def close(self) -> None:
         """Write what was held back, and let go of files."""
-        for each in self.repeats.drain():
-            self._out(each)
-        for place in self.places:
-            place.outlet.close()
+        with self._writing:
+            for each in self.repeats.drain():
+                self._out(each)
+            for place in self.places:
+                place.outlet.close()
 
     def _out(self, line: Event) -> None:
         self.sequence += 1
@@ -367,6 +375,11 @@ def add_secrets(*secrets: str) -> None:
 def redacted(text: str) -> str:
     """`text` without the secrets known here, for words that go past the log."""
     return _redactor.text(text)
+
+
+def concealed(key: str, value: object) -> str:
+    """`value` as a line would show it by the name `key`."""
+    return str(_redactor.plain(value, key=key))
 
 
 def lost_lines() -> int:

@@ -10,7 +10,7 @@ from daemon.config import Settings
 from daemon.core.errors import NeedsOperator
 from daemon.core.events import TradingState
 from daemon.engine.desk import TradingDesk
-from daemon.hangup import Reloader
+from daemon.hangup import FollowStrategies, Reloader
 from daemon.ops.service import Check, Notifier, Phase, Service
 from daemon.wiring import Session
 
@@ -21,8 +21,8 @@ MAY_END = frozenset({"monitor", "summary"})
 class Presence:
     """One daemon, as systemd sees it. Without systemd it only reloads.
 
-    `environ` is where a service manager says that it listens. `reread` reads the settings again;
-    without it they stay as they are.
+    `environ` is where a service manager says that it listens. `reread` reads the settings again,
+    `follow` brings the strategies to what was read; without these all stays as it is.
     """
 
     def __init__(
@@ -31,11 +31,14 @@ class Presence:
         *,
         environ: Mapping[str, str] | None = None,
         reread: Callable[[], Settings] | None = None,
+        follow: FollowStrategies | None = None,
     ) -> None:
         self._settings = settings
         self._notifier = Notifier(os.environ if environ is None else environ)
         self._service = Service(self._notifier, monotonic=WallClock.monotonic)
-        self._reloader = None if reread is None else Reloader(settings, reread)
+        self._reloader = None
+        if reread is not None and follow is not None:
+            self._reloader = Reloader(settings, reread, follow)
         self._doing: Callable[[], str] = lambda: ""
 
     async def serve(

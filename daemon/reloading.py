@@ -10,9 +10,10 @@ from types import ModuleType
 from typing import Any
 
 from daemon.config import Settings
-from daemon.core.values import InstrumentId, StrategyId, region_of
+from daemon.core.values import InstrumentId, Region, StrategyId, region_of
 from daemon.engine.host import StrategySlot
 from daemon.plugins import load_strategy
+from daemon.sections import StrategySettings
 
 
 class _FreshLoader(SourceFileLoader):
@@ -30,8 +31,18 @@ class StrategyShelf:
 
     def __init__(self, settings: Settings, reread: Callable[[], Settings] | None = None) -> None:
         self._markets = frozenset(settings.markets)
+        run = [regions_traded(each) for each in settings.strategies]
+        self._told_of = frozenset[Region]().union(*(each for each in run if each <= self._markets))
         self._items = {StrategyId(each.id): each for each in settings.strategies}
         self._reread = reread or (lambda: settings)
+
+    def item(self, strategy: StrategyId) -> StrategySettings | None:
+        """The settings of a strategy as it was last loaded; `None` for one that never was."""
+        return self._items.get(strategy)
+
+    def forget(self, strategy: StrategyId) -> None:
+        """Be without a strategy that the settings do not name any more."""
+        del self._items[strategy]
 
     def again(self, strategy: StrategyId) -> StrategySlot:
         """The strategy as it was last loaded, as a new object. Raises `SettingsError`, and whatever
@@ -40,26 +51,35 @@ class StrategyShelf:
         return load_strategy(self._items[strategy])
 
     def anew(self, strategy: StrategyId) -> StrategySlot:
-        """The strategy by its settings and its module's file as they are now.
+        """The strategy, which may be new, by its settings and its module's file as they are now.
 
         Only the module that holds its class is read again. Where anything fails, what was there
         before stays: raises `SettingsError`, `ValueError`, and whatever its own code raises.
         """
-        old = _module_of(self._items[strategy].class_)
+        known = self.item(strategy)
+        old = "" if known is None else _module_of(known.class_)
         with _put_back_on_failure() as fresh:
-            fresh(old)
+            if old:
+                fresh(old)
             settings = self._reread()
             item = next((each for each in settings.strategies if each.id == strategy), None)
             if item is None:
                 raise ValueError(f"the settings name no strategy {strategy} any more")
-            regions = {region_of(InstrumentId(each)) for each in item.instruments}
-            if not regions <= self._markets:
+            if not regions_traded(item) <= self._markets:
                 raise ValueError(f"{strategy} trades outside the markets of this daemon now")
+            untold = ", ".join(sorted(regions_traded(item) - self._told_of))
+            if untold:
+                raise ValueError(f"none traded in {untold} at the start: its sessions are not told")
             if _module_of(item.class_) != old:
                 fresh(_module_of(item.class_))
             slot = load_strategy(item)
         self._items[strategy] = item
         return slot
+
+
+def regions_traded(item: StrategySettings) -> frozenset[Region]:
+    """Where a strategy of these settings trades."""
+    return frozenset(region_of(InstrumentId(each)) for each in item.instruments)
 
 
 def _module_of(class_: str) -> str:

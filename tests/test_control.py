@@ -127,10 +127,10 @@ class Asking:
 
 
 @asynccontextmanager
-async def trading(settings: Settings) -> AsyncIterator[Asking]:
+async def trading(settings: Settings, operators: Operators | None = None) -> AsyncIterator[Asking]:
     """A daemon that is open for orders, and ends with the block."""
     stop = asyncio.Event()
-    app = App(settings, operators=Operators(settings, lambda: settings))
+    app = App(settings, operators=operators or Operators(settings, lambda: settings))
     asking = Asking(ControlClient(socket_of(settings)))
     async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
         tasks.create_task(app.run(stop))

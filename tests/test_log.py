@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -355,6 +356,55 @@ def test_lost_lines_are_told_once_there_is_room() -> None:
     assert (lines[2]["count"], lines[2]["outlet"], lines[2]["log.level"]) == (2, "stream", "error")
     assert schema.problems(lines[2]) == []
     assert log.lost_lines() == 2
+
+
+class Narrow(io.StringIO):
+    """Holds its first writer for a moment, to see whether a second one comes in meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = threading.Event(), threading.Event()
+
+    def write(self, text: str, /) -> int:
+        if self.first.is_set():
+            self.second.set()
+        else:
+            self.first.set()
+            self.second.wait(0.2)
+        return super().write(text)
+
+
+def test_lines_of_threads_are_written_one_after_another() -> None:
+    stream = Narrow()
+    start(stream=stream)
+    logger = structlog.get_logger()
+    held = threading.Thread(target=lambda: logger.info("one"))
+    held.start()
+    stream.first.wait(10)
+    logger.info("two")
+    held.join(10)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event.name"], line["event.sequence"]) for line in lines] == [
+        ("one", 1),
+        ("two", 2),
+    ]
+    assert log.lost_lines() == 0
+
+
+def test_a_line_that_is_logged_by_the_writing_of_another_does_not_stop_it() -> None:
+    class Talking(io.StringIO):
+        def write(self, text: str, /) -> int:
+            if "one" in text:
+                structlog.get_logger().info("two")
+            return super().write(text)
+
+    stream = Talking()
+    start(stream=stream)
+    done = threading.Thread(target=lambda: structlog.get_logger().info("one"), daemon=True)
+    done.start()
+    done.join(10)
+    assert not done.is_alive()
+    assert "two" in stream.getvalue()
 
 
 def test_a_storm_is_counted_and_facts_are_not_held_back() -> None:

@@ -98,6 +98,9 @@ def test_a_daemon_tells_every_metric_and_no_secret(settings: Settings) -> None:
     assert values["kisd_gate_open", "KR"] == 1
     assert values["kisd_exposure_won",] > values["kisd_orders_sent_total",]
     assert values["kisd_readings_failed_total",] == 0
+    begun_before, begun_later = {"feed", "requests"}, {"inquiries", "strategies", "timetable"}
+    for task in begun_before | begun_later:
+        assert values["kisd_task_alive", task] == 1
     assert values["kisd_journal_commit_seconds_count",] > 0
     assert values["kisd_token_seconds_left",] > 0
     assert not [secret for secret in settings.secrets() if secret in text]
@@ -117,6 +120,30 @@ def test_trading_goes_on_without_a_guard(settings: Settings) -> None:
     assert status == 200
     assert heard.monitor is not None
     assert heard.monitor.failures >= 1
+
+
+def test_what_ends_because_it_is_told_to_stop_is_not_called_dead(settings: Settings) -> None:
+    heard, stop = Overheard(), asyncio.Event()
+    told: list[object] = []
+
+    async def scenario() -> None:
+        Watched.done = asyncio.Event()
+        app = App(settings, monitor=heard.watch)
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            running = group.create_task(app.run(stop))
+            await Watched.done.wait()
+            stop.set()
+            assert heard.monitor is not None
+            while not running.done():
+                if app.desk is not None and app.desk.gate.reasons:
+                    told.append(heard.monitor.health()["dead_tasks"])
+                await asyncio.sleep(0.001)
+                if heard.monitor._tasks[0].done():
+                    break
+
+    asyncio.run(scenario())
+    assert len(told) > 1
+    assert told == [[]] * len(told)
 
 
 def test_a_shut_gate_and_a_dead_task_are_told_with_their_reasons(settings: Settings) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from daemon.config import Settings, load_settings
-from daemon.core.values import StrategyId
+from daemon.core.values import Region, StrategyId
 from daemon.faults import SettingsError
 from daemon.reloading import StrategyShelf
 
 ROOT = Path(__file__).parents[1]
-MINE = StrategyId("mine")
+MINE, OTHER = StrategyId("mine"), StrategyId("other")
 CODE = """\
 from pydantic import Field
 from daemon.strategy import Parameters, Strategy, StrategyContext
@@ -123,3 +123,23 @@ def test_settings_that_are_wrong_or_name_it_no_more_change_nothing(place: Place)
     moved = good.model_copy(update={"strategies": (american,)})
     with pytest.raises(ValueError, match="outside the markets"):
         StrategyShelf(good, lambda: moved).anew(MINE)
+    everywhere = {"markets": (Region.KR, Region.US)}
+    shelf = StrategyShelf(good.model_copy(update=everywhere), lambda: moved)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="none traded in US at the start"):
+            shelf.anew(MINE)
+    assert shelf.item(MINE) == good.strategies[0]
+
+
+def test_one_that_is_new_is_read_and_one_that_is_gone_is_forgotten(place: Place) -> None:
+    good = place.settings()
+    [item] = good.strategies
+    other = item.model_copy(update={"id": "other"})
+    shelf = StrategyShelf(good, lambda: good.model_copy(update={"strategies": (item, other)}))
+    assert shelf.item(OTHER) is None
+    place.write(2)
+    slot = shelf.anew(OTHER)
+    assert (slot.id, version(slot.strategy)) == (OTHER, 2)
+    assert shelf.item(OTHER) == other
+    shelf.forget(OTHER)
+    assert shelf.item(OTHER) is None

@@ -120,6 +120,7 @@ class StrategyHost:
         self.slots = tuple(slots)
         self.status = {slot.id: StrategyStatus() for slot in slots}
         self.meters = {slot.id: StepMeter(budget) for slot in slots}
+        self._budget = budget
         self.tick_to_order = Histogram()
         """Market seconds from the receipt of the tick that a strategy acts upon until its order
         leaves."""
@@ -146,18 +147,9 @@ class StrategyHost:
         """
         if self._stopping:
             return
-        stopped = self._ledger.portfolio.acts.stopped
         async with asyncio.TaskGroup() as self._group:
             for slot in self.slots:
-                if slot.id in stopped:
-                    self.status[slot.id] = StrategyStatus(RunState.STOPPED, stopped[slot.id])
-                    self._early.pop(slot.id, None)
-                    self._watch.forget(slot.id)
-                    self._log.warning(
-                        "strategy_stays_stopped", strategy=slot.id, reason=stopped[slot.id]
-                    )
-                else:
-                    self._spawn(slot)
+                self._begin(slot)
             try:
                 await self._over.wait()
             except asyncio.CancelledError:
@@ -186,6 +178,30 @@ class StrategyHost:
         self._watch.want(slot.id, slot.interests, priority=slot.priority)
         self._log.info("strategy_started_again", strategy=strategy)
         self._spawn(slot)
+
+    def add(self, slot: StrategySlot) -> None:
+        """Run one more strategy, unless a person had stopped one of its name. Raises `ValueError`,
+        in words for a person, for a name that is taken, and while no strategies run at all.
+        """
+        self.check_running()
+        if slot.id in self.status:
+            raise ValueError(f"there is a strategy {slot.id} already")
+        self._watch.want(slot.id, slot.interests, priority=slot.priority)
+        self.slots = (*self.slots, slot)
+        self.meters[slot.id] = StepMeter(self._budget)
+        self.status[slot.id] = StrategyStatus()
+        self._begin(slot)
+
+    def remove(self, strategy: StrategyId) -> None:
+        """Know no more of a strategy that has ended. Raises `ValueError` for any other."""
+        slot = self.slot(strategy)
+        task = self._tasks.get(strategy)
+        if task is not None and not task.done():
+            raise ValueError(f"{strategy} does not let itself be ended")
+        self.slots = tuple(each for each in self.slots if each is not slot)
+        self._tasks.pop(strategy, None)
+        self._early.pop(strategy, None)
+        del self.status[strategy], self.meters[strategy]
 
     def slot(self, strategy: StrategyId) -> StrategySlot:
         """The slot of a strategy; raises `ValueError` where there is none."""
@@ -219,6 +235,17 @@ class StrategyHost:
             self._group.create_task(
                 self._cancel_orders(strategy, only=left), name=f"orders of {strategy}"
             )
+
+    def _begin(self, slot: StrategySlot) -> None:
+        """Run a strategy for the first time, unless a person had stopped it."""
+        stopped = self._ledger.portfolio.acts.stopped
+        if slot.id not in stopped:
+            self._spawn(slot)
+            return
+        self.status[slot.id] = StrategyStatus(RunState.STOPPED, stopped[slot.id])
+        self._early.pop(slot.id, None)
+        self._watch.forget(slot.id)
+        self._log.warning("strategy_stays_stopped", strategy=slot.id, reason=stopped[slot.id])
 
     def _spawn(self, slot: StrategySlot) -> None:
         assert self._group is not None, "strategies are started while they run"

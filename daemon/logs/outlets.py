@@ -1,12 +1,12 @@
 """Where lines go besides files: standard output and journald, neither of which may hold us up."""
 
+import errno
 import os
 import re
 import select
 import socket
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Protocol
 
 from daemon.logs.repeats import Line
@@ -21,6 +21,9 @@ PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """syslog(3) priorities of our levels."""
 JOURNAL_FIELDS = ("event.name", "trace.id", "log.logger", "strategy", "instrument")
 """What journald indexes beside the line itself: `EVENT_NAME=`, `TRACE_ID=`, …"""
+
+GONE = (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE)
+"""What sending fails with where nobody holds the other end any more."""
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
@@ -122,21 +125,16 @@ def is_journal(stream: TextStream, environ: Mapping[str, str]) -> bool:
 class JournalOutlet:
     """Entries for journald's native socket: the line as `MESSAGE`, its level as `PRIORITY`.
 
-    Never waits: what journald does not take at once is lost there. Raises `OSError` when there is
-    no such socket.
+    Never waits: what journald does not take at once is lost there. One that has opened its socket
+    anew is found again by the next entry. Raises `OSError` when there is no such socket.
     """
 
     name = "journal"
 
     def __init__(self, identifier: str, path: str = JOURNAL_SOCKET) -> None:
         self._identifier = identifier
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        try:
-            self._socket.connect(path)
-        except OSError:
-            self._socket.close()
-            raise
-        self._socket.setblocking(False)
+        self._path = path
+        self._socket = _connected(path)
 
     def write(self, text: str, line: Line) -> None:
         """Send one entry; raises `OSError` when it is lost."""
@@ -151,11 +149,23 @@ class JournalOutlet:
                 fields[name.upper().replace(".", "_")] = value
         data = b"".join(_entry(name, str(value)) for name, value in fields.items())
         try:
+            self._send(data)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            fresh = _connected(self._path)
+            self._socket.close()
+            self._socket = fresh
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        try:
             self._socket.send(data)
         except OSError as error:
-            # EMSGSIZE: what is too long for a datagram goes as a sealed file in memory.
-            if isinstance(error, BlockingIOError) or not _send_sealed(self._socket, data):
+            if error.errno not in (errno.EMSGSIZE, errno.ENOBUFS):
                 raise
+            # What is too long for a datagram goes as a sealed file in memory.
+            _send_sealed(self._socket, data)
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -169,19 +179,27 @@ def _entry(name: str, value: str) -> bytes:
     return name.encode() + b"=" + data + b"\n"
 
 
-def _send_sealed(target: socket.socket, data: bytes) -> bool:
-    if not hasattr(os, "memfd_create"):
-        return False
+def _connected(path: str) -> socket.socket:
+    """A socket that takes datagrams for `path` at once or not at all; raises `OSError`."""
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    found.setblocking(False)
+    try:
+        found.connect(path)
+    except OSError:
+        found.close()
+        raise
+    return found
+
+
+def _send_sealed(target: socket.socket, data: bytes) -> None:
+    """Send the descriptor of a file that nobody can change any more; raises `OSError`."""
     import fcntl
 
-    with suppress(OSError):
-        descriptor = os.memfd_create("log-line", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            os.write(descriptor, data)
-            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
-            socket.send_fds(target, [b""], [descriptor])
-        finally:
-            os.close(descriptor)
-        return True
-    return False
+    descriptor = os.memfd_create("log-line", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.write(descriptor, data)
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+        socket.send_fds(target, [b""], [descriptor])
+    finally:
+        os.close(descriptor)

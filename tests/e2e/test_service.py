@@ -186,6 +186,43 @@ def test_silence_follows_when_a_part_of_it_hangs(
     run(scenario())
 
 
+def test_sighup_brings_the_strategies_to_what_the_settings_name(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    item = "  - {{id: {}, class: 'tests.e2e.{}', instruments: [{}]}}\n"
+    churn = item.format("churn", "churn:Churn", "005930")
+    first, second = (
+        item.format("first", "idle:Idle", code) + churn * (code == "005930")
+        for code in ("005930", "000660")
+    )
+    mine.write_text(f"strategies:\n{first}", encoding="utf-8")
+
+    async def scenario() -> None:
+        async with service(tmp_path, "--config", str(mine)) as (manager, daemon):
+            await manager.until("READY")
+            await daemon.seen("order_accepted")
+            added = item.format("added", "resting:Resting", "035720")
+            mine.write_text(f"strategies:\n{second}{added}", encoding="utf-8")
+            daemon.send(signal.SIGHUP)
+            await daemon.seen("reload_strategy", times=3)
+            done = [(each["strategy"], each["does"]) for each in daemon.named("reload_strategy")]
+            assert done == [("churn", "stop"), ("first", "reload"), ("added", "start")]
+            await daemon.until(
+                lambda running: any(
+                    each["strategy"] == "added" for each in running.named("order_accepted")
+                )
+            )
+            mine.write_text(f"strategies:\n{second}{added}{churn}", encoding="utf-8")
+            daemon.send(signal.SIGHUP)
+            await daemon.seen("reload_strategy", times=4)
+            assert daemon.counts["reload_strategy_refused"] == 0
+            assert daemon.counts["reload_needs_restart"] == 0
+            daemon.send(signal.SIGTERM)
+            assert await daemon.ended() == 0
+            assert daemon.named("run_report")[0]["books_equal"]
+
+    run(scenario())
+
+
 def test_sighup_reads_the_settings_again_and_it_trades_on(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text("risk: {max_order_quantity: 100}\n", encoding="utf-8")

@@ -34,13 +34,13 @@ from daemon.core.values import (
     StrategyId,
     Tick,
 )
-from daemon.engine.host import RunState
+from daemon.engine.host import RunState, StrategySlot
 from daemon.engine.hub import FACT_BACKLOG
 from daemon.lab.loop import VirtualLoop
 from daemon.strategy import MarketGap, StrategyContext, StrategyEvent
 from tests.builders import ACCOUNT, HYNIX, SAMSUNG, STRATEGY
 from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
-from tests.engine.world import MONDAY_NINE, idle, run, wish, world
+from tests.engine.world import MONDAY_NINE, Scripted, idle, run, wish, world
 from tests.support import VirtualClock
 
 SECOND = StrategyId("test1")
@@ -564,6 +564,55 @@ def test_what_a_person_stopped_does_not_run_after_a_restart() -> None:
             assert not w.desk.watch.wanted_by(STRATEGY)
             assert w.facts(OrderCreated) == []
             w.desk.host.start(STRATEGY)
+            await w.until(lambda: len(w.facts(OrderAccepted)) == 1)
+
+    run(scenario())
+
+
+def test_one_more_strategy_runs_and_is_gone_again_while_others_go_on() -> None:
+    async def scenario() -> None:
+        async with world(idle) as w:
+            host = w.desk.host
+            await w.until(lambda: host.status[STRATEGY].state is RunState.RUNNING)
+            one = StrategySlot(
+                id=SECOND, strategy=Scripted(_buy_and_wait), instruments=(SAMSUNG, HYNIX)
+            )
+            for _ in range(2):
+                bought = len(w.facts(OrderAccepted))
+                host.add(replace(one, strategy=one.strategy.anew()))
+                with pytest.raises(ValueError, match="there is a strategy test1 already"):
+                    host.add(one)
+                await w.until(lambda bought=bought: len(w.facts(OrderAccepted)) > bought)  # type: ignore[misc]
+                assert w.desk.watch.wanted_by(SECOND)
+                with pytest.raises(ValueError, match="does not let itself be ended"):
+                    host.remove(SECOND)
+                await host.end(SECOND, "gone", cancel=True, patience=1.0)
+                host.remove(SECOND)
+                assert list(host.status) == list(host.meters) == [STRATEGY]
+                assert [slot.id for slot in host.slots] == [STRATEGY]
+                assert not w.desk.watch.wanted_by(SECOND)
+                await w.until(lambda: not w.desk.ledger.portfolio.open_orders())
+            assert host.status[STRATEGY].state is RunState.RUNNING
+            with pytest.raises(ValueError, match="no strategy is called"):
+                host.remove(SECOND)
+
+    run(scenario())
+
+
+def test_one_more_strategy_that_a_person_had_stopped_stays_so() -> None:
+    async def scenario() -> None:
+        async with world(idle) as w:
+            host = w.desk.host
+            await w.until(lambda: host.status[STRATEGY].state is RunState.RUNNING)
+            w.desk.ledger.record(
+                StrategySuspended(strategy=SECOND, reason="too wild", at=MONDAY_NINE)
+            )
+            host.add(
+                StrategySlot(id=SECOND, strategy=Scripted(_buy_and_wait), instruments=(SAMSUNG,))
+            )
+            assert host.status[SECOND].state is RunState.STOPPED
+            assert not w.desk.watch.wanted_by(SECOND)
+            host.start(SECOND)
             await w.until(lambda: len(w.facts(OrderAccepted)) == 1)
 
     run(scenario())

@@ -149,6 +149,44 @@ def test_a_journald_that_does_not_read_is_not_waited_for(
     assert time.perf_counter() - before < 2
 
 
+def test_a_journald_whose_socket_was_made_anew_is_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+
+    def listening() -> socket.socket:
+        path.unlink(missing_ok=True)
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        found.bind(str(path))
+        return found
+
+    with listening() as first:
+        outlet = JournalOutlet("kis-trader", str(path))
+        outlet.write("one", LINE)
+        assert parsed(first.recv(1 << 16))["MESSAGE"] == "one"
+    for _ in range(3):
+        with pytest.raises(OSError, match=r"refused|connected"):
+            outlet.write("nobody is there", LINE)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        outlet.write("not even a socket", LINE)
+    with listening() as second:
+        for text in ("two", "x" * 1_000_000, "three"):
+            outlet.write(text, LINE)
+        assert parsed(second.recv(1 << 16))["MESSAGE"] == "two"
+        assert second.recvmsg(16, socket.CMSG_SPACE(4))[0] == b""
+        assert parsed(second.recv(1 << 16))["MESSAGE"] == "three"
+    with listening() as third:
+        outlet.write("x" * 1_000_000, LINE)
+        assert third.recvmsg(16, socket.CMSG_SPACE(4))[0] == b""
+    opened = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(OSError, match=r"refused|connected"):
+            outlet.write("nobody is there", LINE)
+    assert len(os.listdir("/proc/self/fd")) == opened, "a try that fails leaves nothing open"
+    outlet.close()
+    with listening(), pytest.raises(OSError, match="descriptor"):
+        outlet.write("after the end", LINE)
+
+
 def test_without_a_journald_there_is_no_outlet(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         JournalOutlet("kis-trader", str(tmp_path / "none"))
