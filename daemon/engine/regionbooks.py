@@ -51,7 +51,8 @@ LIST_REACH = timedelta(days=80)
 """How far back the broker's list of orders is asked: KIS keeps three months in it."""
 
 BLIND_LIMIT = 60.0
-"""Seconds without one complete inquiry after which a region's new orders are closed."""
+"""Seconds without one complete inquiry after which a region's new orders are closed; as much longer
+as the last one took, up to twice as long: a list of many pages is no silence."""
 
 EMPTY_LASTS = 900.0
 """Seconds a balance must show nothing at all, look after look, before it counts as a difference:
@@ -131,7 +132,7 @@ class RegionBooks:
         self._looks = self.new_looks()
         self._empty_looks = Looks(EMPTY_LASTS)
         self._suspects: dict[str, Discrepancy] = {}
-        self._complete_at = self._clock.monotonic()
+        self._complete_at, self._took = self._clock.monotonic(), 0.0
         self._is_heard = self._is_judged = False
         self._why = ""
         self._told = ""
@@ -234,7 +235,7 @@ class RegionBooks:
         Raises `NeedsOperator` when the broker refuses the account or the keys, and `Fatal`.
         """
         async with self.turn:
-            link = self._shared.link
+            began, link = self._clock.monotonic(), self._shared.link
             ups, was_up = link.ups, link.is_up
             try:
                 found = await self.inquire_orders()
@@ -244,7 +245,7 @@ class RegionBooks:
             except TradingError as error:
                 self.failed(error)
                 return False
-            self._complete()
+            self._complete(began)
             self._shared.clear(self._refuted(found) | agreed)
             checked = was_up and link.is_up and ups == link.ups
             if checked and self._gate.open(Shutter.STREAM, self.region):
@@ -259,10 +260,11 @@ class RegionBooks:
     def look_blind(self) -> None:
         """Shut the region if nothing complete was heard for too long: asked before orders leave."""
         blind = self.age
+        limit = BLIND_LIMIT + min(self._took, BLIND_LIMIT)
         if not self._is_judged:
             reason = f"its books are not reconciled yet{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)
-        elif blind > BLIND_LIMIT + (NIGHT_PERIOD if self._is_closed(timedelta(0)) else 0.0):
+        elif blind > limit + (NIGHT_PERIOD if self._is_closed(timedelta(0)) else 0.0):
             reason = f"no complete inquiry for {blind:.0f} s{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)
 
@@ -277,9 +279,10 @@ class RegionBooks:
         self._why = f": {cause}"
         self.look_blind()
 
-    def _complete(self) -> None:
+    def _complete(self, began: float) -> None:
         self._shared.stats.passes += 1
         self._complete_at = self._clock.monotonic()
+        self._took = self._complete_at - began
         if self._told:
             self._log.info("inquiry_complete_again", cause=self._told)
         self._why = self._told = ""

@@ -45,8 +45,8 @@ class Patience:
 
     An order waits `order_queue` for a slot and then `order_answer` for its reply; a cancel, which
     is never out of date, waits `cancel_queue`: longer than unanswered requests keep all slots.
-    Inquiries repeat until `inquiry` (orders, account) or `query` (quotes, buying power) is over,
-    each try waiting `attempt` for its reply.
+    Inquiries repeat until `inquiry` (a page of orders or of the account) or `query` (quotes, buying
+    power) is over, each try waiting `attempt` for its reply.
     """
 
     order_queue: float = 3.0
@@ -438,9 +438,10 @@ class KisRest:
 
         A page that fails, or never comes, fails the inquiry, whatever was taken before.
         """
-        deadline = self._clock.monotonic() + self._patience.inquiry
         seen: set[replies.Cursors] = set()
         for _ in range(self._patience.pages):
+            # Each has its own: a long list at a slow pace must come to its end.
+            deadline = self._clock.monotonic() + self._patience.inquiry
             reply = await self._inquire(call, Priority.RECONCILE, deadline)
             take(reply)
             if not reply.has_more:

@@ -525,3 +525,19 @@ def test_shares_where_nobody_is_asked_are_told_and_never_called_flat() -> None:
             assert w.desk.ledger.portfolio.state is TradingState.FLATTENING
 
     run(scenario())
+
+
+def test_an_inquiry_that_takes_long_is_no_silence() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.latency = 0.4 * BLIND_LIMIT
+            for _ in range(20 * int(BLIND_LIMIT)):
+                await asyncio.sleep(1.0)
+                w.desk.reconciliation.look_blind()
+                assert w.desk.gate.why() == ""
+            w.broker.inquiry_fails = 10**6
+            await asyncio.sleep(3 * BLIND_LIMIT)
+            w.desk.reconciliation.look_blind()
+            assert "no complete inquiry" in w.desk.gate.why()
+
+    run(scenario())

@@ -22,7 +22,7 @@ from daemon.core.errors import (
 from daemon.core.events import OrderKind
 from daemon.core.values import AccountId, BrokerRef, Currency, InstrumentId, Region
 from daemon.kis.link import HttpRequest, HttpResponse, NotSent
-from daemon.kis.rest import KisRest
+from daemon.kis.rest import KisRest, Patience
 from daemon.kis.spec import SIM, VIRTUAL, Profile
 from tests.kis.fakes import (
     SAMSUNG,
@@ -386,6 +386,22 @@ def test_an_order_list_of_many_pages_takes_no_more_memory_than_its_orders() -> N
         return peaks[0]
 
     assert peak(30) < 2 * peak(3)
+
+
+def test_a_list_may_have_more_pages_than_can_be_had_in_the_time_of_one() -> None:
+    body = orjson.loads(reply("daily_ccld_states_page1").body)
+    left = iter(range(59, -1, -1))
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        count = next(left)
+        return response(body | {"ctx_area_nk100": str(count)}, tr_cont="M" if count else "D")
+
+    async def main(client: KisRest) -> None:
+        began = asyncio.get_running_loop().time()
+        assert await client.orders(EPOCH.date())
+        assert asyncio.get_running_loop().time() - began > Patience().inquiry
+
+    run(MemoryDoor(answer), main, capacity=2)
 
 
 def test_a_row_that_cannot_be_read_ends_the_inquiry_at_its_page() -> None:
