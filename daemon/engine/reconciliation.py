@@ -308,16 +308,16 @@ class Reconciliation:
         self.hold_gate()
 
     def hold_gate(self) -> None:
-        """Shut the gate for every discrepancy that is open; let go when none is."""
-        open_ones = self._ledger.portfolio.discrepancies.values()
-        if open_ones:
-            reasons = [
-                f"{each.subject}: ours {each.ours}, the broker's {each.theirs}"
-                for each in open_ones
-            ]
-            self._gate.shut(Shutter.DISCREPANCY, "; ".join(reasons))
-        else:
-            self._gate.open(Shutter.DISCREPANCY)
+        """Shut the gate where the books differ: in a region, or everywhere for what is of none."""
+        reasons: dict[Region | None, list[str]] = {}
+        portfolio = self._ledger.portfolio
+        for each in portfolio.discrepancies.values():
+            region = region_of_subject(portfolio, each.subject)
+            told = f"{each.subject}: ours {each.ours}, the broker's {each.theirs}"
+            reasons.setdefault(region if region in self._books else None, []).append(told)
+        self._gate.open(Shutter.DISCREPANCY)
+        for region, told_there in reasons.items():
+            self._gate.shut(Shutter.DISCREPANCY, "; ".join(told_there), region)
 
     def _on_fact(self, event: Event) -> None:
         if isinstance(event, OrderEvent):

@@ -239,6 +239,7 @@ def test_a_part_that_stays_empty_becomes_a_difference_that_a_person_can_accept()
             await asyncio.sleep(300)
             assert Shutter.DISCREPANCY in w.desk.gate.reasons
             assert Shutter.BLIND not in w.desk.gate.reasons
+            assert w.desk.gate.why(Region.KR) == "", "Korea goes on"
             assert portfolio.position(APPLE).quantity == 10
             assert len(w.facts(AccountReported)) == 1
 
