@@ -34,7 +34,7 @@ from daemon.kis.link import HttpTransport, WsTransport
 from daemon.kis.rest import KisRest
 from daemon.kis.spec import SIM, Profile
 from daemon.kis.stream import KisFeed
-from daemon.ports import AccessToken, Clock, FeedEvent, Journal, RequestBudget
+from daemon.ports import AccessToken, Checkpoint, Clock, FeedEvent, Journal, RequestBudget
 from daemon.store.locks import FileTokenStore
 from daemon.strategy import Parameters, Strategy, StrategyContext
 
@@ -129,6 +129,12 @@ class MemoryJournal:
 
     def probe(self) -> None:
         """It takes everything."""
+
+    def checkpoint(self) -> None:
+        """There is none."""
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        """It is as short as can be."""
 
 
 class Scripted(Strategy):

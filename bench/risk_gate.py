@@ -86,6 +86,12 @@ class Memory:
     def probe(self) -> None:
         """It takes everything."""
 
+    def checkpoint(self) -> None:
+        """There is none."""
+
+    def compact(self, checkpoint: object) -> None:
+        """It is as short as can be."""
+
 
 def quoted() -> QuoteBoard:
     """A board that knows every price."""

@@ -33,7 +33,7 @@ from daemon.core.events import Event
 from daemon.core.values import InstrumentId, Tick
 from daemon.kis.codec import CONTENT_TYPE
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
-from daemon.ports import Journal
+from daemon.ports import Checkpoint, Journal
 from daemon.store.journal import SqliteJournal
 from daemon.store.locks import SharedBudget
 from daemon.strategy import StrategyContext
@@ -89,6 +89,14 @@ class TimedJournal:
     def probe(self) -> None:
         """As the journal does."""
         self._journal.probe()
+
+    def checkpoint(self) -> Any:
+        """As the journal does."""
+        return self._journal.checkpoint()
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        """As the journal does."""
+        self._journal.compact(checkpoint)
 
 
 class Client:

@@ -1,6 +1,7 @@
 """The daemon: starts everything in order, trades until told to stop, and stops in stages."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -132,9 +133,8 @@ class App:
             session = await stack.enter_async_context(self._open_session(settings))
             owner = f"{settings.mode}:{session.broker.account_id}"
             journal = stack.enter_context(self._open_journal(settings.journal_path, owner))
-            ledger = Ledger(journal, session.clock.monotonic)
             profit = profit_book(settings)
-            ledger.follow(profit.apply)
+            ledger = Ledger(journal, session.clock.monotonic, profit)
             desk = self.desk = TradingDesk(
                 broker=session.broker,
                 market_data=session.broker,
@@ -450,7 +450,17 @@ def profit_book(settings: Settings) -> ProfitBook:
     if Region.US in days:
         days[Region.US] = AmericanBankDays(days[Region.US])
     schedule = CostSchedule(days, settings.costs.tariffs())
-    return ProfitBook(schedule, days, settings.costs.listing_of)
+    basis = settings.model_dump(include={"costs", "calendar", "holidays", "markets"})
+    return ProfitBook(schedule, days, settings.costs.listing_of, _told(basis))
+
+
+def _told(basis: dict[str, Any]) -> str:
+    """Settings in words that are the same in every process: sets are in no order of their own."""
+
+    def plain(value: object) -> object:
+        return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
+
+    return json.dumps(basis, default=plain, sort_keys=True)
 
 
 def _first(group: BaseExceptionGroup[NeedsOperator]) -> NeedsOperator:

@@ -18,9 +18,9 @@ from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, Refused, TradingError, TryLater
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
-from daemon.core.portfolio import Portfolio
 from daemon.core.values import AccountId, OrderId, Region, StrategyId, region_of
 from daemon.core.witness import BrokerOrder
+from daemon.engine.ledger import Ledger
 from daemon.ports import Clock, Journal
 from daemon.store.journal import SqliteJournal
 
@@ -100,10 +100,9 @@ def left_open(path: Path, owner: str) -> Sequence[Order]:
 
 def open_orders(journal: Journal) -> Sequence[Order]:
     """As `left_open`, of an open journal."""
-    portfolio = Portfolio()
-    for event in journal.replay():
-        portfolio.apply(event)
-    return portfolio.open_orders()
+    ledger = Ledger(journal)
+    ledger.recover()
+    return ledger.portfolio.open_orders()
 
 
 async def cancel_all(

@@ -1,9 +1,10 @@
 """The seams: what the engine needs of the world, as Protocols. No behaviour lives here."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from daemon.core.events import AccountReported, Event, OrderKind
 from daemon.core.orders import Order
@@ -177,6 +178,20 @@ class Feed(Protocol):
         """Connect and stay connected for ever; raises only `NeedsOperator` or a bug."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The fold of the first `facts` of a journal; it says nothing that they do not.
+
+    `portfolio` and `profit` are what those books remember, by name. `minted` are the order ids
+    given, by day.
+    """
+
+    facts: int
+    minted: Mapping[date, int]
+    portfolio: Mapping[str, Any]
+    profit: Mapping[str, Any] | None
+
+
 class Journal(Protocol):
     """The record of facts: append-only, durable when `append` returns."""
 
@@ -185,6 +200,15 @@ class Journal(Protocol):
 
     def replay(self) -> Iterable[Event]:
         """Every fact so far, oldest first."""
+
+    def checkpoint(self) -> tuple[Checkpoint, Iterable[Event]] | None:
+        """What the facts up to a moment came to, and the facts since; `None` to replay them all."""
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        """Keep what all facts so far came to, and put them away for `replay` alone.
+
+        All of it is done or nothing; raises `OSError` on failure.
+        """
 
     def probe(self) -> None:
         """Make something durable that is no fact; raises `OSError` where `append` would."""

@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import io
+import subprocess
+import sys
 from collections.abc import Coroutine
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +17,8 @@ from structlog.testing import capture_logs
 
 from daemon import app as daemon_app
 from daemon import log
-from daemon.app import STOP_ORDERS, STOP_ORDERS_AT_MOST, App, cancelling_limit
+from daemon import report as reports
+from daemon.app import STOP_ORDERS, STOP_ORDERS_AT_MOST, App, cancelling_limit, profit_book
 from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
 from daemon.core.entries import BrokerDayTold, EntriesBarred, EntryBar
@@ -24,6 +27,7 @@ from daemon.core.events import Event, MarketCloseReported, OrderExpired, OrderFi
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
+from daemon.engine.ledger import Ledger
 from daemon.store.journal import SqliteJournal
 from daemon.strategy import SessionClosed, Strategy, StrategyContext
 from tests.builders import NINE
@@ -318,6 +322,48 @@ def test_a_journal_of_another_account_is_not_gone_on_with(tmp_path: Path) -> Non
         pass
     with pytest.raises(NeedsOperator, match="87654321"):
         run(trade(settings))
+
+
+def test_a_start_from_a_compacted_journal_knows_what_it_knew(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, Buyer)
+    run(trade(settings))
+    with SqliteJournal(settings.journal_path, owner=f"sim:{settings.account}") as journal:
+        whole = profit_book(settings)
+        ledger = Ledger(journal, profit=whole)
+        read = ledger.recover()
+        ledger.compact()
+    with SqliteJournal(settings.journal_path, owner=f"sim:{settings.account}") as journal:
+        profit = profit_book(settings)
+        again = Ledger(journal, profit=profit)
+        assert again.recover() == 0 < read
+        assert vars(again.portfolio) == vars(ledger.portfolio)
+        told = reports.profit(whole, lambda _: None, {})
+        assert Decimal(told["account"]["KRW"]["commission"]) > 0
+        assert reports.profit(profit, lambda _: None, {}) == told
+        dearer = settings_for(tmp_path, Buyer, costs={"kr": {"commission": "0.01"}})
+        assert Ledger(journal, profit=profit_book(dearer)).recover() == read
+
+
+def test_what_profit_depends_on_is_told_in_the_same_words_by_every_process(tmp_path: Path) -> None:
+    script = (
+        "from pathlib import Path;from daemon.app import profit_book;"
+        "from daemon.config import load_settings;"
+        "funds = {'funds': [f'{each:06}' for each in range(9)]};"
+        "settings = load_settings('sim', {'costs': funds}, environ={}, root=Path());"
+        "print(profit_book(settings).basis)"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            check=True,
+            capture_output=True,
+            env={"PYTHONHASHSEED": seed},
+            cwd=ROOT,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(told) == 1
+    assert b"000008" in told.pop()
 
 
 def test_books_that_break_end_the_daemon_and_leave_nothing_running(tmp_path: Path) -> None:

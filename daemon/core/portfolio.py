@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from daemon.core import orders as order_life
 from daemon.core.activity import Activity
@@ -54,6 +54,9 @@ OrderKey = tuple[Region, date, str]
 ORDER_LIFE = timedelta(days=60)
 """After so long a closed order is not heard of again: the broker's own lists reach back less far
 in every use made of them here."""
+
+_DERIVED = frozenset({"_open", "_numbers"})
+"""What a portfolio keeps only to find orders sooner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +239,17 @@ class Portfolio:
         """The order the broker keeps under that number in a region on a day, if it is ours."""
         order_id = self._numbers.get(key)
         return None if order_id is None else self.orders[order_id]
+
+    def image(self) -> dict[str, Any]:
+        """All it remembers, by name: not copied, and good until the next fact."""
+        told = vars(self)
+        return {name: told[name] for name in told.keys() - _DERIVED}
+
+    def restore(self, image: Mapping[str, Any]) -> None:
+        """Remember what another portfolio did, and nothing else."""
+        vars(self).update(image)
+        self._open = {each.id: each for each in self.orders.values() if each.is_open}
+        self._numbers = {key: each.id for each in self.orders.values() for key in order_keys(each)}
 
     def verify(self, events: Sequence[Event]) -> None:
         """Raise `InvariantBroken` if applying `events` in order would; change nothing.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from daemon.core.costs import Costs, CostSchedule, Listing, Traded
 from daemon.core.events import (
@@ -40,6 +41,9 @@ KEPT_DAYS = 10
 
 SETTLED_KEPT = timedelta(days=7)
 """How long single settlement days are remembered once they are past."""
+
+_GIVEN = frozenset({"schedule", "_calendars", "_listing_of"})
+"""What a book is made with, and no fact changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,7 @@ class DayTrades:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class KnownOrder:
     """Whose order it is and what it traded on the last day it did, with the costs counted."""
 
     strategy: StrategyId
@@ -102,8 +106,9 @@ class _Known:
 class ProfitBook:
     """Positions, costs and settlements of one account, by strategy and by day.
 
-    `listing_of` tells how an instrument is taxed. Give it every fact in order, from the journal's
-    first on; it may be asked at any time.
+    `listing_of` tells how an instrument is taxed. `basis` names all that its figures depend on
+    beside the facts. Give it every fact in order, from the journal's first on; it may be asked at
+    any time.
     """
 
     def __init__(
@@ -111,7 +116,9 @@ class ProfitBook:
         schedule: CostSchedule,
         days: Mapping[Region, TradingDays],
         listing_of: Callable[[InstrumentId], Listing] = lambda instrument: Listing(),
+        basis: str = "",
     ) -> None:
+        self.basis = basis
         self.settlements = SettlementBook()
         self.charged: dict[Currency, Decimal] = {}
         """What the broker's cash showed as charged: the costs of the same trades by its account."""
@@ -123,7 +130,7 @@ class ProfitBook:
         self._account: dict[InstrumentId, Position] = {}
         self._strategies: dict[tuple[StrategyId, InstrumentId], Position] = {}
         self._costs: dict[tuple[StrategyId, InstrumentId], Costs] = {}
-        self._orders: dict[OrderId, _Known] = {}
+        self._orders: dict[OrderId, KnownOrder] = {}
         self._days: dict[date, dict[InstrumentId, DayTrades]] = {}
 
     def apply(self, event: Event) -> None:
@@ -131,7 +138,7 @@ class ProfitBook:
         match event:
             case OrderCreated():
                 wish = event.intent
-                self._orders[event.order] = _Known(
+                self._orders[event.order] = KnownOrder(
                     wish.strategy, wish.instrument, wish.side, event.at.date()
                 )
             case OrderFilled():
@@ -144,6 +151,15 @@ class ProfitBook:
                 self._adopt(event)
             case _:
                 pass
+
+    def image(self) -> dict[str, Any]:
+        """All it remembers, by name: not copied, and good until the next fact."""
+        told = vars(self)
+        return {name: told[name] for name in told.keys() - _GIVEN}
+
+    def restore(self, image: Mapping[str, Any]) -> None:
+        """Remember what another book of the same `basis` did, and nothing else."""
+        vars(self).update(image)
 
     # What it says
 
@@ -253,7 +269,7 @@ class ProfitBook:
         self._count(event.order, known, traded)
         self._note(traded, 0, event.amount, realised, orders=0)
 
-    def _move(self, known: _Known, moved: Callable[[Position], Position]) -> Decimal:
+    def _move(self, known: KnownOrder, moved: Callable[[Position], Position]) -> Decimal:
         """Move both positions; returns what the account realised by it."""
         key = (known.strategy, known.instrument)
         self._strategies[key] = moved(self.strategy_position(*key))
@@ -261,7 +277,7 @@ class ProfitBook:
         self._account[known.instrument] = after = moved(before)
         return after.realised - before.realised
 
-    def _count(self, order: OrderId, known: _Known, traded: Traded) -> None:
+    def _count(self, order: OrderId, known: KnownOrder, traded: Traded) -> None:
         """Bring the costs of an order's day up to what it has traded by now, and the money due."""
         assert known.traded is not None, "an order is counted on the day it trades"
         currency = currency_of(known.instrument)

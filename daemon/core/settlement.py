@@ -7,7 +7,7 @@ from abroad in Korea up to a day later.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -85,6 +85,7 @@ class Unsettled:
         return self.receivable - self.payable
 
 
+@dataclass(slots=True)
 class SettlementBook:
     """The cash of an account by currency, and on which day each part of it is there.
 
@@ -92,9 +93,8 @@ class SettlementBook:
     of the same region: that is how brokers book them, and what `unsettled` nets.
     """
 
-    def __init__(self) -> None:
-        self._opening: dict[Currency, Decimal] = {}
-        self._due: dict[Currency, dict[date, Decimal]] = {}
+    _opening: dict[Currency, Decimal] = field(default_factory=dict)
+    _due: dict[Currency, dict[date, Decimal]] = field(default_factory=dict)
 
     def open(self, cash: Mapping[Currency, Decimal], only: Currency | None = None) -> None:
         """Begin with this settled cash, forgetting everything before, or all before in `only`.

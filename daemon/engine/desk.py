@@ -10,7 +10,13 @@ import structlog
 
 from daemon.core.budget import TimeBudget
 from daemon.core.calendar import Calendars, Phase
-from daemon.core.errors import BrokerUnavailable, NeedsOperator, TradingError, TryLater
+from daemon.core.errors import (
+    BrokerUnavailable,
+    JournalFailed,
+    NeedsOperator,
+    TradingError,
+    TryLater,
+)
 from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
@@ -64,6 +70,9 @@ may take."""
 
 TIME_PAUSE = 0.5
 HOUSEKEEPING = 5.0
+COMPACT_AT = 1_000
+"""Facts that a start would have to read from which on the journal is compacted."""
+
 DECIDE_PAUSE = 1.0
 
 
@@ -139,6 +148,7 @@ class TradingDesk:
         self._log = structlog.get_logger("desk")
         self._stream_up = asyncio.Event()
         self._quoted: dict[InstrumentId, tuple[date, bool]] = {}
+        self._compact_at = COMPACT_AT
 
     @property
     def instruments(self) -> list[InstrumentId]:
@@ -412,7 +422,8 @@ class TradingDesk:
 
     async def keep_house(self) -> None:
         """Learn the price limits of each new trading day once it has begun, and prices without
-        which losses cannot be judged at any time, for ever."""
+        which losses cannot be judged at any time; compact the journal between the days; for ever.
+        """
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             now = self._clock.now()
@@ -420,6 +431,24 @@ class TradingDesk:
             begun = any(each.phase(now) is not Phase.CLOSED for each in calendars)
             if begun or self.switch.look():
                 await self.learn_prices()
+            if not begun and not self.ledger.portfolio.open_orders():
+                self._compact()
+
+    def _compact(self) -> None:
+        """Keep the journal short, where nobody waits for the part of a second that it takes."""
+        ledger, backlog = self.ledger, self.ledger.backlog
+        if backlog < self._compact_at:
+            return
+        began = self._clock.monotonic()
+        try:
+            ledger.compact()
+        except JournalFailed as error:
+            self._compact_at = backlog + COMPACT_AT
+            self._log.warning("journal_not_compacted", cause=str(error))
+            return
+        self._compact_at = COMPACT_AT
+        seconds = round(self._clock.monotonic() - began, 3)
+        self._log.info("journal_compacted", facts=backlog, seconds=seconds)
 
     async def cancel_everything(self) -> None:
         """Cancel every open order and wait until the broker confirms each."""

@@ -11,6 +11,7 @@ from types import TracebackType
 from daemon.core.events import Event
 from daemon.lab.loop import Killed, Process
 from daemon.lab.mix import Fault, FaultMix
+from daemon.ports import Checkpoint
 from daemon.store.journal import SqliteJournal
 
 
@@ -68,6 +69,19 @@ class LabJournal:
     def probe(self) -> None:
         """See `Journal.probe`."""
         self._inner.probe()
+
+    def checkpoint(self) -> tuple[Checkpoint, Iterable[Event]] | None:
+        """See `Journal.checkpoint`."""
+        return self._inner.checkpoint()
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        """See `Journal.compact`."""
+        if not self._process.alive:
+            raise Killed
+        if self._disk.full:
+            self._mix.struck[Fault.DISK_FULL] += 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._inner.compact(checkpoint)
 
     def __enter__(self) -> "LabJournal":
         return self

@@ -31,6 +31,7 @@ from daemon.engine.routine import desk_timetable
 from daemon.faults import SettingsError
 from daemon.lab.loop import run_virtual
 from daemon.lab.tapes import ACCOUNT, Figures, TapeBroker, TapeClock, TapeFeed
+from daemon.ports import Checkpoint
 from daemon.store.tapefile import TapeFrame, read_tape, tapes_by_day
 from daemon.strategy import Strategy, StrategyContext
 
@@ -79,6 +80,12 @@ class _NoJournal:
 
     def probe(self) -> None:
         """See `Journal.probe`."""
+
+    def checkpoint(self) -> None:
+        """See `Journal.checkpoint`."""
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        """See `Journal.compact`."""
 
 
 class _Overheard(Strategy):

@@ -186,8 +186,7 @@ def startup(settings: Settings) -> dict[str, Any]:
     began = perf_counter()
     owner = f"{settings.mode}:{settings.account}"
     with SqliteJournal(settings.journal_path, owner=owner) as journal:
-        ledger = Ledger(journal)
-        ledger.follow(profit_book(settings).apply)
+        ledger = Ledger(journal, profit=profit_book(settings))
         facts = ledger.recover()
     took = perf_counter() - began
     return {"facts": facts, "orders": len(ledger.portfolio.orders), "seconds": round(took, 3)}

@@ -19,21 +19,38 @@ from pydantic_core import PydanticSerializationError
 from daemon.core.errors import InvariantBroken, NeedsOperator
 from daemon.core.events import AccountReported, Event, OrderCreated
 from daemon.core.values import Currency, Session
+from daemon.ports import Checkpoint
+from daemon.store.archive import pack, unpack
+from daemon.store.images import decode, encode, program
 
 SCHEMA_VERSION = 1
+COMPACTED_VERSION = 2
+"""The schema once facts were put away: older versions, which do not look there, are kept out."""
+
+PACKED = 10_000
+"""Facts in one row of the archive, at most."""
 
 _PREPARE = (
     "PRAGMA locking_mode=EXCLUSIVE",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
+    "PRAGMA journal_size_limit=4194304",
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS facts (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL,
     body TEXT NOT NULL
 )""",
+    """CREATE TABLE IF NOT EXISTS archive (
+    last INTEGER PRIMARY KEY,
+    facts INTEGER NOT NULL,
+    packed BLOB NOT NULL
+)""",
+    "CREATE TABLE IF NOT EXISTS checkpoint (program TEXT NOT NULL, image BLOB NOT NULL)",
     "SELECT sequence, kind, body FROM facts LIMIT 0",
 )
+_OLDEST = "SELECT sequence, kind, body FROM facts ORDER BY sequence LIMIT ?"
+_COUNT = "SELECT (SELECT COALESCE(SUM(facts), 0) FROM archive), (SELECT COUNT(*) FROM facts)"
 _PROBE = """INSERT INTO meta (key, value) VALUES ('probes', '1')
     ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"""
 _FOLD = "PRAGMA wal_checkpoint(TRUNCATE)"
@@ -66,7 +83,9 @@ class Connection(Protocol):
 
     @property
     def in_transaction(self) -> bool: ...
-    def execute(self, sql: str, parameters: Sequence[str] = ..., /) -> Iterator[Any]: ...
+    def execute(
+        self, sql: str, parameters: Sequence[str | int | bytes] = ..., /
+    ) -> Iterator[Any]: ...
     def executemany(self, sql: str, parameters: Iterable[Sequence[str]], /) -> object: ...
     def close(self) -> None: ...
 
@@ -87,6 +106,8 @@ class SqliteJournal:
         self, path: Path, *, owner: str, connect: Callable[[Path], Connection] = _connect
     ) -> None:
         self.path = path
+        # Now: the sources may be replaced while it runs.
+        self._program = program()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600, exist_ok=True)
@@ -96,7 +117,7 @@ class SqliteJournal:
         try:
             for statement in _PREPARE:
                 self._connection.execute(statement)
-            self._check_meta("schema", str(SCHEMA_VERSION))
+            self._check_meta("schema", str(SCHEMA_VERSION), str(COMPACTED_VERSION))
             self._check_meta("owner", owner)
             # After a sync that failed, what is read here may be in the machine's memory alone,
             # and what is appended to it would be lost with it: written again, it is on the disk.
@@ -137,13 +158,92 @@ class SqliteJournal:
     def replay(self) -> Iterator[Event]:
         """Every fact, oldest first; raises `NeedsOperator` at one that cannot be read."""
         try:
+            for (packed,) in self._connection.execute("SELECT packed FROM archive ORDER BY last"):
+                for row in unpack(packed):
+                    yield fact_of(*row, self.path)
+        except (sqlite3.Error, ValueError) as error:
+            raise self._damaged(error) from error
+        yield from self._latest()
+
+    def checkpoint(self) -> tuple[Checkpoint, Iterator[Event]] | None:
+        """What the facts put away came to, and those since: they are read as they are asked for.
+
+        `None` if this very program did not write it, whatever else is in its place: the facts are
+        all still there.
+        """
+        try:
+            found = list(self._connection.execute("SELECT program, image FROM checkpoint"))
+            ((archived, _),) = self._connection.execute(_COUNT)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        for written_by, image in found:
+            if written_by == self._program:
+                with suppress(ValueError):
+                    checkpoint = decode(image)
+                    if checkpoint.facts == archived:
+                        return checkpoint, self._latest()
+        return None
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        """Put all facts away in little room, and keep what they came to, in one transaction.
+
+        Raises `OSError` as `append` does, and `InvariantBroken` for a checkpoint of other facts.
+        """
+        image = encode(checkpoint)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            ((archived, latest),) = self._connection.execute(_COUNT)
+            if checkpoint.facts != archived + latest:
+                raise InvariantBroken(
+                    f"a checkpoint of {checkpoint.facts} facts, not of {archived + latest}"
+                )
+            while rows := list(self._connection.execute(_OLDEST, (PACKED,))):
+                last = rows[-1][0]
+                self._connection.execute(
+                    "INSERT INTO archive (last, facts, packed) VALUES (?, ?, ?)",
+                    (last, len(rows), pack(rows)),
+                )
+                self._connection.execute("DELETE FROM facts WHERE sequence <= ?", (last,))
+            self._connection.execute("DELETE FROM checkpoint")
+            self._connection.execute("INSERT INTO checkpoint VALUES (?, ?)", (self._program, image))
+            self._connection.execute(
+                "UPDATE meta SET value = ? WHERE key = 'schema'", (str(COMPACTED_VERSION),)
+            )
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise OSError(f"the journal {self.path} could not be compacted: {error}") from error
+        except InvariantBroken:
+            self._roll_back()
+            raise
+        self._shrink()
+
+    def _shrink(self) -> None:
+        """Give the room of facts that were put away back to the disk, where it is much.
+
+        A disk that refuses keeps it for the next facts: no harm is done.
+        """
+        with suppress(sqlite3.Error):
+            ((free,),) = self._connection.execute("PRAGMA freelist_count")
+            ((pages,),) = self._connection.execute("PRAGMA page_count")
+            if free > pages // 2:
+                self._connection.execute("VACUUM")
+                # Not one that empties the log: who copies both files tells by its header.
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _latest(self) -> Iterator[Event]:
+        """The facts that were not put away."""
+        try:
             facts = self._connection.execute(
                 "SELECT sequence, kind, body FROM facts ORDER BY sequence"
             )
             for sequence, kind, body in facts:
                 yield fact_of(sequence, kind, body, self.path)
         except sqlite3.Error as error:
-            raise NeedsOperator(f"the journal {self.path} is damaged: {error}") from error
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> NeedsOperator:
+        return NeedsOperator(f"the journal {self.path} is damaged: {error}")
 
     def close(self) -> None:
         """Fold the write-ahead log into the file, if the disk lets us, and let go of it."""
@@ -163,12 +263,12 @@ class SqliteJournal:
     ) -> None:
         self.close()
 
-    def _check_meta(self, key: str, expected: str) -> None:
+    def _check_meta(self, key: str, expected: str, *others: str) -> None:
         self._connection.execute(
             "INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)", (key, expected)
         )
         ((found,),) = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,))
-        if found != expected:
+        if found not in (expected, *others):
             raise NeedsOperator(
                 f"the journal {self.path} has {key} {found!r}, this program expects {expected!r}: "
                 "use another data folder, or move the file away"

@@ -7,6 +7,7 @@ anew (SQLite's file format, "The Write-Ahead Log"). With the same header before 
 copies belong together. Nothing of the daemon's is touched.
 """
 
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from daemon.core.errors import NeedsOperator
 from daemon.core.events import Event
+from daemon.store.archive import Row, unpack
 from daemon.store.journal import fact_of
 
 WAL_HEADER = 32
@@ -27,14 +29,27 @@ def order_facts(journal: Path, order: str) -> list[Event]:
     with snapshot(journal) as copy:
         try:
             with closing(sqlite3.connect(copy)) as connection:
-                rows = connection.execute(
+                rows = [*_archived(connection, order)]
+                rows += connection.execute(
                     "SELECT sequence, kind, body FROM facts"
                     " WHERE json_extract(body, '$.order') = ? ORDER BY sequence",
                     (order,),
-                ).fetchall()
-        except sqlite3.Error as error:
+                )
+        except (sqlite3.Error, ValueError) as error:
             raise NeedsOperator(f"the journal {journal} cannot be read: {error}") from error
     return [fact_of(sequence, kind, body, journal) for sequence, kind, body in rows]
+
+
+def _archived(connection: sqlite3.Connection, order: str) -> Iterator[Row]:
+    """Its facts among those put away; a journal of an earlier version has no such table."""
+    tables = "SELECT name FROM sqlite_master WHERE name = 'archive'"
+    if connection.execute(tables).fetchone() is None:
+        return
+    quoted = json.dumps(order)
+    for (packed,) in connection.execute("SELECT packed FROM archive ORDER BY last"):
+        for row in unpack(packed):
+            if quoted in row[-1] and json.loads(row[-1]).get("order") == order:
+                yield row
 
 
 @contextmanager

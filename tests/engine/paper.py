@@ -30,7 +30,8 @@ from daemon.core.values import (
 )
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
 from daemon.core.zones import local_date
-from daemon.ports import Clock, FeedEvent, InstrumentInfo
+from daemon.ports import Checkpoint, Clock, FeedEvent, InstrumentInfo
+from daemon.store.images import decode, encode
 from tests.builders import ACCOUNT
 
 PRICE = Decimal(70_000)
@@ -447,6 +448,7 @@ class MemoryJournal:
         self.events = list(events)
         self.full = False
         self.probes = 0
+        self.kept: bytes | None = None
 
     def append(self, events: Sequence[Event]) -> None:
         if self.full:
@@ -460,3 +462,15 @@ class MemoryJournal:
         self.probes += 1
         if self.full:
             raise OSError("no space left on device")
+
+    def checkpoint(self) -> tuple[Checkpoint, Sequence[Event]] | None:
+        if self.kept is None:
+            return None
+        kept = decode(self.kept)
+        return kept, self.events[kept.facts :]
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        if self.full:
+            raise OSError("no space left on device")
+        assert checkpoint.facts == len(self.events)
+        self.kept = encode(checkpoint)

@@ -13,6 +13,7 @@ from daemon.core.events import (
     AccountReported,
     DiscrepancyFound,
     Event,
+    JobDone,
     OrderCreated,
     OrderDoubted,
     OrderSent,
@@ -24,9 +25,10 @@ from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.values import Currency, InstrumentId, Interest, Region
-from daemon.engine.desk import START_LIMIT
+from daemon.engine.desk import COMPACT_AT, HOUSEKEEPING, START_LIMIT
 from daemon.engine.gate import Shutter
-from daemon.ports import InstrumentInfo
+from daemon.engine.ledger import Ledger
+from daemon.ports import Checkpoint, InstrumentInfo
 from tests.builders import HYNIX, NINE, SAMSUNG, after, created, filled
 from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker, PaperFeed
 from tests.engine.world import MONDAY_NINE, run, wire, wish, world
@@ -265,6 +267,92 @@ def test_prices_are_learnt_from_the_stream_and_anew_every_trading_day() -> None:
             assert "Mon 00" in asked[4:], "silent since the open"
             assert w.desk.quotes.last_price(SAMSUNG) == PRICE + 200
             assert w.desk.quotes.upper_limit(SAMSUNG) == Decimal(91_000)
+
+    run(scenario())
+
+
+class Backlogged(MemoryJournal):
+    """A journal that a start reads many facts of; `tried` are the times it was to be compacted."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__([job_done()] * count)
+        self.tried: list[int] = []
+        self.refuses = False
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        self.tried.append(len(self.events))
+        if self.refuses:
+            raise OSError("no space left on device")
+        super().compact(checkpoint)
+
+
+def job_done() -> JobDone:
+    return JobDone(job="day_reported KR", day=MONDAY_NINE.date(), at=MONDAY_NINE)
+
+
+BEFORE_CLOSE = MONDAY_NINE + timedelta(hours=6, minutes=20)
+"""Ten minutes before the session ends in Seoul."""
+
+
+def test_the_journal_is_compacted_once_between_the_days() -> None:
+    async def scenario() -> None:
+        journal = Backlogged(COMPACT_AT)
+        async with world(journal=journal, start=BEFORE_CLOSE) as w:
+            await w.submit(wish())
+            await asyncio.sleep(9 * 60)
+            assert journal.tried == []
+            await asyncio.sleep(2 * 60)
+            assert len(journal.tried) == 1
+            await asyncio.sleep(12 * 3600)
+            assert len(journal.tried) == 1
+            again = Ledger(journal)
+            assert again.recover() == len(journal.events) - journal.tried[0]
+            assert vars(again.portfolio) == vars(w.desk.ledger.portfolio)
+
+    run(scenario())
+
+
+def test_a_journal_with_little_to_read_is_left_as_it_is() -> None:
+    async def scenario() -> None:
+        journal = Backlogged(COMPACT_AT // 2)
+        async with world(journal=journal, start=BEFORE_CLOSE):
+            await asyncio.sleep(12 * 3600)
+            assert journal.tried == []
+
+    run(scenario())
+
+
+def test_the_journal_is_not_compacted_while_an_order_is_open() -> None:
+    async def scenario() -> None:
+        journal = Backlogged(COMPACT_AT)
+        async with world(journal=journal, start=BEFORE_CLOSE) as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            await asyncio.sleep(10 * 60 + 30)
+            assert len(w.desk.ledger.portfolio.open_orders()) == 1
+            assert journal.tried == []
+            await w.desk.cancel_everything()
+            await asyncio.sleep(HOUSEKEEPING)
+            assert len(journal.tried) == 1
+
+    run(scenario())
+
+
+def test_a_journal_that_refuses_is_asked_again_after_as_many_facts_more() -> None:
+    async def scenario() -> None:
+        journal = Backlogged(COMPACT_AT)
+        journal.refuses = True
+        async with world(journal=journal, start=BEFORE_CLOSE + timedelta(hours=1)) as w:
+            await asyncio.sleep(600)
+            assert len(journal.tried) == 1
+            w.desk.ledger.record(*[job_done()] * COMPACT_AT)
+            await asyncio.sleep(600)
+            assert len(journal.tried) == 2
+            journal.refuses = False
+            w.desk.ledger.record(*[job_done()] * COMPACT_AT)
+            await asyncio.sleep(600)
+            assert len(journal.tried) == 3
+            assert w.desk.ledger.backlog < COMPACT_AT
 
     run(scenario())
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.core.costs import CostSchedule
 from daemon.core.errors import InvariantBroken, JournalFailed
 from daemon.core.events import (
     CancelRefused,
@@ -29,13 +30,17 @@ from daemon.core.events import (
 )
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
+from daemon.core.profit import ProfitBook
 from daemon.core.values import Currency, OrderId, Side
 from daemon.engine.ledger import Ledger
+from daemon.ports import Checkpoint
+from daemon.store.images import decode, encode
 from daemon.store.journal import SqliteJournal
 from tests.builders import (
     ACCOUNT,
     DAY,
     NINE,
+    SAMSUNG,
     accepted,
     created,
     filled,
@@ -57,6 +62,7 @@ class MemoryJournal:
         self.commits = 0
         self.probes = 0
         self.broken = False
+        self.kept: bytes | None = None
         self.on_append: Callable[[], None] = lambda: None
 
     def append(self, events: Sequence[Event]) -> None:
@@ -73,6 +79,18 @@ class MemoryJournal:
         self.probes += 1
         if self.broken:
             raise OSError("no space left on device")
+
+    def checkpoint(self) -> tuple[Checkpoint, Iterable[Event]] | None:
+        if self.kept is None:
+            return None
+        kept = decode(self.kept)
+        return kept, self.facts[kept.facts :]
+
+    def compact(self, checkpoint: Checkpoint) -> None:
+        if self.broken:
+            raise OSError("no space left on device")
+        assert checkpoint.facts == len(self.facts)
+        self.kept = encode(checkpoint)
 
 
 def state(portfolio: Portfolio) -> dict[str, object]:
@@ -117,16 +135,17 @@ def test_listeners_see_the_whole_batch_applied() -> None:
     assert states == [OrderState.WORKING] * 3
 
 
-def test_a_follower_hears_the_journal_and_then_what_is_recorded() -> None:
-    ledger = Ledger(MemoryJournal([created(FIRST), sent(FIRST)]))
-    heard: list[Event] = []
-    listened: list[Event] = []
-    ledger.follow(heard.append)
-    ledger.listen(listened.append)
-    assert ledger.recover() == 2
-    assert heard == [created(FIRST), sent(FIRST)]
-    ledger.record(accepted(FIRST, "1"))
-    assert heard[2:] == listened == [accepted(FIRST, "1")]
+def test_a_profit_book_hears_the_journal_and_then_what_is_recorded() -> None:
+    profit = ProfitBook(CostSchedule({}), {})
+    journal = MemoryJournal([created(FIRST), sent(FIRST), accepted(FIRST, "1"), filled(FIRST, 4)])
+    ledger = Ledger(journal, profit=profit)
+    listened: list[int] = []
+    ledger.listen(lambda _: listened.append(profit.position(SAMSUNG).quantity))
+    assert ledger.recover() == 4
+    assert profit.position(SAMSUNG).quantity == 4
+    assert listened == []
+    ledger.record(filled(FIRST, 6))
+    assert listened == [10]
 
 
 def test_what_cannot_be_made_durable_did_not_happen() -> None:

@@ -319,7 +319,7 @@ class DiskConnection:
     def in_transaction(self) -> bool:
         return self._inner.in_transaction
 
-    def execute(self, sql: str, parameters: Sequence[str] = (), /) -> Iterator[Any]:
+    def execute(self, sql: str, parameters: Sequence[str | int | bytes] = (), /) -> Iterator[Any]:
         sql = sql.replace("synchronous=FULL", f"synchronous={self._synchronous}")
         with _translated():
             cursor = self._inner.execute(sql, tuple(parameters))

@@ -10,12 +10,18 @@ import pytest
 
 from daemon.core.errors import NeedsOperator
 from daemon.core.events import Event, TradingHalted
+from daemon.core.portfolio import Portfolio
+from daemon.ports import Checkpoint
 from daemon.store.journal import SqliteJournal
 from tests.builders import NINE
 from tests.store.disk import Disk, DiskConnection, disk
 
 OWNER = "sim 12345678-01"
 CUTS = 4
+
+
+def checkpoint(facts: int) -> Checkpoint:
+    return Checkpoint(facts=facts, minted={}, portfolio=Portfolio().image(), profit=None)
 
 
 @dataclass
@@ -26,12 +32,14 @@ class Machine:
     path: Path
     synchronous: str = "FULL"
     checkpoint: int = 1000
+    compacts: bool = False
 
     def __post_init__(self) -> None:
         self.random = self.disk.random
         self.facts: list[Event] = []
         self.unacknowledged: list[list[Event]] = []
         self.batches = 0
+        self.kept = 0
         self.connection: DiskConnection | None = None
 
     def connect(self, path: Path) -> DiskConnection:
@@ -58,6 +66,9 @@ class Machine:
                 if self.random.random() < 0.05:
                     journal.close()
                     journal = self.open()
+                if self.compacts and self.random.random() < 0.1:
+                    with suppress(OSError):
+                        journal.compact(checkpoint(len(self.facts)))
                 batch = self.batch()
                 try:
                     journal.append(batch)
@@ -95,6 +106,10 @@ class Machine:
             assert self.connection is not None
             assert list(self.connection.execute("PRAGMA integrity_check")) == [("ok",)]
             found = list(journal.replay())
+            kept = journal.checkpoint()
+            if kept is not None:
+                assert found[kept[0].facts :] == list(kept[1])
+                self.kept += 1
             assert found[len(self.facts) :] in ([], *self.unacknowledged)
             assert found[: len(self.facts)] == self.facts
             self.facts, self.unacknowledged = found, []
@@ -107,11 +122,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
 
 
-def machines(path: Path, seeds: range, synchronous: str) -> Iterator[Machine]:
+def machines(
+    path: Path, seeds: range, synchronous: str, *, compacts: bool = False
+) -> Iterator[Machine]:
     for seed in seeds:
         with disk(seed) as made:
             checkpoint = made.random.choice((4, 16, 64))
-            yield Machine(made, path, synchronous, checkpoint)
+            yield Machine(made, path, synchronous, checkpoint, compacts)
 
 
 @pytest.mark.parametrize("block", range(10))
@@ -123,6 +140,19 @@ def test_an_acknowledged_fact_outlives_the_power(path: Path, block: int) -> None
             machine.check()
         written += len(machine.facts)
     assert written > 2_000
+
+
+@pytest.mark.parametrize("block", range(5))
+def test_power_lost_while_facts_are_put_away_loses_and_doubles_none(path: Path, block: int) -> None:
+    written = kept = 0
+    for machine in machines(path, range(60 * block, 60 * (block + 1)), "FULL", compacts=True):
+        for _ in range(CUTS):
+            machine.lose_power()
+            machine.check()
+        written += len(machine.facts)
+        kept += machine.kept
+    assert written > 1_000
+    assert kept > 60
 
 
 def survives(machine: Machine) -> bool:
