@@ -24,7 +24,7 @@ from daemon.lab.day import Day, live
 from daemon.lab.mix import Fault
 from daemon.lab.outset import BOTH, Markets
 
-DAYS_A_PROCESS = 8
+DAYS_A_PROCESS = 2
 """The dead of a day are never collected: after so many days a process is replaced."""
 
 TRACE_LINES = 30
