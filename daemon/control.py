@@ -413,7 +413,6 @@ class DeskControl:
                 status=404,
             )
         adopted = await self._desk.reconciliation.adopt(act.about)
-        await self._desk.learn_prices()
         return Done(
             message=f"accepted: {act.subject}",
             result={

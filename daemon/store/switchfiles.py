@@ -47,8 +47,14 @@ class SwitchFiles:
         comes first, so that the stricter one stays. What a resume has ended is not new, whichever
         way that came, and however often the daemon has started since."""
         self._recall()
+        before = {file: file.seen for file in self.kill_files}
         found = [(file, *news) for file in self.kill_files if (news := file.poll()) is not None]
+        polled = {file: file.seen for file, _, _ in found}
+        for file in polled:
+            # Not seen until it is carried out: a daemon that dies between two obeys the rest.
+            file.seen = before[file]
         for file, command, request in sorted(found, key=_stricter_last):
+            file.seen = polled[file]
             result = execute(command)
             try:
                 file.answer(request, result)

@@ -173,6 +173,26 @@ def test_of_two_commands_at_once_the_stricter_stays(tmp_path: Path, resumes: boo
     assert daemon.state is told(tmp_path) is HALTED
 
 
+def test_a_command_that_was_not_carried_out_is_obeyed_by_the_next_daemon(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    KillFile(tmp_path).ask(HALTED, "a loss", "")
+    daemon.look()
+    own(tmp_path).ask(RUNNING, "go on", "")
+    KillFile(tmp_path).ask(REDUCE_ONLY, "not so fast", "")
+
+    def dies_at_the_second(command: Command) -> Answer:
+        if command.state is not RUNNING:
+            raise OSError("no space left")
+        result = daemon.execute(command)
+        daemon.files.tell(daemon.state, daemon.reason)
+        return result
+
+    with pytest.raises(OSError, match="no space"):
+        daemon.files.obey(dies_at_the_second)
+    assert told(tmp_path) is REDUCE_ONLY
+    assert Daemon(tmp_path).state is REDUCE_ONLY
+
+
 def test_a_state_that_cannot_be_replaced_is_emptied_and_told_again(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     unfinished = daemon.files.state_path.with_name(daemon.files.state_path.name + ".part")
