@@ -22,15 +22,18 @@ from daemon.core.events import (
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order as PortfolioOrder
 from daemon.core.orders import OrderState
+from daemon.core.parts import region_of_subject
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import (
     Currency,
     InstrumentId,
     OrderId,
+    Region,
     Side,
     StrategyId,
     code_of,
     currency_of,
+    region_of,
 )
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Leaving, Witness
@@ -257,21 +260,24 @@ def strangers_told(facts: Iterable[Event], venue: Venue) -> Iterator[str]:
 
 
 def gate_kept(facts: Iterable[Event]) -> Iterator[str]:
-    """No order left while the books differed, nor on an instrument with an order in doubt."""
+    """No order left while its region's books differed, nor on an instrument with an order in
+    doubt."""
     portfolio = Portfolio()
-    differing: set[str] = set()
+    differing: dict[str, Region | None] = {}
     wanted: dict[str, InstrumentId] = {}
     for event in facts:
         match event:
             case OrderCreated():
                 wanted[event.order] = event.intent.instrument
             case DiscrepancyFound():
-                differing.add(event.subject)
+                differing[event.subject] = region_of_subject(portfolio, event.subject)
             case DiscrepancyCleared():
-                differing.discard(event.subject)
+                differing.pop(event.subject, None)
             case OrderSent():
-                if differing:
-                    yield f"order {event.order} left while the books differed: {differing}"
+                there = (None, region_of(wanted[event.order]))
+                held = [subject for subject, region in differing.items() if region in there]
+                if held:
+                    yield f"order {event.order} left while the books differed: {held}"
                 for each in portfolio.open_orders():
                     same = each.intent.instrument == wanted[event.order] and each.id != event.order
                     if same and each.state is OrderState.IN_DOUBT:

@@ -288,6 +288,15 @@ def test_nothing_may_leave_while_the_books_differ() -> None:
 
 
 @pytest.mark.parametrize(
+    ("subject", "broken"),
+    [("cash KRW", True), ("cash USD", False), ("order a", True), ("position nasdaq:AAPL", False)],
+)
+def test_what_differs_in_one_region_holds_its_own_orders(subject: str, broken: bool) -> None:
+    differs = DiscrepancyFound(subject=subject, ours="1", theirs="2", at=NINE)
+    assert bool(list(oracles.gate_kept([created("a"), differs, sent("a")]))) is broken
+
+
+@pytest.mark.parametrize(
     ("instrument", "settled", "broken"),
     [(SAMSUNG, False, True), (SAMSUNG, True, False), (HYNIX, False, False)],
 )
