@@ -4,9 +4,10 @@ Dates asked for are those of the exchange; an order placed after midnight in Seo
 day that has yet to end in New York.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 
 from daemon.core.calendar import KST
 from daemon.core.values import Market as Listed
@@ -84,13 +85,13 @@ def open_orders(call: Call, market: Market) -> Answer:
     account = account_of(call, market)
     exchange = call.one_of("OVRS_EXCG_CD", _ORDER_CODES)
     call.one_of("SORT_SQN", ("", "DS", "AS"))
-    found = [
+    newest_first = call.get("SORT_SQN") == "DS"
+    found = (
         order
-        for order in market.exchange.orders.values()
+        for order in _ordered(market, newest_first=newest_first)
         if order.request.account == account and order.is_open and _on(order, exchange)
-    ]
-    found.sort(key=_key, reverse=call.get("SORT_SQN") == "DS")
-    page, more = _page(call, found, 40, newest_first=call.get("SORT_SQN") == "DS")
+    )
+    page, more = _page(call, found, 40, newest_first=newest_first)
     rows = [filled(_OPEN_ROW, _open_row(order, market), default="") for order in page]
     return _told(call, {"output": rows}, page, more)
 
@@ -103,8 +104,7 @@ def day_orders(call: Call, market: Market) -> Answer:
     """
     account = account_of(call, market)
     newest_first = call.get("SORT_SQN") != "AS"
-    found = _selected(call, market, account)
-    found.sort(key=_key, reverse=newest_first)
+    found = _selected(call, market, account, newest_first=newest_first)
     page, more = _page(call, found, 15 if call.is_virtual else 20, newest_first=newest_first)
     if not page:
         return _told(call, {"output": filled(_ORDER_ROW, {}, default="")}, page, more)
@@ -193,7 +193,12 @@ def _on(order: Order, exchange: str) -> bool:
     return exchange in ("", "%", _ALL_US, order.request.venue)
 
 
-def _selected(call: Call, market: Market, account: str) -> list[Order]:
+def _ordered(market: Market, *, newest_first: bool) -> Iterator[Order]:
+    orders = market.exchange.orders.values()  # their numbers only grow
+    return reversed(orders) if newest_first else iter(orders)
+
+
+def _selected(call: Call, market: Market, account: str, *, newest_first: bool) -> Iterator[Order]:
     first, last = call.day("ORD_STRT_DT"), call.day("ORD_END_DT")
     if first > last:
         raise bad_field("ORD_STRT_DT")
@@ -205,16 +210,16 @@ def _selected(call: Call, market: Market, account: str) -> list[Order]:
         raise bad_field("SLL_BUY_DVSN")
     if call.is_virtual:
         side, filling, exchange, code = "00", "00", "", ""
-    return [
+    return (
         order
-        for order in market.exchange.orders.values()
+        for order in _ordered(market, newest_first=newest_first)
         if order.request.account == account
         and first <= order.day <= last
         and order.request.side in sides[side]
         and (filling in ("", "00") or (order.filled > 0 if filling == "01" else order.is_open))
         and _on(order, exchange)
         and code in ("", "%", order.request.code)
-    ]
+    )
 
 
 def _cursor(call: Call) -> str:
@@ -222,7 +227,7 @@ def _cursor(call: Call) -> str:
 
 
 def _page(
-    call: Call, orders: list[Order], size: int, *, newest_first: bool
+    call: Call, orders: Iterable[Order], size: int, *, newest_first: bool
 ) -> tuple[list[Order], bool]:
     """The orders behind the cursor that fit on a page, and whether others follow."""
     cursor = _cursor(call)
@@ -235,8 +240,9 @@ def _page(
             start = datetime.strptime(day, "%Y%m%d").date(), int(number)  # noqa: DTZ007  a date
         except ValueError:
             raise bad_field("CTX_AREA_NK200") from None
-        orders = [o for o in orders if (_key(o) < start if newest_first else _key(o) > start)]
-    return orders[:size], len(orders) > size
+        orders = (o for o in orders if (_key(o) < start if newest_first else _key(o) > start))
+    found = list(islice(orders, size + 1))
+    return found[:size], len(found) > size
 
 
 def _condition(call: Call) -> str:
