@@ -261,7 +261,7 @@ class HandGate:
         infos = {instrument: await self._broker.info(instrument)}
         report = await self._broker.account(regions=(region,))
         listed = await self._broker.orders(local_date(region, at), regions=(region,))
-        portfolio = self._books(region, report, listed, at)
+        portfolio = self._books(intent, report, listed, at)
         for order in portfolio.open_orders():
             wanted = order.intent.instrument
             at_market = order.limit is None and order.intent.side is Side.BUY
@@ -274,20 +274,25 @@ class HandGate:
         return portfolio, _Asked(infos, at, rates)
 
     def _books(
-        self, region: Region, report: AccountReported, listed: Sequence[BrokerOrder], at: datetime
+        self,
+        intent: OrderIntent,
+        report: AccountReported,
+        listed: Sequence[BrokerOrder],
+        at: datetime,
     ) -> Portfolio:
-        """A portfolio of these facts of a region, asked for at `at`, and of what this script sent
-        there."""
+        """A portfolio to judge an intent by: these facts of its region, asked for at `at`, and
+        what this script sent there."""
+        region, now = region_of(intent.instrument), self._clock.now()
         today = local_date(region, at)
         held = self._held.get(region)
         if held is None or held.day != today:
-            held = self._held[region] = LaggingBooks(today, report, listed)
-        held.note(listed, at=self._clock.now())
+            held = self._held[region] = LaggingBooks(today, report, listed, at=now)
+        held.note(listed, at=now)
         sent = [each for each in self._sent if each.region is region]
         rows = self._rows(sent, listed, today)
         state, reason = self._rules().state()
         portfolio = Portfolio()
-        portfolio.apply(held.completed(report, asked=at))
+        portfolio.apply(held.completed(report, asked=at, side=intent.side))
         switch = TradingStateChanged(state=state, who=Actor.FILE, reason=reason, at=at)
         portfolio.apply(switch)
         lives = [_life(each, today) for each in sent]
