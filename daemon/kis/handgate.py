@@ -29,7 +29,7 @@ from daemon.core.events import (
     TradingStateChanged,
 )
 from daemon.core.lagging import LaggingBooks
-from daemon.core.limits import RiskLimits, Rule
+from daemon.core.limits import FixedRates, RiskLimits, Rule
 from daemon.core.orders import Order
 from daemon.core.portfolio import OrderKey, Portfolio, order_keys
 from daemon.core.reconcile import SETTLE
@@ -75,11 +75,11 @@ class HandRules:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """`PriceView` and `Rates` of what was just asked."""
+    """`PriceView` of what was just asked, and `rates` with it."""
 
     infos: Mapping[InstrumentId, InstrumentInfo]
     at: datetime
-    rates: Mapping[Currency, Decimal]
+    rates: FixedRates
 
     def last_price(self, instrument: InstrumentId) -> Decimal | None:
         info = self.infos.get(instrument)
@@ -99,9 +99,6 @@ class _Asked:
     def is_fund(self, instrument: InstrumentId) -> bool:
         info = self.infos.get(instrument)
         return info is not None and is_fund_step(info.last, info.step)
-
-    def rate(self, currency: Currency) -> Decimal | None:
-        return Decimal(1) if currency is Currency.KRW else self.rates.get(currency)
 
 
 @dataclass(slots=True)
@@ -185,7 +182,9 @@ class HandGate:
         taken = intent_acceptance(rules.calendars, intent, now, fund=fund)
         if isinstance(taken, NotAccepted):
             raise RiskRefused(Rule.GATE_CLOSED, taken.reason)
-        [told] = check([intent], portfolio, quotes=known, limits=rules.limits, now=now, rates=known)
+        [told] = check(
+            [intent], portfolio, quotes=known, limits=rules.limits, now=now, rates=known.rates
+        )
         if isinstance(told, Denied):
             raise RiskRefused(told.rule, told.detail)
 
@@ -199,7 +198,7 @@ class HandGate:
         if isinstance(taken, NotAccepted):
             raise RiskRefused(Rule.GATE_CLOSED, taken.reason)
         told = modification_problem(
-            order, limit, portfolio, quotes=known, limits=rules.limits, now=now, rates=known
+            order, limit, portfolio, quotes=known, limits=rules.limits, now=now, rates=known.rates
         )
         if told is not None:
             raise RiskRefused(told.rule, told.detail)
@@ -271,7 +270,7 @@ class HandGate:
         for currency, told in report.rates.items():
             # Limits in won must not be looser than what was set, nor than what is true.
             rates[currency] = max(told, rates.get(currency, told))
-        return portfolio, _Asked(infos, at, rates)
+        return portfolio, _Asked(infos, at, FixedRates(rates))
 
     def _books(
         self,
