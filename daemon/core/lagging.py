@@ -1,38 +1,66 @@
 """What is held, by a list of orders and a balance that are each late by less than `SETTLE`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from daemon.core.events import AccountReported, Holding
 from daemon.core.reconcile import SETTLE
-from daemon.core.values import BrokerRef, InstrumentId, currency_of
+from daemon.core.values import BrokerRef, InstrumentId, Side, currency_of
 from daemon.core.witness import BrokerOrder
 
 
 @dataclass(frozen=True, slots=True)
 class _Traded:
-    """Shares that a list showed as traded for the first time `at`; below zero if sold."""
+    """Shares that a list showed as traded for the first time `at`; below zero if sold.
+
+    `before` the books began, the first list shows them.
+    """
 
     at: datetime
     shares: int
     price: Decimal
+    before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The fewest and the most shares that may be held."""
+
+    least: int
+    most: int
+
+    def moved(self, shares: int) -> "_Span":
+        return _Span(self.least + shares, self.most + shares)
+
+
+_NOTHING = _Span(0, 0)
 
 
 class LaggingBooks:
     """The shares of one region on one of its days.
 
-    They are counted on from the first balance by what every later list shows as traded. Where a
-    balance tells another number, what was traded lately is taken to be missing from it. What
+    Between what numbers they lie is known from the first balance, which may lack what the first
+    list (told `at`) shows as traded. What every later list shows is counted on; what a later
+    balance rules out, by what was traded lately and may be missing from it, is struck off. What
     differs for any other cause, or for as long as nothing can be late, is as the balance says.
     """
 
-    def __init__(self, day: date, report: AccountReported, listed: Sequence[BrokerOrder]) -> None:
+    def __init__(
+        self, day: date, report: AccountReported, listed: Sequence[BrokerOrder], *, at: datetime
+    ) -> None:
         self.day = day
         self._filled = {each.refs[0]: each.filled for each in listed}
-        self._counted = {each.instrument: each.quantity for each in report.holdings}
         self._lately: dict[InstrumentId, list[_Traded]] = {}
+        for each in listed:
+            if each.filled:
+                self._add(each, each.filled, at=at, before=True)
+        told = {each.instrument: each.quantity for each in report.holdings}
+        self._held = {
+            instrument: _span(told.get(instrument, 0), self._lately.get(instrument, ()))
+            for instrument in {*told, *self._lately}
+        }
         self._differs: dict[InstrumentId, datetime] = {}
 
     def filled(self, ref: BrokerRef) -> int:
@@ -46,25 +74,27 @@ class LaggingBooks:
             more = each.filled - self.filled(ref)
             if more > 0:
                 self._filled[ref] = each.filled
-                shares = more * each.side.sign
-                self._counted[instrument] = self._counted.get(instrument, 0) + shares
-                traded = _Traded(at, shares, each.notional / each.filled)
-                self._lately.setdefault(instrument, []).append(traded)
+                held = self._held.get(instrument, _NOTHING)
+                self._held[instrument] = held.moved(more * each.side.sign)
+                self._add(each, more, at=at, before=False)
 
-    def completed(self, report: AccountReported, *, asked: datetime) -> AccountReported:
+    def completed(self, report: AccountReported, *, asked: datetime, side: Side) -> AccountReported:
         """A balance asked for at `asked`, with what is missing from it of all that is noted.
 
+        Where that is not certain, as much is held as may be for a purchase, as little for a sale.
+        What the first list shows is in the balance all the same, unless another tells otherwise:
+        nobody knows when it was traded, and most was long ago.
         Missing purchases are paid for at the dearest they may have cost; the money of missing
         sales is left out.
         """
         held = {each.instrument: each for each in report.holdings}
         cash = dict(report.cash)
-        for instrument in {*self._counted, *held}:
+        for instrument in {*self._held, *held}:
             told = held.get(instrument) or Holding(
                 instrument=instrument, quantity=0, cost=Decimal(0)
             )
             lately = self._still_late(instrument, asked)
-            missing = self._missing(told, lately, asked)
+            missing = max(0, self._quantity(told, lately, asked, side)) - told.quantity
             if missing > 0:
                 paid = missing * max(each.price for each in lately if each.shares > 0)
                 held[instrument] = replace(
@@ -74,9 +104,14 @@ class LaggingBooks:
                 cash[currency] = cash.get(currency, Decimal(0)) - paid
             elif missing < 0:
                 left = told.quantity + missing
-                cost = told.cost * left / told.quantity if told.quantity else Decimal(0)
-                held[instrument] = replace(told, quantity=left, cost=cost)
+                held[instrument] = replace(
+                    told, quantity=left, cost=told.cost * left / told.quantity
+                )
         return replace(report, holdings=tuple(held.values()), cash=cash)
+
+    def _add(self, row: BrokerOrder, shares: int, *, at: datetime, before: bool) -> None:
+        traded = _Traded(at, shares * row.side.sign, row.notional / row.filled, before)
+        self._lately.setdefault(row.instrument, []).append(traded)
 
     def _still_late(self, instrument: InstrumentId, asked: datetime) -> list[_Traded]:
         """What was traded so lately that a balance need not show it."""
@@ -84,19 +119,33 @@ class LaggingBooks:
         self._lately[instrument] = kept
         return kept
 
-    def _missing(self, told: Holding, lately: Sequence[_Traded], asked: datetime) -> int:
+    def _quantity(
+        self, told: Holding, lately: Sequence[_Traded], asked: datetime, side: Side
+    ) -> int:
+        """How many shares of a holding are held, the missing ones and all."""
         instrument = told.instrument
-        missing = self._counted.get(instrument, 0) - told.quantity
-        if missing == 0:
+        known = self._held.get(instrument, _NOTHING)
+        may = _span(told.quantity, lately)
+        both = _Span(max(known.least, may.least), min(known.most, may.most))
+        if both.least <= both.most:
             self._differs.pop(instrument, None)
-            return 0
+            self._held[instrument] = both
+            own = _span(told.quantity, [each for each in lately if not each.before])
+            wanted = own.most if side is Side.BUY else own.least
+            return min(max(wanted, both.least), both.most)
         since = self._differs.setdefault(instrument, asked)
         if not lately and _age(since, asked) >= SETTLE:
-            self._counted[instrument] = told.quantity
+            self._held[instrument] = may
             del self._differs[instrument]
-        bought = sum(each.shares for each in lately if each.shares > 0)
-        sold = sum(each.shares for each in lately if each.shares < 0)
-        return max(min(missing, bought), sold)
+        return min(max(known.least, may.least), may.most)
+
+
+def _span(shares: int, missing: Iterable[_Traded]) -> _Span:
+    """What may be held where a balance tells so many shares and may lack any of the missing."""
+    changes = [each.shares for each in missing]
+    bought = sum(each for each in changes if each > 0)
+    sold = sum(each for each in changes if each < 0)
+    return _Span(shares + sold, shares + bought)
 
 
 def _age(then: datetime, now: datetime) -> float:

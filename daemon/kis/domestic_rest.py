@@ -1,6 +1,6 @@
 """Inquiries to the Korean side of an account, on the request machinery of `rest`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -34,7 +34,7 @@ class Query(Protocol):
 class DomesticRest:
     """What `KisRest` asks of KRX.
 
-    `query` answers one call and `pages` hands over every page of one as it comes; both raise
+    `query` answers one call and `pages` has every page of one as it comes; both raise
     `TradingError`. An inquiry of several calls is over after `seconds` in all.
     """
 
@@ -45,7 +45,7 @@ class DomesticRest:
         *,
         query: Query,
         seconds: float,
-        pages: Callable[[Call, Callable[[Reply], None]], Awaitable[None]],
+        pages: Callable[[Call], AsyncIterator[Reply]],
     ) -> None:
         self._credentials = credentials
         self._clock = clock
@@ -60,7 +60,8 @@ class DomesticRest:
             raise Refused("BAD_DAY", f"orders since {since} are not in the three-month list")
         call = codec.day_orders_call(since, today, self._credentials)
         listed = OrderList()
-        await self._pages(call, lambda page: listed.add(replies.rows(page, call.rows)))
+        async for page in self._pages(call):
+            listed.add(replies.rows(page, call.rows))
         skipped = listed.skipped
         if skipped.count:
             log.warning("order_rows_skipped", count=skipped.count, raw=skipped.raw)
@@ -68,8 +69,8 @@ class DomesticRest:
 
     async def account(self) -> AccountReported:
         """Trade-date cash in KRW and what is held, all pages."""
-        pages: list[Reply] = []
-        await self._pages(codec.balance_call(self._credentials), pages.append)
+        call = codec.balance_call(self._credentials)
+        pages = [page async for page in self._pages(call)]
         at = self._clock.now()
         return replies.account_report(pages, account=self._credentials.account, at=at)
 

@@ -29,7 +29,7 @@ from daemon.core.events import (
     TradingStateChanged,
 )
 from daemon.core.lagging import LaggingBooks
-from daemon.core.limits import RiskLimits, Rule
+from daemon.core.limits import FixedRates, RiskLimits, Rule
 from daemon.core.orders import Order
 from daemon.core.portfolio import OrderKey, Portfolio, order_keys
 from daemon.core.reconcile import SETTLE
@@ -75,11 +75,11 @@ class HandRules:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """`PriceView` and `Rates` of what was just asked."""
+    """`PriceView` of what was just asked, and `rates` with it."""
 
     infos: Mapping[InstrumentId, InstrumentInfo]
     at: datetime
-    rates: Mapping[Currency, Decimal]
+    rates: FixedRates
 
     def last_price(self, instrument: InstrumentId) -> Decimal | None:
         info = self.infos.get(instrument)
@@ -99,9 +99,6 @@ class _Asked:
     def is_fund(self, instrument: InstrumentId) -> bool:
         info = self.infos.get(instrument)
         return info is not None and is_fund_step(info.last, info.step)
-
-    def rate(self, currency: Currency) -> Decimal | None:
-        return Decimal(1) if currency is Currency.KRW else self.rates.get(currency)
 
 
 @dataclass(slots=True)
@@ -185,7 +182,9 @@ class HandGate:
         taken = intent_acceptance(rules.calendars, intent, now, fund=fund)
         if isinstance(taken, NotAccepted):
             raise RiskRefused(Rule.GATE_CLOSED, taken.reason)
-        [told] = check([intent], portfolio, quotes=known, limits=rules.limits, now=now, rates=known)
+        [told] = check(
+            [intent], portfolio, quotes=known, limits=rules.limits, now=now, rates=known.rates
+        )
         if isinstance(told, Denied):
             raise RiskRefused(told.rule, told.detail)
 
@@ -199,7 +198,7 @@ class HandGate:
         if isinstance(taken, NotAccepted):
             raise RiskRefused(Rule.GATE_CLOSED, taken.reason)
         told = modification_problem(
-            order, limit, portfolio, quotes=known, limits=rules.limits, now=now, rates=known
+            order, limit, portfolio, quotes=known, limits=rules.limits, now=now, rates=known.rates
         )
         if told is not None:
             raise RiskRefused(told.rule, told.detail)
@@ -261,7 +260,7 @@ class HandGate:
         infos = {instrument: await self._broker.info(instrument)}
         report = await self._broker.account(regions=(region,))
         listed = await self._broker.orders(local_date(region, at), regions=(region,))
-        portfolio = self._books(region, report, listed, at)
+        portfolio = self._books(intent, report, listed, at)
         for order in portfolio.open_orders():
             wanted = order.intent.instrument
             at_market = order.limit is None and order.intent.side is Side.BUY
@@ -271,23 +270,28 @@ class HandGate:
         for currency, told in report.rates.items():
             # Limits in won must not be looser than what was set, nor than what is true.
             rates[currency] = max(told, rates.get(currency, told))
-        return portfolio, _Asked(infos, at, rates)
+        return portfolio, _Asked(infos, at, FixedRates(rates))
 
     def _books(
-        self, region: Region, report: AccountReported, listed: Sequence[BrokerOrder], at: datetime
+        self,
+        intent: OrderIntent,
+        report: AccountReported,
+        listed: Sequence[BrokerOrder],
+        at: datetime,
     ) -> Portfolio:
-        """A portfolio of these facts of a region, asked for at `at`, and of what this script sent
-        there."""
+        """A portfolio to judge an intent by: these facts of its region, asked for at `at`, and
+        what this script sent there."""
+        region, now = region_of(intent.instrument), self._clock.now()
         today = local_date(region, at)
         held = self._held.get(region)
         if held is None or held.day != today:
-            held = self._held[region] = LaggingBooks(today, report, listed)
-        held.note(listed, at=self._clock.now())
+            held = self._held[region] = LaggingBooks(today, report, listed, at=now)
+        held.note(listed, at=now)
         sent = [each for each in self._sent if each.region is region]
         rows = self._rows(sent, listed, today)
         state, reason = self._rules().state()
         portfolio = Portfolio()
-        portfolio.apply(held.completed(report, asked=at))
+        portfolio.apply(held.completed(report, asked=at, side=intent.side))
         switch = TradingStateChanged(state=state, who=Actor.FILE, reason=reason, at=at)
         portfolio.apply(switch)
         lives = [_life(each, today) for each in sent]

@@ -68,10 +68,11 @@ class OverseasOrderList:
             if _OTHER_KIND in row:
                 kind = text_of(row, "rvse_cncl_dvsn") or row[_OTHER_KIND]
                 row = {**row, "rvse_cncl_dvsn": kind}
+            if _is_blank(row):
+                self.skipped.add(raw)
+                continue
             entry = self._entry(row)
             if entry is None:
-                if _is_blank(row):
-                    self.skipped.add(raw)
                 continue
             self._entries[entry.key] = entry
             if entry.price == 0 and not entry.rejected:
@@ -93,9 +94,7 @@ def _reader(region: Region) -> Callable[[Row], Entry | None]:
 
 
 def _read(region: Region, row: Row) -> Entry | None:
-    """A row's order; `None` for a blank row and for one of another region."""
-    if _is_blank(row):
-        return None
+    """The order of a row that is not blank; `None` for one of another region."""
     exchange = listed_on(row, "ovrs_excg_cd")
     return _entry(row, exchange) if exchange.region is region else None
 

@@ -1,6 +1,6 @@
 """Inquiries to the foreign side of an account, on the request machinery of `rest`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 class OverseasRest:
     """What `KisRest` asks of foreign exchanges.
 
-    `query` answers one call and `pages` hands over every page of one as it comes; both raise
+    `query` answers one call and `pages` has every page of one as it comes; both raise
     `TradingError`.
     """
 
@@ -37,7 +37,7 @@ class OverseasRest:
         environment: Environment,
         clock: Clock,
         query: Callable[[Call], Awaitable[Reply]],
-        pages: Callable[[Call, Callable[[Reply], None]], Awaitable[None]],
+        pages: Callable[[Call], AsyncIterator[Reply]],
     ) -> None:
         self._credentials = credentials
         self._environment = environment
@@ -52,11 +52,8 @@ class OverseasRest:
         for call in overseas_calls.day_orders_calls(
             region, min(since, today), today, self._environment, self._credentials
         ):
-
-            def add(page: Reply, name: str = call.rows) -> None:
-                listed.add(rows(page, name))
-
-            await self._pages(call, add)
+            async for page in self._pages(call):
+                listed.add(rows(page, call.rows))
         skipped = listed.skipped
         if skipped.count:
             log.warning("order_rows_skipped", count=skipped.count, region=region, raw=skipped.raw)
@@ -68,13 +65,11 @@ class OverseasRest:
         The virtual host leaves holdings and purses out of the one answer that has both.
         """
         call = overseas_calls.present_balance_call(region, self._credentials)
-        pages: list[Reply] = []
-        await self._pages(call, pages.append)
+        pages = [page async for page in self._pages(call)]
         if self._environment is Environment.REAL:
             return overseas_replies.present_balance(pages, region)
-        listed: list[Reply] = []
-        for each in overseas_calls.balance_calls(region, self._environment, self._credentials):
-            await self._pages(each, listed.append)
+        calls = overseas_calls.balance_calls(region, self._environment, self._credentials)
+        listed = [page for each in calls async for page in self._pages(each)]
         return Part(
             overseas_replies.usable_cash(pages[-1]), overseas_replies.balance(listed, region)
         )

@@ -1,7 +1,7 @@
 """One account over HTTP: orders that are sent once, inquiries that reach the last page or raise."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -393,9 +393,7 @@ class KisRest:
         call = profits.call(region, first, last, self._credentials)
         if call is None or not call.api.tr_id(self._profile.environment):
             raise Refused("NOT_OFFERED", f"no profit inquiry for {region} in {self._profile.name}")
-        pages: list[Reply] = []
-        await self._pages(call, pages.append)
-        return profits.read(pages, region, known)
+        return profits.read([page async for page in self._pages(call)], region, known)
 
     async def trades_on(self, region: Region, day: date) -> bool | None:
         """Whether `day` is a trading day; `None` but for KRX, and in the virtual world."""
@@ -433,17 +431,17 @@ class KisRest:
             deadline = self._clock.monotonic() + self._patience.query
         return await self._inquire(call, Priority.QUERY, deadline)
 
-    async def _pages(self, call: Call, take: Callable[[Reply], None]) -> None:
-        """Hand every page of an inquiry to `take` as it comes, and keep none.
+    async def _pages(self, call: Call) -> AsyncIterator[Reply]:
+        """Every page of an inquiry as it comes; none is kept.
 
-        A page that fails, or never comes, fails the inquiry, whatever was taken before.
+        A page that fails, or never comes, fails the inquiry, whatever came before.
         """
         seen: set[replies.Cursors] = set()
         for _ in range(self._patience.pages):
             # Each has its own: a long list at a slow pace must come to its end.
             deadline = self._clock.monotonic() + self._patience.inquiry
             reply = await self._inquire(call, Priority.RECONCILE, deadline)
-            take(reply)
+            yield reply
             if not reply.has_more:
                 return
             if not replies.rows(reply, call.rows):

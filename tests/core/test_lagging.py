@@ -1,8 +1,8 @@
 """Books that are late: nothing bought is forgotten, nothing sold is still held, nothing twice."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +39,11 @@ def traded(number: int, shares: int) -> BrokerOrder:
     return row(str(number), quantity=quantity, filled=quantity, side=side)
 
 
+def begun(held: int = HELD, listed: Sequence[BrokerOrder] = ()) -> LaggingBooks:
+    """Books whose first balance tells so much, and whose first list came at once."""
+    return LaggingBooks(NINE.date(), balance(held), listed, at=after(0))
+
+
 def held_by(report: AccountReported) -> int:
     return sum(each.quantity for each in report.holdings)
 
@@ -52,7 +57,7 @@ def held_by(report: AccountReported) -> int:
 def test_what_is_held_is_known_however_late_balances_are(
     steps: list[tuple[float, int]], lags: list[float]
 ) -> None:
-    books = LaggingBooks(NINE.date(), balance(HELD), [])
+    books = begun()
     listed: list[BrokerOrder] = []
     truth = [(0.0, HELD)]
     for number, ((pause, shares), lag) in enumerate(zip(steps, lags, strict=False)):
@@ -61,41 +66,132 @@ def test_what_is_held_is_known_however_late_balances_are(
         listed.append(traded(number, shares))
         books.note(listed, at=after(now))
         shown = next(held for at, held in reversed(truth) if at <= max(now - lag, 0.0))
-        told = books.completed(balance(shown), asked=after(now))
-        moves = [later - former for (_, former), (_, later) in pairwise(truth)]
-        if all(move > 0 for move in moves) or all(move < 0 for move in moves):
+        for side in Side:
+            told = books.completed(balance(shown), asked=after(now), side=side)
             assert held_by(told) == truth[-1][1]
         assert books.filled(listed[-1].refs[0]) == abs(shares)
 
 
 def test_a_purchase_that_the_balance_lacks_is_held_and_paid_for() -> None:
-    books = LaggingBooks(NINE.date(), balance(HELD), [])
+    books = begun()
     books.note([traded(1, 5)], at=after(1))
-    told = books.completed(balance(HELD), asked=after(2))
+    told = books.completed(balance(HELD), asked=after(2), side=Side.BUY)
     assert held_by(told) == HELD + 5
     assert told.cash_of(Currency.KRW) == CASH - 5 * PRICE
-    assert held_by(books.completed(balance(HELD + 5), asked=after(3))) == HELD + 5, "not twice"
+    assert held_by(books.completed(balance(HELD + 5), asked=after(3), side=Side.BUY)) == HELD + 5, (
+        "not twice"
+    )
 
 
 def test_a_sale_that_the_balance_lacks_is_not_held_and_brings_no_money_yet() -> None:
-    books = LaggingBooks(NINE.date(), balance(HELD), [])
+    books = begun()
     books.note([traded(1, -HELD)], at=after(1))
-    told = books.completed(balance(HELD), asked=after(2))
+    told = books.completed(balance(HELD), asked=after(2), side=Side.BUY)
     assert held_by(told) == 0
     assert told.cash_of(Currency.KRW) == CASH
 
 
 def test_what_lasts_longer_than_anything_is_late_is_as_the_balance_says() -> None:
-    books = LaggingBooks(NINE.date(), balance(HELD), [])
+    books = begun()
     books.note([traded(1, 5)], at=after(1))
-    assert held_by(books.completed(balance(HELD), asked=after(SETTLE))) == HELD + 5
-    assert held_by(books.completed(balance(HELD), asked=after(1 + SETTLE))) == HELD
+    assert held_by(books.completed(balance(HELD), asked=after(SETTLE), side=Side.BUY)) == HELD + 5
+    assert held_by(books.completed(balance(HELD), asked=after(1 + SETTLE), side=Side.BUY)) == HELD
     late = 2 + 2 * SETTLE
-    assert held_by(books.completed(balance(HELD), asked=after(late))) == HELD
+    assert held_by(books.completed(balance(HELD), asked=after(late), side=Side.BUY)) == HELD
     books.note([traded(2, 3)], at=after(late))
-    assert held_by(books.completed(balance(HELD), asked=after(late + 1))) == HELD + 3
+    assert held_by(books.completed(balance(HELD), asked=after(late + 1), side=Side.BUY)) == HELD + 3
 
 
 def test_shares_that_come_without_a_trade_are_the_balances_to_tell() -> None:
-    books = LaggingBooks(NINE.date(), balance(HELD), [])
-    assert held_by(books.completed(balance(HELD + 7), asked=after(1))) == HELD + 7
+    books = begun()
+    assert held_by(books.completed(balance(HELD + 7), asked=after(1), side=Side.BUY)) == HELD + 7
+
+
+@given(
+    before=st.lists(st.integers(-9, 9).filter(bool), max_size=3),
+    first=st.integers(0, 3),
+    steps=st.lists(
+        st.tuples(
+            st.floats(1.0, 40.0), st.integers(-9, 9), st.floats(0.0, SETTLE - 1.0), st.booleans()
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+)
+def test_whatever_the_first_balance_lacked_no_limit_is_passed(
+    before: list[int], first: int, steps: list[tuple[float, int, float, bool]]
+) -> None:
+    """Trades just before the first balance, of which it shows only the `first` few."""
+    truth = [(0.0, HELD)]
+    listed: list[BrokerOrder] = []
+
+    def trade(now: float, shares: int) -> None:
+        truth.append((now, truth[-1][1] + shares))
+        listed.append(traded(len(listed), shares))
+
+    for shares in before:
+        trade(0.0, shares)
+    books = begun(truth[: first + 1][-1][1], listed)
+    now = 0.0
+    for pause, shares, lag, listed_first in steps:
+        now += pause
+        if shares and listed_first:
+            trade(now, shares)
+        books.note(listed, at=after(now))
+        shown = next(held for at, held in reversed(truth) if at <= max(now - lag, 0.0))
+        most = books.completed(balance(shown), asked=after(now), side=Side.BUY)
+        least = books.completed(balance(shown), asked=after(now), side=Side.SELL)
+        assert held_by(least) <= truth[-1][1] <= held_by(most)
+        if shares and not listed_first:
+            trade(now, shares)
+
+
+def test_a_first_balance_that_lacks_a_purchase_is_put_right_by_the_next() -> None:
+    books = begun(0, [traded(1, 10)])
+    assert held_by(books.completed(balance(10), asked=after(1), side=Side.BUY)) == 10
+    books.note([traded(1, 10), traded(2, 10)], at=after(2))
+    for shown in (10, 20):
+        told = books.completed(balance(shown), asked=after(3), side=Side.BUY)
+        assert held_by(told) == 20
+        assert told.cash_of(Currency.KRW) == CASH - (20 - shown) * PRICE
+
+
+def test_a_purchase_that_a_balance_forgets_again_is_held() -> None:
+    books = begun(0, [traded(1, 10)])
+    for shown in (10, 0):
+        told = books.completed(balance(shown), asked=after(1), side=Side.BUY)
+        assert held_by(told) == 10
+
+
+def test_a_sale_of_what_the_first_balance_lacks_leaves_nothing() -> None:
+    books = begun(0, [traded(1, 10)])
+    assert held_by(books.completed(balance(10), asked=after(1), side=Side.SELL)) == 10
+    books.note([traded(1, 10), traded(2, -10)], at=after(2))
+    for side in Side:
+        for shown in (10, 0):
+            told = books.completed(balance(shown), asked=after(3), side=side)
+            assert held_by(told) == 0
+
+
+def test_less_than_nothing_is_never_held() -> None:
+    books = begun(0)
+    books.note([traded(1, -10)], at=after(1))
+    assert held_by(books.completed(balance(0), asked=after(2), side=Side.SELL)) == 0
+
+
+def test_a_purchase_after_a_sale_that_the_first_balance_lacks_is_paid_for_once() -> None:
+    books = begun(10, [traded(1, -10)])
+    assert held_by(books.completed(balance(0), asked=after(1), side=Side.BUY)) == 0
+    books.note([traded(1, -10), traded(2, 10)], at=after(2))
+    for side in Side:
+        told = books.completed(balance(10), asked=after(3), side=side)
+        assert held_by(told) == 10
+        assert told.cash_of(Currency.KRW) == CASH
+
+
+def test_what_the_first_list_shows_is_in_the_balance_unless_one_tells_otherwise() -> None:
+    books = begun(HELD, [traded(1, 10), traded(2, -10)])
+    for side in Side:
+        told = books.completed(balance(HELD), asked=after(1), side=side)
+        assert held_by(told) == HELD
+        assert told.cash_of(Currency.KRW) == CASH

@@ -1,6 +1,6 @@
 """Inquiries to the Korean side: what is asked, how far it is paged, and when it ends."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 
 import pytest
@@ -40,7 +40,7 @@ class Asked:
         body = {"rt_cd": "0", "msg_cd": "x", "msg1": "ok", "output1": {}, "output2": listed}
         return Reply(body=body, continuation="")
 
-    async def pages(self, call: Call, take: Callable[[Reply], None]) -> None:
+    def pages(self, call: Call) -> AsyncIterator[Reply]:
         raise AssertionError("not asked")
 
 

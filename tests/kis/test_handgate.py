@@ -366,6 +366,24 @@ def test_what_was_filled_counts_before_the_balance_shows_it_and_then_once() -> N
     assert got == ["position_notional"] * 3
 
 
+def test_what_an_earlier_script_filled_counts_though_the_first_balance_lacked_it() -> None:
+    bank = Bank(rows=[filled_row("7", 10)])
+
+    async def script(client: UnifiedClient) -> list[str]:
+        told = [await rule_of(client, buy(21))]
+        bank.held = {"005930": 10}
+        await buy(10)(client)
+        bank.rows.append(filled_row("123", 10))
+        for shown in (10, 20):
+            bank.held = {"005930": shown}
+            told.append(await rule_of(client, buy(10)))
+        return told
+
+    got, posted = play(bank, script, rules(max_position_notional=Decimal(1_420_000)))
+    assert got == ["position_notional"] * 3
+    assert posted == ["order-cash"]
+
+
 def test_cash_is_spent_before_the_balance_shows_it() -> None:
     bank = Bank(cash=1_000_000)
 
