@@ -52,6 +52,12 @@ class FillSource(StrEnum):
     INQUIRY = "inquiry"
 
 
+def check_price(limit: object) -> None:
+    """Raise `ValueError` for what is no price, nor `None`: money is never a binary float."""
+    if limit is not None and not (isinstance(limit, Decimal) and limit.is_finite() and limit > 0):
+        raise ValueError(f"limit price {limit!r} must be a Decimal above zero: Decimal('70100')")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
     """What is wanted. `limit` is a price for `LIMIT` and `None` for any other kind.
@@ -75,12 +81,11 @@ class OrderIntent:
     session: Session = field(default=Session.REGULAR, repr=False)  # traces stay as they were
 
     def __post_init__(self) -> None:
-        if self.quantity <= 0:
-            raise ValueError(f"quantity {self.quantity} must be at least 1 share")
+        if type(self.quantity) is not int or self.quantity <= 0:
+            raise ValueError(f"quantity {self.quantity!r} must be a whole number (int) of shares")
+        check_price(self.limit)
         if (self.kind is OrderKind.LIMIT) != (self.limit is not None):
             raise ValueError(f"limit price {self.limit} does not go with a {self.kind} order")
-        if self.limit is not None and not (self.limit.is_finite() and self.limit > 0):
-            raise ValueError(f"limit price {self.limit} must be a positive number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -431,7 +431,7 @@ class TradingDesk:
             begun = any(each.phase(now) is not Phase.CLOSED for each in calendars)
             if begun or self.switch.look():
                 await self.learn_prices()
-            if not begun and not self.ledger.portfolio.open_orders():
+            if not begun:
                 self._compact()
 
     def _compact(self) -> None:

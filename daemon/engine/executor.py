@@ -28,6 +28,7 @@ from daemon.core.events import (
     OrderKind,
     OrderRejected,
     OrderSent,
+    check_price,
 )
 from daemon.core.histogram import Histogram
 from daemon.core.limits import Rates, RiskLimits
@@ -168,7 +169,11 @@ class Executor:
         return tuple(results)
 
     async def modify(self, order_id: OrderId, limit: Decimal) -> Order | Denied:
-        """Ask the broker to move the open rest of an order to another price."""
+        """Ask the broker to move the open rest of an order to another price.
+
+        Raises `ValueError` for what is no price.
+        """
+        check_price(limit)
         order = self._ledger.portfolio.orders[order_id]
         problem = self._modification_problem(order, limit)
         if problem is not None:

@@ -23,9 +23,12 @@ from daemon.ports import Checkpoint
 from daemon.store.archive import pack, unpack
 from daemon.store.images import decode, encode, program
 
-SCHEMA_VERSION = 1
-COMPACTED_VERSION = 2
-"""The schema once facts were put away: older versions, which do not look there, are kept out."""
+SCHEMA_VERSION = 2
+"""Since 2 facts are put away, and books of a single region are adopted: earlier versions, which
+know neither, are kept out of what this one has opened."""
+
+EARLIER_VERSIONS = ("1",)
+"""Schemas whose journals are read and marked as ours."""
 
 PACKED = 10_000
 """Facts in one row of the archive, at most."""
@@ -53,6 +56,7 @@ _OLDEST = "SELECT sequence, kind, body FROM facts ORDER BY sequence LIMIT ?"
 _COUNT = "SELECT (SELECT COALESCE(SUM(facts), 0) FROM archive), (SELECT COUNT(*) FROM facts)"
 _PROBE = """INSERT INTO meta (key, value) VALUES ('probes', '1')
     ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1"""
+_MARK = "UPDATE meta SET value = ?1 WHERE key = 'schema' AND value <> ?1"
 _FOLD = "PRAGMA wal_checkpoint(TRUNCATE)"
 """Writes what the write-ahead log holds into the file itself, and syncs it."""
 
@@ -117,8 +121,9 @@ class SqliteJournal:
         try:
             for statement in _PREPARE:
                 self._connection.execute(statement)
-            self._check_meta("schema", str(SCHEMA_VERSION), str(COMPACTED_VERSION))
+            self._check_meta("schema", str(SCHEMA_VERSION), *EARLIER_VERSIONS)
             self._check_meta("owner", owner)
+            self._connection.execute(_MARK, (str(SCHEMA_VERSION),))
             # After a sync that failed, what is read here may be in the machine's memory alone,
             # and what is appended to it would be lost with it: written again, it is on the disk.
             self._connection.execute(_FOLD)
@@ -189,7 +194,10 @@ class SqliteJournal:
 
         Raises `OSError` as `append` does, and `InvariantBroken` for a checkpoint of other facts.
         """
-        image = encode(checkpoint)
+        try:
+            image = encode(checkpoint)
+        except ValueError as error:
+            raise OSError(f"the books cannot be kept: {error}") from error
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             ((archived, latest),) = self._connection.execute(_COUNT)
@@ -206,16 +214,11 @@ class SqliteJournal:
                 self._connection.execute("DELETE FROM facts WHERE sequence <= ?", (last,))
             self._connection.execute("DELETE FROM checkpoint")
             self._connection.execute("INSERT INTO checkpoint VALUES (?, ?)", (self._program, image))
-            self._connection.execute(
-                "UPDATE meta SET value = ? WHERE key = 'schema'", (str(COMPACTED_VERSION),)
-            )
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            self._roll_back()
             raise OSError(f"the journal {self.path} could not be compacted: {error}") from error
-        except InvariantBroken:
+        finally:
             self._roll_back()
-            raise
         self._shrink()
 
     def _shrink(self) -> None:

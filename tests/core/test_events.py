@@ -22,14 +22,19 @@ def wish(**changes: object) -> Callable[[], OrderIntent]:
 @pytest.mark.parametrize(
     ("word", "complaint"),
     [
-        (wish(quantity=0), "quantity 0 must be at least 1"),
-        (wish(quantity=-1), "quantity -1 must be at least 1"),
+        (wish(quantity=0), "quantity 0 must be a whole number"),
+        (wish(quantity=-1), "quantity -1 must be a whole number"),
+        (wish(quantity=Decimal(3)), r"quantity Decimal\('3'\) must be a whole number"),
+        (wish(quantity=3.0), "quantity 3.0 must be a whole number"),
+        (wish(quantity=True), "quantity True must be a whole number"),
         (wish(limit=None), "does not go with a limit order"),
         (wish(kind=OrderKind.MARKET), "does not go with a market order"),
-        (wish(limit=Decimal(0)), "must be a positive number"),
-        (wish(limit=Decimal(-70_000)), "must be a positive number"),
-        (wish(limit=Decimal("NaN")), "must be a positive number"),
-        (wish(limit=Decimal("Infinity")), "must be a positive number"),
+        (wish(limit=Decimal(0)), "must be a Decimal above zero"),
+        (wish(limit=Decimal(-70_000)), "must be a Decimal above zero"),
+        (wish(limit=Decimal("NaN")), "must be a Decimal above zero"),
+        (wish(limit=70_000), "70000 must be a Decimal above zero"),
+        (wish(limit=70_000.0), "must be a Decimal above zero"),
+        (wish(limit=Decimal("Infinity")), "must be a Decimal above zero"),
     ],
 )
 def test_a_senseless_intent_cannot_be_worded(

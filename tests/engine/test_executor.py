@@ -462,6 +462,19 @@ def test_it_is_idle_only_when_every_request_has_ended() -> None:
     run(scenario())
 
 
+def test_a_new_price_that_is_no_price_is_refused_by_its_type() -> None:
+    async def scenario() -> None:
+        async with world(broker=PaperBroker(VirtualClock(), fill_at_once=False)) as w:
+            [order] = await w.submit(wish())
+            assert isinstance(order, Order)
+            for price in (70_100, 70_100.0, Decimal("NaN"), Decimal(0)):
+                with pytest.raises(ValueError, match="must be a Decimal above zero"):
+                    await w.desk.executor.modify(order.id, price)  # type: ignore[arg-type]
+            assert w.facts(ModifySent) == []
+
+    run(scenario())
+
+
 def test_an_executor_that_does_not_run_refuses() -> None:
     async def scenario() -> None:
         clock = VirtualClock(MONDAY_NINE)

@@ -11,6 +11,7 @@ import pytest
 from daemon.core.errors import InvariantBroken, NeedsOperator
 from daemon.core.events import Event, OrderEvent, TradingHalted
 from daemon.core.portfolio import Portfolio
+from daemon.core.values import Currency
 from daemon.engine.ledger import Ledger
 from daemon.ports import Checkpoint
 from daemon.store import journal as journals
@@ -127,18 +128,34 @@ def test_a_damaged_archive_is_told_when_it_is_needed(path: Path) -> None:
         order_facts(path, FIRST)
 
 
-def test_a_program_that_knows_of_no_archive_is_kept_out_once_there_is_one(path: Path) -> None:
+def test_an_earlier_program_is_kept_out_of_what_this_one_has_opened(path: Path) -> None:
     with SqliteJournal(path, owner=OWNER) as journal:
         journal.append([halted("one")])
-    assert rows(path, "SELECT value FROM meta WHERE key = 'schema'") == [("1",)]
+    rows(path, "UPDATE meta SET value = '1' WHERE key = 'schema'")
     with SqliteJournal(path, owner=OWNER) as journal:
-        journal.compact(checkpoint(1))
+        assert list(journal.replay()) == [halted("one")]
     assert rows(path, "SELECT value FROM meta WHERE key = 'schema'") == [("2",)]
+    rows(path, "UPDATE meta SET value = '1' WHERE key = 'schema'")
+    with pytest.raises(NeedsOperator, match="owner"):
+        SqliteJournal(path, owner="real 87654321-01")
+    assert rows(path, "SELECT value FROM meta WHERE key = 'schema'") == [("1",)]
+
+
+def test_books_that_cannot_be_kept_leave_the_journal_as_it_was(journal: SqliteJournal) -> None:
+    journal.append([halted("one")])
+    books = Portfolio()
+    books.cash[Currency.KRW] = 5  # type: ignore[assignment]
+    with pytest.raises(OSError, match="cannot be kept"):
+        journal.compact(Checkpoint(facts=1, minted={}, portfolio=books.image(), profit=None))
+    assert journal.checkpoint() is None
+    journal.append([halted("two")])
+    assert list(journal.replay()) == [halted("one"), halted("two")]
 
 
 def test_a_journal_of_an_earlier_version_is_read_and_compacted(path: Path) -> None:
     with SqliteJournal(path, owner=OWNER) as journal:
         journal.append(LIFE)
+    rows(path, "UPDATE meta SET value = '1' WHERE key = 'schema'")
     rows(path, "DROP TABLE archive")
     rows(path, "DROP TABLE checkpoint")
     assert order_facts(path, FIRST) == LIFE
