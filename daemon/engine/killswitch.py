@@ -230,10 +230,12 @@ class KillSwitch:
                 async with asyncio.timeout(pause):
                     await moved.wait()
 
-    async def _act(self, region: Region) -> float:
-        """One pass in a region; returns the seconds until the next."""
-        portfolio = self._ledger.portfolio
-        state, moves = portfolio.state, self._moves
+    async def _act(self, region: Region) -> float | None:
+        """One pass in a region; returns the seconds until the next, `None` while nothing is to be
+        closed before the switch moves."""
+        state, moves = self._ledger.portfolio.state, self._moves
+        if state is TradingState.RUNNING:
+            return None
         orders = self._selling.open_orders(region)
         found = Pass((), is_done=True)
         if state is TradingState.REDUCE_ONLY:
@@ -241,8 +243,6 @@ class KillSwitch:
         elif state is TradingState.HALTED and not self._policy.halt_cancels:
             orders = []
         try:
-            if state is TradingState.RUNNING:
-                return LOOK
             if state is TradingState.FLATTENING:
                 found = await self._selling.sell_out(OF_SWITCH, region, everything=True)
             elif orders:
