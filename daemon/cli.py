@@ -228,10 +228,7 @@ def _trade(arguments: argparse.Namespace) -> int:
     reread = partial(
         load_settings, arguments.mode, overrides, environ=dict(os.environ), root=Path.cwd()
     )
-    try:
-        form = _log_of_daemon(settings)
-    except NeedsOperator as error:
-        return _ended(error)
+    form = _log_of_daemon(settings)
     _log_warnings(settings)
 
     def run() -> int:
