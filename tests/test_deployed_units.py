@@ -124,6 +124,11 @@ def test_the_group_reads_the_log_and_nothing_else_of_it() -> None:
     assert values("kis-trader", "UMask") == ["0077"]
 
 
+def test_the_emergency_logs_where_the_daemon_does() -> None:
+    for setting in ("Environment=KIS_LOG_FOLDER", "LogsDirectory", "LogsDirectoryMode", "UMask"):
+        assert values("kis-trader", setting) == values("kis-trader-failure", setting), setting
+
+
 def test_the_emergency_waits_until_systemd_gives_up() -> None:
     assert values("kis-trader", "RestartMode") == ["direct"]
 
