@@ -63,19 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if settings.mode is Mode.SIM and settings.rest_url is None:
         words = "the built-in simulator ended with its daemon: no order is open anywhere"
         return cli.say(f"내장 시뮬레이터는 데몬과 함께 끝났습니다 / {words}", cli.EXIT_OK)
-    log.configure(
-        level=settings.log.level,
-        format=settings.log.format,
-        secrets=settings.secrets(),
-        environment=settings.mode.value,
-    )
+    cli.log_as_settings_say(settings)
     structlog.get_logger("emergency").critical("emergency_cancel")
 
     def run() -> int:
         with asyncio.Runner() as runner:
             return _told(runner.run(_cancel(settings, traded, arguments.wait)))
 
-    return cli.guarded(run)
+    code = cli.guarded(run)
+    log.close()
+    return code
 
 
 def _settings(arguments: argparse.Namespace) -> tuple[Settings, Collection[Region]] | int:

@@ -228,10 +228,7 @@ def _trade(arguments: argparse.Namespace) -> int:
     reread = partial(
         load_settings, arguments.mode, overrides, environ=dict(os.environ), root=Path.cwd()
     )
-    try:
-        form = _log_of_daemon(settings)
-    except NeedsOperator as error:
-        return _ended(error)
+    form = log_as_settings_say(settings)
     _log_warnings(settings)
 
     def run() -> int:
@@ -257,7 +254,8 @@ def _trade(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _log_of_daemon(settings: Settings) -> log.LogFormat:
+def log_as_settings_say(settings: Settings) -> log.LogFormat:
+    """Log to every place of the settings, files among them; returns the form on standard output."""
     told = settings.log
     return log.configure(
         level=told.level,

@@ -22,7 +22,6 @@ import structlog
 
 from daemon.clock import WallClock
 from daemon.core.calendar import KST
-from daemon.core.errors import NeedsOperator
 from daemon.logs.files import DatedFiles, Retention
 from daemon.logs.outlets import JournalOutlet, StreamOutlet, TextStream, is_journal
 from daemon.logs.redaction import ITEM_LIMIT, TEXT_LIMIT, Redactor, bounded
@@ -288,8 +287,9 @@ def configure(
     elsewhere. Where systemd connected it to journald, lines go to that by its own socket. `files`
     is the folder of the dated files, none unless given. `now` stamps the lines, the machine's
     clock unless given; `environment` is the mode, told in every line. `otlp` is the address of a
-    collector that lines are sent to, none unless given; raises `NeedsOperator` where that is not
-    installed. What the settings say of redaction and levels holds for every place.
+    collector that lines are sent to, none unless given; where the packages for it are missing or
+    broken, an error line says so, and there is no such place. What the settings say of redaction
+    and levels holds for every place.
     """
     global _redactor, _sink
     target: TextStream = sys.stdout if stream is None else stream
@@ -304,8 +304,12 @@ def configure(
         places.append(
             _Place(_FileOutlet(DatedFiles(files, now, retention or Retention())), _as_json)
         )
+    unmade: Exception | None = None
     if otlp:
-        places.append(_collector(otlp, who))
+        try:
+            places.append(_collector(otlp, who))
+        except Exception as error:  # noqa: BLE001  one place less to log to stops no trading
+            unmade = error
     _sink.close()
     _sink = _Sink(places, _redactor, now, who)
     structlog.configure(
@@ -322,6 +326,13 @@ def configure(
     root.addHandler(_Bridge(logging.WARNING))
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+    if unmade is not None:
+        structlog.get_logger("log").error(
+            "log_outlet_missing",
+            outlet="otlp",
+            cause=f"{type(unmade).__name__}: {unmade}",
+            fix="uv sync --extra otlp; a service: install.sh --otlp",
+        )
     return chosen
 
 
@@ -340,13 +351,9 @@ def _standard(target: TextStream) -> Outlet:
 
 
 def _collector(address: str, who: Event) -> _Place:
-    try:
-        from daemon.logs.otlp import OtlpOutlet
-    except ImportError as error:
-        raise NeedsOperator(
-            "log.otlp_endpoint: 추가 패키지 otlp 가 없습니다 / the extra `otlp` is not installed:"
-            f" uv sync --extra otlp ({error.name})"
-        ) from error
+    """Raises whatever a missing or broken package does."""
+    from daemon.logs.otlp import OtlpOutlet
+
     outlet = OtlpOutlet(address, who)
     return _Place(outlet, _as_json, outlet.lost)
 

@@ -33,6 +33,7 @@ Shows the life of one order, from the journal and the log, in the order of time.
 may do so beside a running daemon.
 
   python -m daemon orders show 20261102-0001 --mode real
+  … --data-dir /var/lib/kis-trader/real --log-dir /var/log/kis-trader/real   (systemd)
 
 종료 코드 / exit codes: 0 찾음 found · 1 그런 주문이 없음 no such order · 2 잘못된 명령행 wrong
 command line · 78 장부를 읽을 수 없음 the journal cannot be read
@@ -78,7 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NeedsOperator as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_NEEDS_OPERATOR
-    reader = Reader(log_folder(arguments))
+    logs = log_folder(arguments)
+    if not os.access(logs, os.R_OK | os.X_OK):
+        words = "로그를 읽을 수 없어 장부만 보입니다 / no log to be read here, the journal alone"
+        sys.stderr.write(f"{logs}: {words}: --log-dir\n")
+    reader = Reader(logs)
     lines = list(filter(Wanted(order=arguments.order).takes, reader.lines()))
     reader.close()
     if not facts and not lines:

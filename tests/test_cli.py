@@ -280,14 +280,24 @@ def test_every_ending_has_its_exit_code(ending: BaseException | int, code: int) 
     assert auto_trading_launcher.main(["--log-level", "critical"]) == code
 
 
-def test_a_collector_that_cannot_be_spoken_to_is_a_persons_to_mend(
+def test_a_collector_that_cannot_be_spoken_to_stops_no_trading(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("KIS_LOG_OTLP_ENDPOINT", "http://127.0.0.1:4318/v1/logs")
     monkeypatch.delitem(sys.modules, "daemon.logs.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry._logs", None)
+    StandIn.ending = cli.EXIT_OK
+    assert auto_trading_launcher.main([]) == cli.EXIT_OK
+    assert capsys.readouterr().out.count("log_outlet_missing") >= 1
+    assert len(StandIn.made) == 1
+
+
+def test_a_collector_without_an_address_is_a_persons_to_mend(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KIS_LOG_OTLP_ENDPOINT", "collector:4318")
     assert auto_trading_launcher.main([]) == cli.EXIT_NEEDS_OPERATOR
-    assert "uv sync --extra otlp" in capsys.readouterr().err
+    assert "log.otlp_endpoint" in capsys.readouterr().err
     assert StandIn.made == []
 
 

@@ -124,6 +124,11 @@ def test_the_group_reads_the_log_and_nothing_else_of_it() -> None:
     assert values("kis-trader", "UMask") == ["0077"]
 
 
+def test_the_emergency_logs_where_the_daemon_does() -> None:
+    for setting in ("Environment=KIS_LOG_FOLDER", "LogsDirectory", "LogsDirectoryMode", "UMask"):
+        assert values("kis-trader", setting) == values("kis-trader-failure", setting), setting
+
+
 def test_the_emergency_waits_until_systemd_gives_up() -> None:
     assert values("kis-trader", "RestartMode") == ["direct"]
 
@@ -200,13 +205,29 @@ def test_the_installer_shows_its_flags_and_refuses_what_it_does_not_know() -> No
         assert done.returncode == 1, prefix
 
 
-def prune(prefix: Path) -> set[str]:
-    """Run the installer's own function there; returns the releases that are left."""
+def installer(name: str, prefix: Path, after: str = "") -> str:
+    """Run a function of the installer's own, then the commands `after`; returns what they say."""
     script = (FOLDER / "install.sh").read_text(encoding="utf-8")
-    [function] = re.findall(r"^prune\(\) \{\n.*?^\}$", script, re.MULTILINE | re.DOTALL)
-    command = f"set -eu\nprefix={prefix}\n{function}\nprune"
-    subprocess.run([shutil.which("dash") or "sh", "-c", command], check=True)
+    [function] = re.findall(rf"^{name}\(\) \{{\n.*?^\}}$", script, re.MULTILINE | re.DOTALL)
+    command = f"set -eu\nprefix={prefix} extra=\n{function}\n{name}\n{after}"
+    shell = [shutil.which("dash") or "sh", "-c", command]
+    return subprocess.run(shell, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def prune(prefix: Path) -> set[str]:
+    """The releases that the installer leaves there."""
+    installer("prune", prefix)
     return {each.name for each in (prefix / "releases").iterdir()}
+
+
+def test_the_installer_keeps_the_packages_it_was_once_asked_for(tmp_path: Path) -> None:
+    packages = tmp_path / "releases" / "a" / "venv" / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    assert installer("keep_extra", tmp_path, 'echo "$extra"') == "\n", "nothing is installed"
+    (tmp_path / "venv").symlink_to("releases/a/venv")
+    assert installer("keep_extra", tmp_path, 'echo "$extra"') == "\n"
+    (packages / "opentelemetry").mkdir()
+    assert installer("keep_extra", tmp_path, 'echo "$extra"') == "--extra=otlp\n"
 
 
 def releases(prefix: Path, *names: str) -> None:

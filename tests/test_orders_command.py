@@ -82,6 +82,23 @@ def test_people_see_what_became_of_it_first(
     assert ACCOUNT[:8] not in shown
 
 
+def test_half_a_life_is_told_to_be_half(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with restored():
+        trade(tmp_path)
+    logs, elsewhere = tmp_path / "sim" / "logs", tmp_path / "elsewhere"
+    logs.rename(elsewhere)
+    assert orders(tmp_path, "a", "--json") == 0
+    out, error = capsys.readouterr()
+    assert "reply_unheard" not in out
+    assert str(logs) in error
+    assert "--log-dir" in error
+    assert len(error.splitlines()) == 1
+    assert orders(tmp_path, "a", "--json", "--log-dir", str(elsewhere)) == 0
+    out, error = capsys.readouterr()
+    assert "reply_unheard" in out
+    assert error == ""
+
+
 def test_what_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert orders(tmp_path, "a") == 2
     with restored():

@@ -6,11 +6,15 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from daemon.core.calendar import KST
 from daemon.logs.files import PREFIX
 from tests.logs.schema import ENVELOPE, FIELDS
 from tests.test_tidy import ROOT
@@ -63,25 +67,55 @@ class Disk:
         return taken
 
 
+def keeper(path: Path, at: Callable[[], datetime]) -> Callable[[bytes], str]:
+    names: dict[str, Any] = {"__name__": "keep_lines"}
+    source = (SHIPPING / "keep_lines.py").read_text(encoding="utf-8")
+    exec(compile(source, "keep_lines.py", "exec"), names)
+    keep: Callable[[bytes], str] = names["Keeper"](path, at).keep
+    return keep
+
+
 def test_the_keeper_acknowledges_what_is_written_and_takes_back_what_is_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names: dict[str, object] = {"__name__": "keep_lines"}
-    source = (SHIPPING / "keep_lines.py").read_text(encoding="utf-8")
-    exec(compile(source, "keep_lines.py", "exec"), names)
-    keep = names["keep"]
-    assert callable(keep)
     disk = Disk()
     monkeypatch.setattr(os, "write", disk.write)
-    path = tmp_path / "kept"
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    answers = [keep(descriptor, line) for line in (b"one\n", b"two\n", b"two\n")]
+    keep = keeper(tmp_path / "kept", lambda: datetime(2026, 11, 2, tzinfo=KST))
+    path = tmp_path / "kept-20261102"
+    answers = [keep(line) for line in (b"one\n", b"two\n", b"two\n")]
     assert path.read_bytes() == b"one\n"
     disk.room = 100
-    answers.append(keep(descriptor, b"two\n"))
-    os.close(descriptor)
+    answers.append(keep(b"two\n"))
     assert [answer == "OK" for answer in answers] == [True, False, False, True]
     assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_the_keeper_opens_a_file_a_day(tmp_path: Path) -> None:
+    at = [datetime(2026, 11, 2, 23, 59, tzinfo=KST)]
+    keep = keeper(tmp_path / "received.jsonl", lambda: at[0])
+    assert keep(b"one\n") == "OK"
+    at[0] += timedelta(minutes=1)
+    tomorrow = tmp_path / "received-20261103.jsonl"
+    tomorrow.mkdir()
+    assert keep(b"two\n").startswith("Error: ")
+    tomorrow.rmdir()
+    assert [keep(b"two\n"), keep(b"three\n")] == ["OK", "OK"]
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert kept == {"received-20261102.jsonl": b"one\n", tomorrow.name: b"two\nthree\n"}
+
+
+def test_the_keeper_goes_on_after_a_whole_line_and_in_a_file_that_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "received-20261102.jsonl"
+    path.write_bytes(b'one\n{"half": ')
+    keep = keeper(tmp_path / "received.jsonl", lambda: datetime(2026, 11, 2, tzinfo=KST))
+    assert keep(b"two\n") == "OK"
+    assert path.read_bytes() == b"one\ntwo\n"
+    path.unlink()
+    assert keep(b"three\n") == "OK"
+    assert path.read_bytes() == b"three\n"
+    other = keeper(tmp_path / "received.jsonl", lambda: datetime(2026, 11, 2, tzinfo=KST))
+    assert other(b"four\n").startswith("Error: "), "the first one still writes"
+    assert path.read_bytes() == b"three\n"
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,9 @@ class DatedFiles:
     Files are readable by their user alone, and by their group where the folder is: a new folder is
     not. `write` raises `OSError` when a line is lost; one that the disk took in part is completed
     before anything else is written.
+
+    Several processes may write at once, to one file: a line is one append. Only one that a full
+    disk took in part may be cut in two by a line of another.
     """
 
     name = "files"

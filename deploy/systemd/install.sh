@@ -9,7 +9,8 @@ sudo deploy/systemd/install.sh --uninstall [--purge] [--prefix DIR]
 
   --prefix DIR   프로그램을 둘 곳 / where the program goes (default: /opt/kis-trader)
   --python FILE  쓸 파이썬 3.11+ / the Python to use (default: python3 of the system)
-  --otlp         로그를 OTLP 로 보내는 패키지도 / the packages for log.otlp_endpoint, too
+  --otlp         로그를 OTLP 로 보내는 패키지도. 다음 설치에도 남음
+                 the packages for log.otlp_endpoint, too; later installations keep them
   --uninstall    서비스와 프로그램을 지움. 설정, 비밀, 장부, 로그는 남김
                  removes services and program; settings, secrets, journals, logs stay
   --purge        --uninstall 과 함께: 그것들도 지움 / with --uninstall: these, too
@@ -69,6 +70,14 @@ uninstall() {
 
 if [ -n "$remove" ]; then uninstall; exit 0; fi
 [ -z "$purge" ] || fail "--purge 는 --uninstall 과 함께 / only with --uninstall"
+
+# Packages once asked for stay: settings may need them.
+keep_extra() {
+    for each in "$prefix"/venv/lib/python*/site-packages/opentelemetry; do
+        [ ! -d "$each" ] || extra=--extra=otlp
+    done
+}
+keep_extra
 
 [ -f "$source/uv.lock" ] || fail "$source: 저장소가 아닙니다 / is no checkout of this program"
 command -v systemd-sysusers >/dev/null || fail "systemd 가 없습니다 / there is no systemd here"

@@ -1,6 +1,7 @@
 """The emergency command: a daemon that is killed leaves orders, and no order is left after it."""
 
 import asyncio
+import json
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -45,6 +46,14 @@ async def leave_orders(folder: Path, told: dict[str, str], rest_url: str) -> int
     return len(await open_orders(rest_url))
 
 
+def logged(folder: Path) -> list[str]:
+    """The events in the files of the log; every line of them must be whole."""
+    files = sorted((folder / "sim" / "logs").glob("kis-trader-*.jsonl"))
+    text = "".join(each.read_text(encoding="utf-8") for each in files)
+    assert text.endswith("\n")
+    return [json.loads(line)["event.name"] for line in text.splitlines()]
+
+
 def last(running: Running, event: str) -> dict[str, Any]:
     return running.named(event)[-1]
 
@@ -59,6 +68,10 @@ def test_nothing_is_left_open_it_may_be_repeated_and_the_books_stay_equal(tmp_pa
                 assert await command.ended() == 0, command.lines
             done = last(command, "emergency_done")
             assert done["orders_seen"] == left
+            events = logged(tmp_path)
+            assert "order_accepted" in events, "what the daemon wrote"
+            assert "emergency_cancel" in events
+            assert events[-1] == "emergency_done"
             assert await open_orders(rest_url) == []
 
             async with started(*cancel_all(tmp_path), environ=told) as again:
@@ -85,6 +98,7 @@ def test_it_does_nothing_while_the_daemon_runs(tmp_path: Path) -> None:
                 before = len(await open_orders(rest_url))
                 async with started(*cancel_all(tmp_path), environ=told) as command:
                     assert await command.ended() == 75, command.lines
+                assert "emergency_cancel" in logged(tmp_path)
                 assert len(await open_orders(rest_url)) >= before
                 daemon.send(signal.SIGKILL)
 
@@ -105,6 +119,7 @@ def test_wrong_settings_and_a_lost_journal_keep_no_order_alive(tmp_path: Path) -
                 assert await command.ended() == 0, command.lines
             assert command.counts["journal_unread"] == 1
             assert any("no_such_setting" in line for line in command.lines)
+            assert logged(tmp_path)[-1] == "emergency_done"
             assert await open_orders(rest_url) == []
 
     run(scenario())

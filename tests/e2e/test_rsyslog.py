@@ -113,24 +113,25 @@ class Rsyslog:
 
 @dataclass
 class Received:
-    """What arrived, read as far as it got."""
+    """What arrived in the files of a folder, read as far as it got."""
 
-    path: Path
+    folder: Path
     torn: int = 0
     duplicates: int = 0
     order: dict[str, list[int]] = field(default_factory=dict)
     _seen: set[tuple[str, int]] = field(default_factory=set)
-    _offset: int = 0
+    _offsets: Counter[Path] = field(default_factory=Counter)
 
     def count(self) -> int:
         """Distinct lines so far."""
-        with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
-            file.seek(self._offset)
-            for raw in file:
-                if not raw.endswith(b"\n"):
-                    break
-                self._offset += len(raw)
-                self._take(raw)
+        for path in sorted(self.folder.glob("received-*.jsonl")):
+            with path.open("rb") as file:
+                file.seek(self._offsets[path])
+                for raw in file:
+                    if not raw.endswith(b"\n"):
+                        break
+                    self._offsets[path] += len(raw)
+                    self._take(raw)
         return len(self._seen)
 
     def _take(self, raw: bytes) -> None:
@@ -218,7 +219,7 @@ def test_no_line_is_lost_whatever_happens_on_the_way(tmp_path: Path, tell: Tell)
     logs, out = tmp_path / "logs", tmp_path / "out"
     logs.mkdir()
     shipper, keeper = both_ends(tmp_path, logs, out)
-    received = Received(out / "received.jsonl")
+    received = Received(out)
     results: list[dict[str, Any]] = []
     with small_disk(out) as can_fill, contextlib.ExitStack() as stack:
         for each in (shipper, keeper):

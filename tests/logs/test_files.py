@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -85,6 +86,33 @@ def test_another_start_goes_on_in_the_file_of_the_day_after_a_torn_line(tmp_path
     files.write("whole")
     files.close()
     assert path.read_text() == '{"half": \nwhole\n'
+
+
+def test_two_that_write_at_once_keep_every_line_whole(tmp_path: Path) -> None:
+    def write(who: str) -> None:
+        files = DatedFiles(tmp_path, Clock().now, Retention(max_bytes=200_000))
+        for number in range(500):
+            files.write(f"{who}{number:03}" * 500)
+        files.close()
+
+    with ThreadPoolExecutor(2) as writers:
+        list(writers.map(write, "ab"))
+    # One that opens a file while the other writes may end a line that is not torn.
+    lines = [line for line in text(tmp_path) if line]
+    assert sorted(lines) == sorted(
+        f"{who}{number:03}" * 500 for who in "ab" for number in range(500)
+    )
+    assert all(each.path.stat().st_size < 210_000 for each in log_files(tmp_path))
+
+
+def test_another_start_takes_no_line_of_one_that_still_writes(tmp_path: Path) -> None:
+    first = DatedFiles(tmp_path, Clock().now, Retention())
+    second = DatedFiles(tmp_path, Clock().now, Retention())
+    for files in (first, second, first, second):
+        files.write(f"line {len(text(tmp_path))}")
+    first.close()
+    second.close()
+    assert text(tmp_path) == [f"line {number}" for number in range(4)]
 
 
 def test_old_files_go_by_count_and_age_and_nothing_else_goes(tmp_path: Path) -> None:

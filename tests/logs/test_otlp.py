@@ -10,7 +10,6 @@ import pytest
 import structlog
 
 from daemon import log
-from daemon.core.errors import NeedsOperator
 from daemon.logs.otlp import OtlpOutlet
 from daemon.logs.repeats import Line
 from tests.logs.collector import PATIENCE, Collector, collector
@@ -132,11 +131,31 @@ def test_what_the_libraries_say_of_it_is_no_line(far: Collector) -> None:
     assert stream.getvalue() == ""
 
 
-def test_without_the_extra_a_person_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_it_is_told_and_every_other_place_has_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delitem(sys.modules, "daemon.logs.otlp", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry._logs", None)
-    with pytest.raises(NeedsOperator, match=r"otlp_endpoint.*--extra otlp"):
-        start(otlp="http://127.0.0.1:1/v1/logs")
+    stream = start(otlp="http://127.0.0.1:1/v1/logs")
+    structlog.get_logger().info("tick")
+    missing, line = (json.loads(each) for each in stream.getvalue().splitlines())
+    assert (missing["event.name"], missing["log.level"]) == ("log_outlet_missing", "error")
+    assert missing["outlet"] == "otlp"
+    assert "--extra otlp" in missing["fix"]
+    assert "install.sh --otlp" in missing["fix"]
+    assert line["event.name"] == "tick"
+    assert log.lost_lines() == 0
+
+
+def test_an_extra_that_is_broken_is_told_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise TypeError("descriptors cannot be created directly")
+
+    monkeypatch.setattr("daemon.logs.otlp.OtlpOutlet", broken)
+    stream = start(otlp="http://127.0.0.1:1/v1/logs")
+    [missing] = map(json.loads, stream.getvalue().splitlines())
+    assert missing["event.name"] == "log_outlet_missing"
+    assert "descriptors cannot be created" in missing["cause"]
 
 
 def test_without_an_address_nothing_of_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,6 +297,7 @@ def check_crash_loop(machine: Machine) -> dict[str, Any]:
     )
     over = WallClock.monotonic()
     assert open_orders(machine) == []
+    assert "emergency_done" in machine.run("sh", "-c", "cat /var/log/kis-trader/desk/*.jsonl")
     machine.until(
         "the alarm rings",
         lambda: "alarm of desk: success" in machine.run("journalctl", "-u", FAILURE, "--no-pager"),
