@@ -169,10 +169,7 @@ class Executor:
         return tuple(results)
 
     async def modify(self, order_id: OrderId, limit: Decimal) -> Order | Denied:
-        """Ask the broker to move the open rest of an order to another price.
-
-        Raises `ValueError` for what is no price.
-        """
+        """Ask the broker for another price of an order's open rest; `ValueError` for no price."""
         check_price(limit)
         order = self._ledger.portfolio.orders[order_id]
         problem = self._modification_problem(order, limit)
