@@ -790,7 +790,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the gate stays shut until a stream's gap is checked",
         (Fault.STREAM_RESET,),
         a_new_stream_opens_the_gate,
-        range(86, 89),
+        range(40, 43),
     ),
     Mutant(
         "silence is borne for ever",

@@ -22,7 +22,7 @@ FOUL = 1195
 NIGHTLY, EVENING = 42, 105
 """A part of New York's session, and a day that Korea closes and America opens, both with faults."""
 
-HAND_TRADED = 20
+HAND_TRADED = 7
 """Orders by hand fill, and the gate is shut while others of ours rest."""
 
 WEATHER = (
