@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.e2e.process import Running, read_report, started
+from tests.e2e.process import PATIENCE, Running, read_report, started
 
 pytestmark = pytest.mark.e2e
 
@@ -40,7 +40,7 @@ async def whole(
     )
     async with started(*command) as daemon:
         if until is not None:
-            await daemon.until(until)
+            await daemon.until(until, patience=3 * PATIENCE)
             daemon.send(signal.SIGTERM)
         assert await daemon.ended() == 0, "\n".join(daemon.lines[-40:])
     return daemon, read_report(report)
@@ -80,7 +80,7 @@ def test_one_daemon_closes_in_seoul_and_opens_in_new_york(tmp_path: Path) -> Non
             "auto_trading_launcher.py",
             tmp_path,
             *("--markets", "KR,US", "--sim-start", "2026-07-06T13:00"),
-            *("--sim-speed", "1200"),
+            *("--sim-speed", "600"),
             until=lambda daemon: (
                 (daemon.counts["order_accepted"], daemon.counts["order_filled"]) == (10, 5)
             ),
