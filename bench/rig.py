@@ -22,6 +22,7 @@ from bench.broker import CODES
 from daemon import log
 from daemon.clock import MarketClock, WallClock
 from daemon.core.calendar import Calendars, MarketCalendar
+from daemon.core.costs import CostCeilings
 from daemon.core.events import AccountReported, Event
 from daemon.core.limits import RiskLimits
 from daemon.core.values import TRADES, AccountId, Currency, InstrumentId, Region, StrategyId
@@ -223,6 +224,7 @@ def _desk(
         ],
         limits=LIMITS,
         calendars=Calendars({Region.KR: MarketCalendar()}),
+        ceilings=CostCeilings(),
         clock=clock,
     )
     for slot in desk.host.slots:

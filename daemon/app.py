@@ -19,7 +19,7 @@ from daemon import log
 from daemon import report as reports
 from daemon.config import Settings
 from daemon.control import Operators
-from daemon.core.costs import CostSchedule
+from daemon.core.costs import CostCeilings, CostSchedule
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.events import TradingStateChanged
 from daemon.core.profit import ProfitBook
@@ -143,6 +143,7 @@ class App:
                 slots=settings.strategy_slots,
                 limits=settings.risk_limits,
                 calendars=session.calendars,
+                ceilings=CostCeilings(settings.costs.tariffs()),
                 clock=session.clock,
                 inquiry_rate=settings.inquiry_rate,
                 policy=settings.kill_switch.policy(),

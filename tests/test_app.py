@@ -21,12 +21,15 @@ from daemon import report as reports
 from daemon.app import STOP_ORDERS, STOP_ORDERS_AT_MOST, App, cancelling_limit, profit_book
 from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
+from daemon.core.costs import CostCeilings
 from daemon.core.entries import BrokerDayTold, EntriesBarred, EntryBar
 from daemon.core.errors import InvariantBroken, NeedsOperator
 from daemon.core.events import Event, MarketCloseReported, OrderExpired, OrderFilled
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
+from daemon.core.values import Currency
+from daemon.engine.desk import TradingDesk
 from daemon.engine.ledger import Ledger
 from daemon.store.journal import SqliteJournal
 from daemon.strategy import SessionClosed, Strategy, StrategyContext
@@ -233,6 +236,20 @@ def test_a_broker_that_charges_is_tied_out_and_profit_outlives_a_restart(tmp_pat
     assert second["tie_out"]["KR"]["instruments"] == [], "nothing was traded on the second day"
     (later,) = second["profit"]["strategies"]["Buyer"].values()
     assert later["commission"] == buyer["commission"]
+
+
+def test_the_books_are_judged_by_the_costs_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[CostCeilings] = []
+
+    def desk(**parts: Any) -> TradingDesk:
+        given.append(parts["ceilings"])
+        return TradingDesk(**parts)
+
+    monkeypatch.setattr(daemon_app, "TradingDesk", desk)
+    run(trade(settings_for(tmp_path, Idle, **{"costs.kr.minimum": 5_000})))
+    assert [each.of_day(Currency.KRW, Decimal(0), 1) for each in given] == [5_004]
 
 
 def test_nothing_is_tied_out_where_nothing_is_charged(tmp_path: Path) -> None:

@@ -4,12 +4,10 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from daemon.core.costs import CostCeilings
 from daemon.core.events import AccountReported, Holding
 from daemon.core.portfolio import PortfolioView
 from daemon.core.values import Currency, InstrumentId, currency_of
-
-COST_CEILING = Decimal("0.005")
-"""No commission and tax on stocks together reaches this part of what was traded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,25 +101,15 @@ class Looks:
         }
 
 
-def differences(portfolio: PortfolioView, report: AccountReported) -> list[Discrepancy]:
+def differences(
+    portfolio: PortfolioView, report: AccountReported, ceilings: CostCeilings
+) -> list[Discrepancy]:
     """Where the broker's cash and holdings are not ours, instrument by instrument.
 
     Cash that costs may have taken is no difference: see `costs`.
     """
-    theirs = {holding.instrument: holding.quantity for holding in report.holdings}
-    found = []
-    for instrument in sorted(theirs.keys() | portfolio.positions.keys()):
-        ours = portfolio.position(instrument).quantity
-        held = theirs.get(instrument, 0)
-        if ours != held:
-            found.append(
-                Discrepancy(
-                    subject=position_subject(instrument),
-                    ours=f"{ours} shares",
-                    theirs=f"{held} shares",
-                )
-            )
-    explained = costs(portfolio, report)
+    found = holding_differences(portfolio, report)
+    explained = costs(portfolio, report, ceilings)
     for currency in sorted(report.cash.keys() | portfolio.cash.keys()):
         cash, told = portfolio.cash_of(currency), report.cash_of(currency)
         if cash != told and currency not in explained:
@@ -135,7 +123,27 @@ def differences(portfolio: PortfolioView, report: AccountReported) -> list[Discr
     return found
 
 
-def costs(portfolio: PortfolioView, report: AccountReported) -> dict[Currency, Decimal]:
+def holding_differences(portfolio: PortfolioView, report: AccountReported) -> list[Discrepancy]:
+    """Where the broker's holdings are not ours."""
+    theirs = {holding.instrument: holding.quantity for holding in report.holdings}
+    found = []
+    for instrument in sorted(theirs.keys() | portfolio.positions.keys()):
+        ours = portfolio.position(instrument).quantity
+        held = theirs.get(instrument, 0)
+        if ours != held:
+            found.append(
+                Discrepancy(
+                    subject=position_subject(instrument),
+                    ours=f"{ours} shares",
+                    theirs=f"{held} shares",
+                )
+            )
+    return found
+
+
+def costs(
+    portfolio: PortfolioView, report: AccountReported, ceilings: CostCeilings
+) -> dict[Currency, Decimal]:
     """What the broker charged in the currencies where that explains all of a difference in cash.
 
     Notices and lists tell prices before fees and taxes, the balance is after them. Negative
@@ -145,7 +153,8 @@ def costs(portfolio: PortfolioView, report: AccountReported) -> dict[Currency, D
     for currency in sorted(report.cash.keys() | portfolio.cash.keys()):
         charged = portfolio.charged_of(currency)
         missing = portfolio.cash_of(currency) - report.cash_of(currency)
-        most = portfolio.traded_of(currency) * COST_CEILING - charged
+        traded, orders = portfolio.traded_of(currency), portfolio.orders_traded_in(currency)
+        most = ceilings.of_day(currency, traded, orders) - charged
         if missing and -charged <= missing <= most:
             found[currency] = missing
     return found
@@ -162,7 +171,7 @@ def position_subject(instrument: InstrumentId) -> str:
 
 
 def adopted_in(
-    portfolio: PortfolioView, report: AccountReported, subject: str
+    portfolio: PortfolioView, report: AccountReported, subject: str, ceilings: CostCeilings
 ) -> AccountReported | None:
     """Our books with the broker's word on one subject alone, and on costs; `None` if the subject
     is neither cash nor a holding, and there is nothing to take over.
@@ -176,7 +185,7 @@ def adopted_in(
     }
     told = {each.instrument: each for each in report.holdings}
     cash = dict(portfolio.cash)
-    for currency in costs(portfolio, report):
+    for currency in costs(portfolio, report, ceilings):
         cash[currency] = report.cash_of(currency)
     for instrument in told.keys() | holdings.keys():
         if position_subject(instrument) == subject:

@@ -23,6 +23,17 @@ from daemon.core.values import Currency, InstrumentId, Region, Side, currency_of
 _STEPS = {Currency.KRW: Decimal(1), Currency.JPY: Decimal(1), Currency.VND: Decimal(1)}
 _CENT = Decimal("0.01")
 
+CHARGES = 4
+"""Most charges of one order that are rounded by themselves: commission, two taxes, one fee."""
+
+LEAST_CEILING = Decimal("0.005")
+"""The part of a trade that a charge is always believed up to: the tariff of the settings may be
+less than the account's own."""
+
+_LEVIES = Decimal("0.003")
+"""No taxes and fees of states and exchanges together take more than this part of a trade: Korea's
+tax did until 2019, and FINRA's fee on a share reaches it below 7 cents."""
+
 
 class Security(StrEnum):
     """What kind of paper is traded; in Korea the last three are exempt from tax."""
@@ -115,6 +126,8 @@ KIS_ONLINE = {
 }
 """The standing prices of the broker, for accounts opened online."""
 
+_FREE = BrokerTariff(commission=Decimal(0))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traded:
@@ -177,7 +190,7 @@ class CostSchedule:
     def step_of(self, instrument: InstrumentId) -> Decimal:
         """The most that rounding can change one charge of an order."""
         tariff, _ = self._of(region_of(instrument))
-        return max(tariff.step or Decimal(0), money_step(currency_of(instrument)))
+        return _largest_step(tariff, currency_of(instrument))
 
     def _of(self, region: Region) -> tuple[BrokerTariff, TradingDays]:
         tariff, days = self._tariffs.get(region), self._days.get(region)
@@ -188,9 +201,34 @@ class CostSchedule:
         return tariff, days
 
 
+class CostCeilings:
+    """The most that orders can be charged by the broker's tariffs, whatever exactly they were.
+
+    What a balance lacks beyond that is no cost.
+    """
+
+    def __init__(self, tariffs: Mapping[Region, BrokerTariff] | None = None) -> None:
+        listed = KIS_ONLINE | dict(tariffs or {})
+        self._tariffs = {region.currency: tariff for region, tariff in listed.items()}
+
+    def of_day(self, currency: Currency, traded: Decimal, orders: int) -> Decimal:
+        """The most that so many orders, which `traded` so much together in one day, are charged.
+
+        Beside a part of the amount that is a minimum and the rounding of each charge of an order.
+        """
+        tariff = self._tariffs.get(currency, _FREE)
+        rate = max(tariff.commission, tariff.fund_commission or Decimal(0)) + tariff.exchange_fee
+        part = max(LEAST_CEILING, rate + _LEVIES)
+        return traded * part + orders * (tariff.minimum + CHARGES * _largest_step(tariff, currency))
+
+
 def money_step(currency: Currency) -> Decimal:
     """The least amount of a currency that is ever charged."""
     return _STEPS.get(currency, _CENT)
+
+
+def _largest_step(tariff: BrokerTariff, currency: Currency) -> Decimal:
+    return max(tariff.step or Decimal(0), money_step(currency))
 
 
 def _korean_tax(notional: Decimal, settles: date, listing: Listing) -> Decimal:

@@ -131,6 +131,10 @@ class RegionView:
         """See `Portfolio.traded_of`."""
         return self._whole.traded_of(currency)
 
+    def orders_traded_in(self, currency: Currency) -> int:
+        """See `Portfolio.orders_traded_in`."""
+        return self._whole.orders_traded_in(currency)
+
     def charged_of(self, currency: Currency) -> Decimal:
         """See `Portfolio.charged_of`."""
         return self._whole.charged_of(currency)

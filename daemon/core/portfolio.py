@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from daemon.core import orders as order_life
 from daemon.core.activity import Activity
@@ -46,6 +46,8 @@ from daemon.core.values import (
     region_of,
 )
 from daemon.core.zones import local_date
+
+T = TypeVar("T")
 
 OrderKey = tuple[Region, date, str]
 """What tells an account's orders apart at the broker: region, the region's date, and number."""
@@ -147,6 +149,7 @@ class PortfolioView(Protocol):
     def external(self) -> Mapping[OrderKey, ExternalOrderSeen]: ...
     def cash_of(self, currency: Currency) -> Decimal: ...
     def traded_of(self, currency: Currency) -> Decimal: ...
+    def orders_traded_in(self, currency: Currency) -> int: ...
     def charged_of(self, currency: Currency) -> Decimal: ...
     def open_orders(self) -> list[Order]: ...
     def orders_since(self, at: datetime) -> list[Order]: ...
@@ -184,6 +187,7 @@ class Portfolio:
         self.discrepancies: dict[str, DiscrepancyFound] = {}
         self.external: dict[OrderKey, ExternalOrderSeen] = {}
         self._traded: dict[Currency, Decimal] = {}
+        self._traded_by: dict[Currency, set[OrderId]] = {}
         self._charged: dict[Currency, Decimal] = {}
         self._traded_on: dict[Currency, date] = {}
         self._by_strategy: dict[tuple[StrategyId, InstrumentId], Position] = {}
@@ -197,6 +201,10 @@ class Portfolio:
     def traded_of(self, currency: Currency) -> Decimal:
         """The turnover in one currency on the last day that anything traded in it."""
         return self._traded.get(currency, Decimal(0))
+
+    def orders_traded_in(self, currency: Currency) -> int:
+        """How many orders that turnover is of."""
+        return len(self._traded_by.get(currency, ()))
 
     def charged_of(self, currency: Currency) -> Decimal:
         """The costs in one currency since the first trade of that day."""
@@ -373,7 +381,9 @@ class Portfolio:
         if day != self._traded_on.get(currency):
             self._traded_on[currency] = day
             self._traded[currency] = self._charged[currency] = Decimal(0)
+            self._traded_by[currency] = set()
         self._traded[currency] += event.fill.notional
+        self._traded_by.setdefault(currency, set()).add(event.order)
 
     def _reprice(self, order: Order, amount: Decimal) -> None:
         side, instrument = order.intent.side, order.intent.instrument
@@ -395,6 +405,7 @@ class Portfolio:
         self.cash = _untold(self.cash, report) | dict(report.cash)
         # The day is kept: what traded before is in the cash taken over, costs and all.
         self._traded = dict.fromkeys(self._traded, Decimal(0)) | _untold(self._traded, report)
+        self._traded_by = _untold(self._traded_by, report)
         self._charged = dict.fromkeys(self._charged, Decimal(0)) | _untold(self._charged, report)
         self.opened = True
         for instrument in self.positions:
@@ -415,10 +426,8 @@ class Portfolio:
                 excess -= lost
 
 
-def _untold(
-    amounts: Mapping[Currency, Decimal], report: AccountReported
-) -> dict[Currency, Decimal]:
-    return {each: amount for each, amount in amounts.items() if not report.tells_of(each)}
+def _untold(kept: Mapping[Currency, T], report: AccountReported) -> dict[Currency, T]:
+    return {each: value for each, value in kept.items() if not report.tells_of(each)}
 
 
 def order_keys(order: Order) -> list[OrderKey]:

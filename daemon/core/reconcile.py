@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from daemon.core import inference
 from daemon.core import orders as order_life
-from daemon.core.books import credible_in, differences, position_subject
+from daemon.core.books import credible_in, holding_differences, position_subject
 from daemon.core.events import (
     AccountReported,
     CancelRefused,
@@ -214,7 +214,7 @@ class Reconciler:
         self, portfolio: PortfolioView, report: AccountReported, *, asked: float, at: datetime
     ) -> list[Outcome]:
         """Whether holdings moved, as evidence for orders whose outcome is unknown."""
-        moved = {each.subject for each in differences(portfolio, report)}
+        moved = {each.subject for each in holding_differences(portfolio, report)}
         for order in portfolio.open_orders():
             if order.state is OrderState.IN_DOUBT and self._is_settled(order, asked):
                 instrument = order.intent.instrument

@@ -13,12 +13,9 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from daemon.core.costs import CostSchedule
+from daemon.core.costs import CHARGES, CostSchedule
 from daemon.core.profit import DayTrades
 from daemon.core.values import InstrumentId
-
-CHARGES = 4
-"""Most charges of one order that are rounded by themselves: commission, two taxes, one fee."""
 
 AVERAGE_ROUNDING = Decimal("0.0001")
 """The broker tells average prices to four places, so a cost may be off by this for each share."""

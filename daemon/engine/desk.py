@@ -10,6 +10,7 @@ import structlog
 
 from daemon.core.budget import TimeBudget
 from daemon.core.calendar import Calendars, Phase
+from daemon.core.costs import CostCeilings
 from daemon.core.errors import (
     BrokerUnavailable,
     JournalFailed,
@@ -79,7 +80,8 @@ DECIDE_PAUSE = 1.0
 class TradingDesk:
     """Everything that trades one account. The caller owns the tasks; see `daemon.app`.
 
-    `inquiry_rate` is how many requests a second the watch over market data may make. `days` is
+    `inquiry_rate` is how many requests a second the watch over market data may make. `ceilings`
+    tell charges from cash that is missing. `days` is
     asked once a day, beside our own table, whether it is a trading day. `budget` is the time that
     each strategy may hold the loop.
     """
@@ -94,6 +96,7 @@ class TradingDesk:
         slots: Sequence[StrategySlot],
         limits: RiskLimits,
         calendars: Calendars,
+        ceilings: CostCeilings,
         clock: Clock,
         inquiry_rate: float = 1.0,
         policy: SwitchPolicy = SwitchPolicy(),  # noqa: B008  a value that never changes
@@ -114,6 +117,7 @@ class TradingDesk:
             calendars=calendars,
             clock=clock,
             rates=self.rates,
+            ceilings=ceilings,
         )
         self.executor = Executor(
             broker=broker,

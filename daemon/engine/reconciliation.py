@@ -14,6 +14,7 @@ import structlog
 
 from daemon.core.books import Discrepancy
 from daemon.core.calendar import Calendars
+from daemon.core.costs import CostCeilings
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import (
     AccountReported,
@@ -51,6 +52,7 @@ class Reconciliation:
         calendars: Calendars,
         clock: Clock,
         rates: ExchangeRates,
+        ceilings: CostCeilings,
         period: float = 20.0,
         hurry: float = 2.0,
     ) -> None:
@@ -69,6 +71,7 @@ class Reconciliation:
             calendars=calendars,
             clock=clock,
             rates=rates,
+            ceilings=ceilings,
             stats=self.stats,
             link=self._link,
             record=self._record,

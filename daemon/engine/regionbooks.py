@@ -22,6 +22,7 @@ from daemon.core.books import (
     position_subject,
 )
 from daemon.core.calendar import Calendars, Phase
+from daemon.core.costs import CostCeilings
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import AccountReported, CostsCharged, OrderEvent
 from daemon.core.inference import Outcome
@@ -104,6 +105,7 @@ class Shared:
     calendars: Calendars
     clock: Clock
     rates: ExchangeRates
+    ceilings: CostCeilings
     stats: ReconciliationStats
     link: Link
     record: Callable[[Iterable[Outcome]], dict[str, Discrepancy]]
@@ -125,7 +127,7 @@ class RegionBooks:
         """The part to open our books on, once the broker is believed."""
         self._shared = shared
         self._broker, self._ledger, self._gate = shared.broker, shared.ledger, shared.gate
-        self._clock = shared.clock
+        self._clock, self._ceilings = shared.clock, shared.ceilings
         self._is_home = is_home
         self._portfolio = RegionView(shared.ledger.portfolio, region)
         self._reconciler = Reconciler(shared.broker.account_id)
@@ -326,7 +328,7 @@ class RegionBooks:
             self._shared.open()
             return set()
         report, asked = await self.part()
-        found = {each.subject: each for each in differences(portfolio, report)}
+        found = {each.subject: each for each in differences(portfolio, report, self._ceilings)}
         emptied = not credible(portfolio, report)
         lasts = self._empty_looks.see(
             {BOOKS: tuple(found.values())} if emptied else {},
@@ -347,7 +349,7 @@ class RegionBooks:
         # An agreement with a difference we know of must last as long as a difference.
         statements: dict[str, Hashable] = dict.fromkeys(known, self._last_change)
         statements |= found
-        charged = {} if found else costs(portfolio, report)
+        charged = {} if found else costs(portfolio, report, self._ceilings)
         for currency in charged:
             cash = portfolio.cash_of(currency), report.cash_of(currency)
             statements[f"{COSTS} {currency}"] = cash
@@ -400,7 +402,8 @@ class RegionBooks:
 
     def with_theirs(self, part: AccountReported, subject: str) -> AccountReported | None:
         """The region's books with the broker's word on one subject: see `adopted_in`."""
-        return adopted_in(self._portfolio, replace(part, region=self.region), subject)
+        theirs = replace(part, region=self.region)
+        return adopted_in(self._portfolio, theirs, subject, self._ceilings)
 
     def _calm_since(self) -> float | None:
         """When something of ours last moved here, `None` while something may be moving."""

@@ -20,6 +20,7 @@ import orjson
 from daemon import log
 from daemon.config import Mode, Settings, load_settings
 from daemon.core.calendar import KST
+from daemon.core.costs import CostCeilings
 from daemon.core.events import Event, OrderIntent
 from daemon.core.orders import Order
 from daemon.core.risk import Denied
@@ -158,6 +159,7 @@ class Replay:
             slots=[replace(slot, strategy=self._heard[slot.id]) for slot in self._slots],
             limits=self._limits,
             calendars=self._settings.calendars,
+            ceilings=CostCeilings(self._settings.costs.tariffs()),
             clock=clock,
             rates=self._settings.exchange_rates,
         )

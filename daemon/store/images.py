@@ -99,6 +99,7 @@ class PortfolioShape(TypedDict):
     discrepancies: dict[str, DiscrepancyFound]
     external: Pairs[OrderKey, ExternalOrderSeen]
     _traded: dict[Currency, Decimal]
+    _traded_by: dict[Currency, set[OrderId]]
     _charged: dict[Currency, Decimal]
     _traded_on: dict[Currency, date]
     _by_strategy: Pairs[Owned, Position]

@@ -1,6 +1,7 @@
 """Our books held against the broker's."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -17,6 +18,7 @@ from daemon.core.books import (
     differences,
     is_nothing,
 )
+from daemon.core.costs import BrokerTariff, CostCeilings
 from daemon.core.events import (
     AccountReported,
     CostsCharged,
@@ -28,16 +30,17 @@ from daemon.core.events import (
     OrderFilled,
 )
 from daemon.core.portfolio import Portfolio
-from daemon.core.values import Currency, InstrumentId, OrderId, Side
+from daemon.core.values import Currency, InstrumentId, OrderId, Region, Side
 from tests.builders import ACCOUNT, NINE, accepted, created, filled, funded, intent, reported, sent
 
 SHARES = st.integers(0, 3)
+LISTED = CostCeilings()
 
 
 def test_equal_books_have_no_differences() -> None:
     portfolio = funded(1_000, krx_005930=10)
 
-    assert differences(portfolio, reported(1_000, krx_005930=10)) == []
+    assert differences(portfolio, reported(1_000, krx_005930=10), LISTED) == []
 
 
 def test_what_was_sold_out_may_be_missing_or_listed_with_nothing() -> None:
@@ -48,15 +51,15 @@ def test_what_was_sold_out_may_be_missing_or_listed_with_nothing() -> None:
     ):
         portfolio.apply(event)
 
-    assert differences(portfolio, reported(700_000)) == []
-    assert differences(portfolio, reported(700_000, krx_005930=0)) == []
+    assert differences(portfolio, reported(700_000), LISTED) == []
+    assert differences(portfolio, reported(700_000, krx_005930=0), LISTED) == []
 
 
 def test_every_difference_is_named_with_both_sides() -> None:
     portfolio = funded(1_000, krx_005930=10, krx_035720=1)
     report = reported(999, krx_005930=12, krx_000660=5)
 
-    assert differences(portfolio, report) == [
+    assert differences(portfolio, report, LISTED) == [
         Discrepancy(subject="position krx:000660", ours="0 shares", theirs="5 shares"),
         Discrepancy(subject="position krx:005930", ours="10 shares", theirs="12 shares"),
         Discrepancy(subject="position krx:035720", ours="1 shares", theirs="0 shares"),
@@ -68,10 +71,10 @@ def test_open_orders_are_no_difference() -> None:
     portfolio = funded(1_000_000)
     for event in (created("a"), sent("a"), accepted("a", "1")):
         portfolio.apply(event)
-    assert differences(portfolio, reported(1_000_000)) == []
+    assert differences(portfolio, reported(1_000_000), LISTED) == []
 
     portfolio.apply(OrderCancelled(order=OrderId("a"), at=NINE))
-    assert differences(portfolio, reported(1_000_000)) == []
+    assert differences(portfolio, reported(1_000_000), LISTED) == []
 
 
 @given(SHARES, SHARES, SHARES, SHARES, st.booleans())
@@ -80,13 +83,13 @@ def test_no_difference_means_that_adopting_changes_nothing(
 ) -> None:
     portfolio = funded(1_000, krx_005930=ours, krx_000660=other)
     report = reported(1_000 if same_cash else 1_001, krx_005930=theirs, krx_000660=another)
-    found = {each.subject for each in differences(portfolio, report)}
+    found = {each.subject for each in differences(portfolio, report, LISTED)}
 
     assert ("position krx:005930" in found) == (ours != theirs)
     assert ("position krx:000660" in found) == (other != another)
     assert ("cash KRW" in found) == (not same_cash)
     portfolio.apply(report)
-    assert differences(portfolio, report) == []
+    assert differences(portfolio, report, LISTED) == []
     assert portfolio.cash_of(Currency.KRW) == Decimal(1_000 if same_cash else 1_001)
 
 
@@ -152,11 +155,13 @@ def both(won: int, dollars: str, shares: int = 0) -> AccountReported:
     return AccountReported(account=ACCOUNT, cash=cash, holdings=held, at=NINE)
 
 
-def american(name: str, number: str, quantity: int, price: str) -> list[Event]:
-    wish = replace(intent(instrument=ACME, quantity=quantity), limit=Decimal(price))
+def american(
+    name: str, number: str, quantity: int, price: str, side: Side = Side.BUY
+) -> list[Event]:
+    wish = replace(intent(side=side, instrument=ACME, quantity=quantity), limit=Decimal(price))
     done = Fill(
         instrument=ACME,
-        side=Side.BUY,
+        side=side,
         quantity=quantity,
         notional=Decimal(price) * quantity,
         source=FillSource.NOTICE,
@@ -177,12 +182,14 @@ def test_each_currency_pays_for_its_own_and_is_compared_alone() -> None:
 
     assert portfolio.cash == {Currency.KRW: 300_000, Currency.USD: Decimal("299.90")}
     assert portfolio.position(ACME).quantity == 10
-    assert [each.subject for each in differences(portfolio, both(300_000, "299.91", 10))] == [
+    assert [
+        each.subject for each in differences(portfolio, both(300_000, "299.91", 10), LISTED)
+    ] == [
         "position krx:005930",
         "cash USD",
     ]
     adopted = both(300_000, "299.90", 10)
-    found = differences(portfolio, replace(adopted, cash={Currency.KRW: Decimal(300_000)}))
+    found = differences(portfolio, replace(adopted, cash={Currency.KRW: Decimal(300_000)}), LISTED)
     assert [(each.subject, each.theirs) for each in found] == [
         ("position krx:005930", "0 shares"),
         ("cash USD", "0 USD"),
@@ -195,14 +202,90 @@ def test_costs_are_explained_by_what_traded_in_their_currency() -> None:
     for event in american("a", "1", 10, "70.00"):
         portfolio.apply(event)
 
-    assert costs(portfolio, both(1_000_000, "298.25", 10)) == {Currency.USD: Decimal("1.75")}
-    assert costs(portfolio, both(999_999, "298.25", 10)) == {Currency.USD: Decimal("1.75")}
-    assert costs(portfolio, both(1_000_000, "296.00", 10)) == {}, "more than any commission"
+    assert costs(portfolio, both(1_000_000, "298.25", 10), LISTED) == {
+        Currency.USD: Decimal("1.75")
+    }
+    assert costs(portfolio, both(999_999, "298.25", 10), LISTED) == {Currency.USD: Decimal("1.75")}
+    assert costs(portfolio, both(1_000_000, "296.00", 10), LISTED) == {}, "more than any commission"
     charged = CostsCharged(account=ACCOUNT, currency=Currency.USD, amount=Decimal("1.75"), at=NINE)
     portfolio.apply(charged)
     assert portfolio.charged_of(Currency.USD) == Decimal("1.75")
     assert portfolio.charged_of(Currency.KRW) == 0
-    assert differences(portfolio, both(1_000_000, "298.25", 10)) == []
+    assert differences(portfolio, both(1_000_000, "298.25", 10), LISTED) == []
+
+
+def after_sales(*prices: str, shares: int = 1) -> Portfolio:
+    """An account of 1,000 USD besides what it was paid for so many shares, an order for each."""
+    portfolio = Portfolio()
+    paid = sum(Decimal(price) * shares for price in prices)
+    portfolio.apply(both(0, str(Decimal(1_000) - paid), 9 * shares))
+    for number, price in enumerate(prices):
+        for event in american(f"o{number}", str(number), shares, price, Side.SELL):
+            portfolio.apply(event)
+    assert portfolio.cash_of(Currency.USD) == 1_000
+    return portfolio
+
+
+@pytest.mark.parametrize(
+    ("portfolio", "most"),
+    [
+        # 0.0275, and a cent for each of four charges.
+        (after_sales("5.00"), "0.06"),
+        (after_sales("2.00"), "0.05"),
+        (after_sales("2.00", "2.00"), "0.10"),
+        (after_sales("80.00", shares=10), "4.44"),
+    ],
+    ids=["one share", "a cheap one", "two orders", "ten shares"],
+)
+def test_rounding_is_a_cost_of_every_order(portfolio: Portfolio, most: str) -> None:
+    shares = portfolio.position(ACME).quantity
+    inside = both(0, str(Decimal(1_000) - Decimal(most)), shares)
+    outside = both(0, str(Decimal(1_000) - Decimal(most) - Decimal("0.01")), shares)
+
+    assert costs(portfolio, inside, LISTED) == {Currency.USD: Decimal(most)}
+    assert differences(portfolio, inside, LISTED) == []
+    assert costs(portfolio, outside, LISTED) == {}
+    assert [each.subject for each in differences(portfolio, outside, LISTED)] == ["cash USD"]
+
+
+def test_an_order_that_fills_in_parts_is_one() -> None:
+    portfolio = after_sales("5.00")
+    more = american("big", "9", 1, "5.00", Side.SELL)[-1]
+    wish = created("big", intent(side=Side.SELL, instrument=ACME))
+    for event in (wish, sent("big"), accepted("big", "9"), more, more):
+        portfolio.apply(event)
+
+    assert portfolio.orders_traded_in(Currency.USD) == 2
+    assert portfolio.orders_traded_in(Currency.KRW) == 0
+    assert portfolio.traded_of(Currency.USD) == 15
+
+
+def test_orders_are_counted_anew_when_books_are_taken_over_and_on_another_day() -> None:
+    portfolio = after_sales("5.00", "6.00")
+    portfolio.apply(replace(both(0, "999.00", 7), region=Region.KR))
+    assert portfolio.orders_traded_in(Currency.USD) == 2, "of another region"
+    portfolio.apply(both(0, "999.00", 7))
+    assert portfolio.orders_traded_in(Currency.USD) == 0
+    for event in american("late", "8", 1, "5.00"):
+        portfolio.apply(event)
+    assert portfolio.orders_traded_in(Currency.USD) == 1
+    *sending, fill = american("next", "9", 1, "5.00")
+    for event in (*sending, replace(fill, at=NINE + timedelta(days=1))):
+        portfolio.apply(event)
+    assert portfolio.orders_traded_in(Currency.USD) == 1
+    assert portfolio.traded_of(Currency.USD) == 5
+
+
+def test_what_the_settings_say_a_trade_costs_is_a_cost() -> None:
+    portfolio = after_sales("80.00", shares=10)
+    dear = BrokerTariff(commission=Decimal("0.01"), minimum=Decimal(5))
+    ceilings = CostCeilings({Region.US: dear})
+
+    for charged, explained in (("15.44", True), ("15.45", False)):
+        report = both(0, str(1_000 - Decimal(charged)), portfolio.position(ACME).quantity)
+        assert bool(costs(portfolio, report, ceilings)) is explained
+        assert (differences(portfolio, report, ceilings) == []) is explained
+        assert costs(portfolio, report, LISTED) == {}
 
 
 def test_a_part_of_a_balance_that_is_empty_proves_nothing_of_its_currency() -> None:
@@ -243,21 +326,21 @@ def test_one_subject_is_taken_over_alone() -> None:
     portfolio = funded(1_000, krx_005930=10, krx_035720=1)
     report = reported(700, krx_005930=12, krx_000660=5)
 
-    position = adopted_in(portfolio, report, "position krx:005930")
+    position = adopted_in(portfolio, report, "position krx:005930", LISTED)
     assert position is not None
     assert position.cash_of(Currency.KRW) == 1_000
     assert {each.instrument: each.quantity for each in position.holdings} == {
         InstrumentId("krx:005930"): 12,
         InstrumentId("krx:035720"): 1,
     }
-    gone = adopted_in(portfolio, report, "position krx:035720")
+    gone = adopted_in(portfolio, report, "position krx:035720", LISTED)
     assert gone is not None
     assert [each.instrument for each in gone.holdings] == ["krx:005930"]
-    cash = adopted_in(portfolio, report, "cash KRW")
+    cash = adopted_in(portfolio, report, "cash KRW", LISTED)
     assert cash is not None
     assert cash.cash_of(Currency.KRW) == 700
     assert len(cash.holdings) == 2
-    assert adopted_in(portfolio, report, "order 20261102-0001") is None
+    assert adopted_in(portfolio, report, "order 20261102-0001", LISTED) is None
 
 
 def test_costs_are_taken_over_with_whatever_subject() -> None:
@@ -266,7 +349,7 @@ def test_costs_are_taken_over_with_whatever_subject() -> None:
         portfolio.apply(event)
     report = reported(9_299_000, krx_005930=10)
 
-    adopted = adopted_in(portfolio, report, "position krx:000660")
+    adopted = adopted_in(portfolio, report, "position krx:000660", LISTED)
     assert adopted is not None
     portfolio.apply(adopted)
-    assert differences(portfolio, report) == []
+    assert differences(portfolio, report, LISTED) == []

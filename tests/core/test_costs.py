@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from daemon.core.costs import (
     BrokerTariff,
+    CostCeilings,
     Costs,
     CostSchedule,
     Listing,
@@ -17,7 +18,7 @@ from daemon.core.costs import (
     money_step,
 )
 from daemon.core.tariffs import Board
-from daemon.core.values import Currency, InstrumentId, Region, Side
+from daemon.core.values import Currency, InstrumentId, Region, Side, region_of
 from tests.core.days import CALENDARS
 
 STOCK = InstrumentId("krx:005930")
@@ -203,6 +204,60 @@ def test_costs_are_whole_steps_never_negative_and_a_small_part(
         assert charge >= 0
         assert charge % money_step(Currency.KRW) == 0
     assert costs.total <= notional * Decimal("0.0032") + 1
+
+
+RATES = st.decimals(0, "0.02", places=6)
+TARIFFS = st.builds(
+    BrokerTariff,
+    commission=RATES,
+    fund_commission=st.none() | RATES,
+    minimum=st.decimals(0, 10, places=2),
+    exchange_fee=RATES,
+    step=st.none() | st.sampled_from((Decimal("0.01"), Decimal(10))),
+)
+SALES = st.lists(st.tuples(st.integers(1, 10_000), st.integers(10, 50_000)), max_size=5)
+"""Shares, and prices in steps of money: American ones of 10 cents and more."""
+
+
+@given(SALES, DAYS, LISTINGS, TARIFFS, st.sampled_from((STOCK, APPLE)))
+def test_no_day_costs_more_than_its_ceiling(
+    sales: list[tuple[int, int]],
+    day: date,
+    listing: Listing,
+    tariff: BrokerTariff,
+    instrument: InstrumentId,
+) -> None:
+    region = region_of(instrument)
+    schedule = CostSchedule(CALENDARS, {region: tariff})
+    notionals = [shares * price * money_step(region.currency) for shares, price in sales]
+    charged = [
+        schedule.of_order(
+            traded(str(notional), f"{day}", instrument=instrument, shares=shares), listing
+        ).total
+        for (shares, _), notional in zip(sales, notionals, strict=True)
+    ]
+    ceilings = CostCeilings({region: tariff})
+    most = ceilings.of_day(region.currency, sum(notionals, Decimal(0)), len(sales))
+    assert sum(charged) <= most
+
+
+def test_a_ceiling_is_half_a_percent_and_rounding_or_what_the_tariff_comes_to() -> None:
+    listed = CostCeilings()
+    assert listed.of_day(Currency.KRW, Decimal(1_000_000), 2) == 5_000 + 8
+    # 0.25 % of commission, and 0.3 % that taxes and fees may take.
+    assert listed.of_day(Currency.USD, Decimal(1_000), 1) == Decimal("5.54")
+    assert listed.of_day(Currency.JPY, Decimal(1_000), 1) == 5 + 4
+    assert listed.of_day(Currency.USD, Decimal(0), 0) == 0
+    dear = BrokerTariff(
+        commission=Decimal("0.002"),
+        fund_commission=Decimal("0.01"),
+        minimum=Decimal(500),
+        exchange_fee=Decimal("0.001"),
+        step=Decimal(10),
+    )
+    ceilings = CostCeilings({Region.KR: dear})
+    assert ceilings.of_day(Currency.KRW, Decimal(1_000_000), 2) == 14_000 + 2 * (500 + 40)
+    assert ceilings.of_day(Currency.USD, Decimal(1_000), 1) == Decimal("5.54")
 
 
 @given(st.lists(AMOUNTS, min_size=1, max_size=6), DAYS, LISTINGS)

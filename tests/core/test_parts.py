@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.books import credible, differences
+from daemon.core.costs import CostCeilings
 from daemon.core.events import AccountReported, DiscrepancyFound, Holding, OrderCreated
 from daemon.core.parts import RegionView, joined, region_in_books, region_of_subject
 from daemon.core.portfolio import Portfolio, PortfolioView
@@ -72,10 +73,10 @@ def test_equal_numbers_of_two_regions_are_two_orders() -> None:
 def test_a_part_is_held_against_the_brokers_part_alone() -> None:
     home = RegionView(books(), Region.KR)
 
-    assert differences(home, part(Region.KR, "1000", samsung=3)) == []
-    assert [each.subject for each in differences(home, part(Region.KR, "1000"))] == [
-        "position krx:005930"
-    ]
+    assert differences(home, part(Region.KR, "1000", samsung=3), CostCeilings()) == []
+    assert [
+        each.subject for each in differences(home, part(Region.KR, "1000"), CostCeilings())
+    ] == ["position krx:005930"]
     assert not credible(home, part(Region.KR, "0"))
     assert credible(home, part(Region.KR, "0", samsung=1))
 
@@ -100,6 +101,7 @@ def test_what_belongs_to_no_region_is_the_accounts() -> None:
     assert view.strategy_position(STRATEGY, APPLE).quantity == 0
     assert view.held_by_others(STRATEGY, APPLE) == 0
     assert view.traded_of(Currency.USD) == view.charged_of(Currency.USD) == 0
+    assert view.orders_traded_in(Currency.USD) == 0
     assert len(view.orders) == 1
     assert view.orders_since(NINE) == []
 

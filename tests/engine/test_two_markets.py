@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from daemon.core.costs import BrokerTariff
 from daemon.core.events import (
     AccountReported,
     Actor,
@@ -214,6 +215,35 @@ def test_dollars_pay_for_american_shares_and_carry_their_costs() -> None:
             await w.until(lambda: bool(portfolio.discrepancies))
             assert list(portfolio.discrepancies) == ["cash USD"]
             assert not w.desk.gate.is_open
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("tariffs", "price", "charged"),
+    [
+        (None, "5.00", "0.03"),
+        ({Region.US: BrokerTariff(commission=Decimal("0.0025"), minimum=Decimal(5))}, "80", "5.01"),
+    ],
+    ids=["rounding", "a minimum"],
+)
+def test_what_a_small_sale_is_charged_is_a_cost(
+    tariffs: dict[Region, BrokerTariff] | None, price: str, charged: str
+) -> None:
+    async def main() -> None:
+        paper = broker()
+        paper.holdings[APPLE] = 5
+        async with world(broker=paper, regions=BOTH, start=TEN_IN_NEW_YORK, tariffs=tariffs) as w:
+            trade_at(w, price)
+            await w.submit(wish(1, Side.SELL, APPLE, Decimal(price)))
+            await w.until(lambda: w.desk.ledger.portfolio.position(APPLE).quantity == 4)
+            assert paper.dollars is not None
+            paper.dollars -= Decimal(charged)
+            await w.until(lambda: bool(w.facts(CostsCharged)))
+            assert w.desk.gate.is_open
+            paper.dollars -= Decimal("2.00")
+            await w.until(lambda: not w.desk.gate.is_open)
+            assert list(w.desk.ledger.portfolio.discrepancies) == ["cash USD"]
 
     run(main())
 

@@ -1,7 +1,7 @@
 """A wired desk in virtual time against a paper broker, and what tests say to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from daemon.core.budget import TimeBudget
 from daemon.core.calendar import Calendars, MarketCalendar
+from daemon.core.costs import BrokerTariff, CostCeilings
 from daemon.core.events import Event, OrderIntent, OrderKind, TimeInForce
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order
@@ -92,6 +93,7 @@ def wire(
     calendars: Calendars | None = None,
     budget: TimeBudget | None = None,
     on_quarantine: Literal["cancel", "leave"] = "cancel",
+    tariffs: Mapping[Region, BrokerTariff] | None = None,
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
@@ -110,6 +112,7 @@ def wire(
         ],
         limits=limits,
         calendars=calendars or all_weekdays(*regions),
+        ceilings=CostCeilings(tariffs),
         days=days,
         clock=clock,
         inquiry_rate=inquiry_rate,
@@ -136,6 +139,7 @@ async def world(
     calendars: Calendars | None = None,
     budget: TimeBudget | None = None,
     on_quarantine: Literal["cancel", "leave"] = "cancel",
+    tariffs: Mapping[Region, BrokerTariff] | None = None,
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running."""
     clock = VirtualClock(start)
@@ -158,6 +162,7 @@ async def world(
         calendars=calendars,
         budget=budget,
         on_quarantine=on_quarantine,
+        tariffs=tariffs,
     )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:

@@ -474,8 +474,8 @@ def every_order_is_accounted_for() -> None:
 def a_balance_that_differs_needs_a_person() -> None:
     """A difference in the balance is believed at the first look, and nothing goes on."""
 
-    def differences(former: Any, portfolio: Any, report: Any) -> Any:
-        found = former(portfolio, report)
+    def differences(former: Any, portfolio: Any, report: Any, ceilings: Any) -> Any:
+        found = former(portfolio, report, ceilings)
         if found:
             raise NeedsOperator(f"the books differ: {found[0]}")
         return found
