@@ -32,6 +32,7 @@ from daemon.core.values import (
     Region,
     region_of,
 )
+from daemon.cost_settings import CostSettings
 from daemon.engine.host import StrategySlot
 from daemon.faults import SettingsError, faults_of, setting_names
 from daemon.kis.spec import PROFILES, Profile
@@ -42,7 +43,6 @@ from daemon.sections import (
     ApiSettings,
     BeforeCloseSettings,
     CalendarSettings,
-    CostSettings,
     Dates,
     FeedSettings,
     HtsId,

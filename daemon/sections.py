@@ -3,7 +3,6 @@
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -30,7 +29,6 @@ from daemon.core.calendar import (
     OddDay,
     half_day,
 )
-from daemon.core.costs import KIS_ONLINE, BrokerTariff, Listing, Security
 from daemon.core.entries import CloseAction, ClosePlan
 from daemon.core.events import TradingState
 from daemon.core.limits import RiskLimits
@@ -40,9 +38,7 @@ from daemon.core.values import (
     BOOK,
     TRADES,
     InstrumentId,
-    Market,
     Region,
-    market_of,
     parse_instrument,
     region_of,
 )
@@ -89,14 +85,6 @@ Markets = Annotated[tuple[Region, ...], BeforeValidator(_regions), AfterValidato
 Instrument = Annotated[str, AfterValidator(_instrument)]
 
 
-def _korean(value: str) -> InstrumentId:
-    instrument = parse_instrument(value)
-    if market_of(instrument) is not Market.KRX:
-        raise ValueError("only funds listed on KRX are told apart")
-    return instrument
-
-
-KoreanInstrument = Annotated[str, AfterValidator(_korean)]
 Instruments = Annotated[frozenset[Instrument], BeforeValidator(_split)]
 Count = Annotated[int, Field(ge=1)]
 Amount = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
@@ -294,48 +282,6 @@ class SimSettings(Section):
     cash: Amount = Decimal(100_000_000)
     cash_usd: Amount = Decimal(100_000)
     charges: bool = False
-
-
-class TariffSettings(Section):
-    """What the broker asks for in one region, where it is not the list price.
-
-    The fields of `core.costs.BrokerTariff`: parts of the amount, `minimum` and `step` in the
-    region's currency. A `commission` holds for funds, too, if theirs is not named.
-    """
-
-    commission: Rate | None = None
-    fund_commission: Rate | None = None
-    minimum: Annotated[Decimal, Field(ge=0, allow_inf_nan=False)] | None = None
-    exchange_fee: Rate | None = None
-    step: Amount | None = None
-    fx_spread: Rate | None = None
-
-    def over(self, listed: BrokerTariff) -> BrokerTariff:
-        """The tariff: what is named here, and the list price for the rest."""
-        named = {name: value for name, value in self if value is not None}
-        if "commission" in named:
-            named.setdefault("fund_commission", None)
-        return replace(listed, **named)
-
-
-class CostSettings(Section):
-    """What trading costs. `funds` are the KRX codes of ETF, ETN and ELW: sales untaxed."""
-
-    kr: TariffSettings = TariffSettings()
-    us: TariffSettings = TariffSettings()
-    funds: frozenset[KoreanInstrument] = frozenset()
-
-    def tariffs(self) -> dict[Region, BrokerTariff]:
-        """As the core knows them."""
-        return {
-            region: told.over(KIS_ONLINE[region])
-            for region, told in ((Region.KR, self.kr), (Region.US, self.us))
-        }
-
-    def listing_of(self, instrument: InstrumentId) -> Listing:
-        """How an instrument is taxed; a stock counts as one of KOSPI, see `core.costs.Listing`."""
-        fund = instrument in self.funds
-        return Listing(security=Security.ETF if fund else Security.STOCK)
 
 
 class ApiSettings(Section):

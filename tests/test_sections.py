@@ -10,17 +10,15 @@ from pydantic import ValidationError
 
 from daemon.core.budget import TimeBudget
 from daemon.core.calendar import LATE_DAY, LATE_OPEN
-from daemon.core.costs import KIS_ONLINE, Security
 from daemon.core.entries import CloseAction, ClosePlan
 from daemon.core.events import TradingState
 from daemon.core.switch import SwitchPolicy
-from daemon.core.values import InstrumentId, Region
+from daemon.core.values import Region
 from daemon.sections import (
     CLASS,
     EXPLICIT,
     BeforeCloseSettings,
     CalendarSettings,
-    CostSettings,
     FeedSettings,
     KillSwitchSettings,
     LogSettings,
@@ -28,7 +26,6 @@ from daemon.sections import (
     MonitoringSettings,
     RiskSettings,
     StrategySettings,
-    TariffSettings,
 )
 
 STRATEGY = {"id": "dip", "class": "strategies.dip:Dip", "instruments": ["005930"]}
@@ -118,26 +115,6 @@ def test_without_a_table_only_korea_has_a_calendar() -> None:
     assert calendars.of(Region.KR).known_until is None
 
 
-def test_costs_are_the_list_prices_except_for_what_is_told() -> None:
-    assert CostSettings().tariffs() == {each: KIS_ONLINE[each] for each in (Region.KR, Region.US)}
-    told = CostSettings.model_validate(
-        {"kr": {"commission": "0", "exchange_fee": "0.000036396"}, "us": {"fx_spread": 0.001}}
-    ).tariffs()
-    korea, america = told[Region.KR], told[Region.US]
-    assert (korea.commission, korea.exchange_fee) == (Decimal(0), Decimal("0.000036396"))
-    assert korea.fund_commission is None, "one price for all, unless funds have their own"
-    assert (america.commission, america.fx_spread) == (Decimal("0.0025"), Decimal("0.001"))
-    funds = TariffSettings(fund_commission=Decimal("0.0002")).over(KIS_ONLINE[Region.KR])
-    assert funds.commission == KIS_ONLINE[Region.KR].commission
-    assert funds.fund_commission == Decimal("0.0002")
-
-
-def test_funds_are_told_by_their_codes() -> None:
-    costs = CostSettings.model_validate({"funds": ["069500", "krx:114800"]})
-    listings = [costs.listing_of(InstrumentId(f"krx:{code}")) for code in ("069500", "005930")]
-    assert [each.security for each in listings] == [Security.ETF, Security.STOCK]
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -150,22 +127,6 @@ def test_funds_are_told_by_their_codes() -> None:
 def test_days_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         CalendarSettings.model_validate(wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"kr": {"commission": "0.14"}},
-        {"kr": {"commission": -1}},
-        {"kr": {"step": 0}},
-        {"kr": {"minimum": "NaN"}},
-        {"jp": {}},
-        {"funds": ["nasdaq:SPY"]},
-    ],
-)
-def test_costs_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
-        CostSettings.model_validate(wrong)
 
 
 TABLE = (Path(__file__).parents[1] / "docs" / "risk.md").read_text(encoding="utf-8")

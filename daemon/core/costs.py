@@ -48,8 +48,9 @@ class Security(StrEnum):
 class Listing:
     """What the costs of an instrument depend on; `board` counts for Korean stocks only.
 
-    A stock whose board is not known may be taken for one of KOSPI: since 2019 the two taxes of
-    KOSPI add up to the one of KOSDAQ, and only their rounding differs, by less than 1 KRW a sale.
+    A stock of which no more is known than that it is not on KONEX may be taken for one of KOSPI:
+    since 2019 the two taxes of KOSPI add up to the one of KOSDAQ and of K-OTC, and only their
+    rounding differs, by less than 1 KRW a sale.
     """
 
     board: Board = Board.KOSPI
