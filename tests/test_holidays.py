@@ -20,6 +20,9 @@ PACKAGED = {
     Region.HK: ("XHKG", "XHKG"),
     Region.CN: ("XSHG", "XSHG"),
 }
+BEGINS = {Region.KR: date(2019, 1, 1), Region.US: date(2019, 1, 1)}
+"""The first day of the table: with that of the taxes and fees where trades are made, 2026 else."""
+
 KNOWN_TO_DIFFER = {
     (Region.KR, date(2026, 6, 3)): "the nationwide local elections, a public holiday by law",
     (Region.KR, date(2026, 7, 17)): "Constitution Day, a public holiday again since 2026",
@@ -34,9 +37,13 @@ REGIONS = sorted(PACKAGED)
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
+def begins(region: Region) -> date:
+    return BEGINS.get(region, date(2026, 1, 1))
+
+
 def weekdays(region: Region) -> Iterator[date]:
-    """Those of 2026, and of 2027 as far as somebody checked the table."""
-    day, last = date(2026, 1, 1), TABLE.of(region).known_until
+    """Those of the table, as far as somebody checked it."""
+    day, last = begins(region), TABLE.of(region).known_until
     assert last is not None
     while day <= last:
         if day.weekday() < 5:
@@ -48,15 +55,16 @@ def weekdays(region: Region) -> Iterator[date]:
 def packaged() -> dict[Region, exchange_calendars.ExchangeCalendar]:
     return {
         region: exchange_calendars.get_calendar(
-            names[0], start="2025-12-01", end=f"{TABLE.of(region).known_until}"
+            names[0], start=f"{begins(region)}", end=f"{TABLE.of(region).known_until}"
         )
         for region, names in PACKAGED.items()
     }
 
 
-def test_korea_and_america_are_known_two_years_ahead() -> None:
+def test_korea_and_america_are_known_two_years_ahead_and_back_to_the_first_taxes() -> None:
     for region in (Region.KR, Region.US):
         assert TABLE.of(region).known_until == date(2027, 12, 31)
+        assert min(TABLE.of(region).holidays) == begins(region) == date(2019, 1, 1)
         for day in TABLE.of(region).holidays:
             assert day.weekday() < 5, f"{day} is a weekend anyway"
 
@@ -87,10 +95,9 @@ def test_the_half_days_are_those_of_both(
     region: Region, packaged: dict[Region, exchange_calendars.ExchangeCalendar]
 ) -> None:
     ours = {day for day, odd in TABLE.of(region).odd_days.items() if odd == half_day(region)}
-    theirs = {session.date() for session in packaged[region].early_closes if session.year > 2025}
-    others = holidays.financial_holidays(
-        PACKAGED[region][1], years=(2026, 2027), categories=("half_day",)
-    )
+    theirs = {session.date() for session in packaged[region].early_closes}
+    years = range(begins(region).year, 2028)
+    others = holidays.financial_holidays(PACKAGED[region][1], years=years, categories=("half_day",))
 
     assert ours == theirs == set(others)
 
@@ -102,7 +109,7 @@ def test_the_sessions_begin_and_end_as_in_exchange_calendars(
     calendar, differ = TABLE.of(region), set()
     for session in packaged[region].sessions:
         day = session.date()
-        if day.year < 2026 or not calendar.is_trading_day(day):
+        if not calendar.is_trading_day(day):
             continue
         opens = packaged[region].session_open(session).to_pydatetime()
         closes = packaged[region].session_close(session).to_pydatetime()
@@ -111,7 +118,7 @@ def test_the_sessions_begin_and_end_as_in_exchange_calendars(
 
     # It keeps no table of the examination days beyond 2020.
     examined = {day for day, odd in calendar.odd_days.items() if odd == LATE_DAY}
-    assert differ == {day for day in examined if day.year >= 2026}
+    assert differ == {day for day in examined if day.year > 2020}
 
 
 def test_the_odd_days_of_korea() -> None:
@@ -130,7 +137,10 @@ def test_the_odd_days_of_korea() -> None:
         assert examination.weekday() == 3
         assert hours(examination) == ("10:00", "16:30")
     assert hours(date(2026, 11, 20)) == ("09:00", "15:30")
-    assert all(calendar.is_trading_day(day) for day in calendar.odd_days if day.year >= 2026)
+    assert all(calendar.is_trading_day(day) for day in calendar.odd_days)
+    for odd in (LATE_OPEN, LATE_DAY):
+        years = sorted(day.year for day, each in calendar.odd_days.items() if each == odd)
+        assert years == list(range(2019, 2028)), "one a year"
 
 
 def test_half_days_are_trading_days() -> None:

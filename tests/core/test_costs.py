@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.app import profit_book
+from daemon.config import load_settings
 from daemon.core.costs import (
     BrokerTariff,
     CostCeilings,
@@ -20,6 +22,7 @@ from daemon.core.costs import (
 from daemon.core.tariffs import Board
 from daemon.core.values import Currency, InstrumentId, Region, Side, region_of
 from tests.core.days import CALENDARS
+from tests.test_tidy import ROOT
 
 STOCK = InstrumentId("krx:005930")
 APPLE = InstrumentId("nasdaq:AAPL")
@@ -28,6 +31,20 @@ KOSPI, KOSDAQ, KONEX, K_OTC = (Listing(board=board) for board in Board)
 ETF, ETN, ELW = (Listing(security=kind) for kind in (Security.ETF, Security.ETN, Security.ELW))
 ONLY_TAX = CostSchedule(CALENDARS, {Region.KR: FREE, Region.US: FREE})
 BY_ITSELF = CostSchedule(CALENDARS)
+SHIPPED = profit_book(
+    load_settings(
+        "sim",
+        {
+            "markets": ["KR", "US"],
+            "costs": {"kr": {"commission": 0}, "us": {"commission": 0}},
+        },
+        environ={},
+        root=ROOT,
+    )
+).schedule
+"""As the daemon makes it, by the days of `config/holidays.yaml`."""
+
+BOTH_TABLES = pytest.mark.parametrize("schedule", [ONLY_TAX, SHIPPED], ids=["by hand", "shipped"])
 
 
 def traded(
@@ -47,6 +64,7 @@ def traded(
     )
 
 
+@BOTH_TABLES
 @pytest.mark.parametrize(
     ("day", "listing", "notional", "tax"),
     [
@@ -91,14 +109,15 @@ def traded(
     ],
 )
 def test_korean_sales_are_taxed_by_market_and_settlement_day(
-    day: str, listing: Listing, notional: str, tax: int
+    schedule: CostSchedule, day: str, listing: Listing, notional: str, tax: int
 ) -> None:
-    costs = ONLY_TAX.of_order(traded(notional, day), listing)
+    costs = schedule.of_order(traded(notional, day), listing)
     assert costs == Costs(currency=Currency.KRW, tax=Decimal(tax))
-    bought = ONLY_TAX.of_order(traded(notional, day, side=Side.BUY), listing)
+    bought = schedule.of_order(traded(notional, day, side=Side.BUY), listing)
     assert bought.total == 0, "purchases are not taxed"
 
 
+@BOTH_TABLES
 @pytest.mark.parametrize(
     ("day", "shares", "notional", "fees"),
     [
@@ -122,12 +141,12 @@ def test_korean_sales_are_taxed_by_market_and_settlement_day(
     ],
 )
 def test_american_sales_pay_the_sec_and_finra(
-    day: str, shares: int, notional: str, fees: str
+    schedule: CostSchedule, day: str, shares: int, notional: str, fees: str
 ) -> None:
     sale = traded(notional, day, instrument=APPLE, shares=shares)
-    assert ONLY_TAX.of_order(sale) == Costs(currency=Currency.USD, fees=Decimal(fees))
+    assert schedule.of_order(sale) == Costs(currency=Currency.USD, fees=Decimal(fees))
     bought = traded(notional, day, instrument=APPLE, shares=shares, side=Side.BUY)
-    assert ONLY_TAX.of_order(bought).total == 0
+    assert schedule.of_order(bought).total == 0
 
 
 @pytest.mark.parametrize(
