@@ -25,7 +25,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 def cancel_all(folder: Path, *arguments: str) -> tuple[str, ...]:
     return (
         *("-m", "daemon", "cancel-all", "--mode", "sim", "--data-dir", str(folder)),
-        *("--wait", "30s", *arguments),
+        *("--wait", "2m", *arguments),
     )
 
 
@@ -130,7 +130,7 @@ def test_a_broker_that_does_not_answer_is_no_success(tmp_path: Path) -> None:
         async with simulator() as (rest_url, ws_url):
             told = urls(rest_url, ws_url, tmp_path)
             await leave_orders(tmp_path, told, rest_url)
-        async with started(*cancel_all(tmp_path), environ=told) as command:
+        async with started(*cancel_all(tmp_path, "--wait", "30s"), environ=told) as command:
             assert await command.ended() != 0
         async with started(*cancel_all(tmp_path), environ={}) as command:
             # The simulator that a daemon brings along ends with it.
