@@ -18,7 +18,7 @@ from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, Refused, TradingError, TryLater
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
-from daemon.core.values import AccountId, OrderId, Region, StrategyId, region_of
+from daemon.core.values import AccountId, BrokerRef, OrderId, Region, StrategyId, region_of
 from daemon.core.witness import BrokerOrder
 from daemon.engine.ledger import Ledger
 from daemon.ports import Clock, Journal
@@ -35,7 +35,10 @@ PAUSE = 1.0
 """Seconds between two rounds."""
 
 DOUBT = timedelta(seconds=90)
-"""Market time in which an order without an answer may still come up in the broker's list."""
+"""Market time in which what happened to an order may still be missing from the broker's list."""
+
+Key = tuple[Region, date, str]
+"""Region, day and number: what the broker calls an order."""
 
 
 class EmergencyBroker(Protocol):
@@ -117,7 +120,8 @@ async def cancel_all(
 
     Whoever ordered what it finds: orders made by hand are cancelled, too. `recorded` are the orders
     that were open to our knowledge: it is asked after the first round of cancels, and may fail. One
-    of them that was never heard of is waited for as long as it may still come up.
+    of them that the list does not show is cancelled by its number. It is waited for as long as it
+    may still come up if the broker does not take that cancel, or if it never had a number.
 
     A region whose list a person must see to is given up, and the others go on. The refusal of one
     that is neither `traded` nor ordered in proves that nothing is open there. Raises
@@ -147,19 +151,25 @@ class _Emergency:
         self._regions = frozenset(regions)
         self._traded = frozenset(traded)
         self._errors: dict[Region, TradingError] = {}
-        self._watch_until: datetime | None = None
+        self._numbered: dict[Key, Order] = {}
+        self._unheard: list[Order] = []
+        self._ended: set[Key] = set()
+        self._denied: set[Key] = set()
+        self._told_wait = False
+        self._begun = session.clock.now()
         self._session = session
         self._broker = session.broker
         self._clean = dict.fromkeys(regions, 0)
         self._problems = dict.fromkeys(regions, "not asked yet")
         self._open: dict[Region, list[BrokerOrder]] = {}
-        self._seen: set[tuple[Region, date, str]] = set()
+        self._seen: set[Key] = set()
         self._sent = 0
         self._log = structlog.get_logger("emergency")
 
     def outcome(self) -> Outcome:
         left = [order.refs[-1].number for orders in self._open.values() for order in orders]
-        problems = {region: why for region, why in self._problems.items() if why}
+        doubts = {region: why or self._doubt(region) for region, why in self._problems.items()}
+        problems = {region: why for region, why in doubts.items() if why}
         return Outcome(seen=len(self._seen), sent=self._sent, left=tuple(left), problems=problems)
 
     async def run(self) -> None:
@@ -193,10 +203,40 @@ class _Emergency:
             raise NeedsOperator("; ".join(filter(None, self._problems.values())))
 
     def _is_over(self) -> bool:
-        """Whether nothing is open, and nothing that nobody answered could still come up."""
-        until = self._watch_until
-        doubts = until is not None and self._session.clock.now() < until
-        return all(looks >= LOOKS for looks in self._clean.values()) and not doubts
+        """Whether nothing is open, and nothing could still come up."""
+        if any(looks < LOOKS for looks in self._clean.values()):
+            return False
+        waited_for = self._waited_for()
+        if waited_for and not self._told_wait:
+            self._told_wait = True
+            left = max(map(self._shown_until, waited_for)) - self._session.clock.now()
+            self._log.warning(
+                "emergency_waits",
+                orders=[order.id for order in waited_for],
+                seconds=round(left.total_seconds()),
+            )
+        return not waited_for
+
+    def _doubt(self, region: Region) -> str:
+        """Why a region whose last list showed nothing open may not be believed empty."""
+        ids = [each.id for each in self._waited_for() if _region(each) is region]
+        if ids:
+            return f"{', '.join(ids)} may still come up in the list"
+        looked = self._clean.get(region, LOOKS)
+        return "" if looked >= LOOKS or self._open.get(region) else "not seen empty often enough"
+
+    def _waited_for(self) -> Sequence[Order]:
+        """The recorded orders that may be open although no list shows them, where one is asked."""
+        now = self._session.clock.now()
+        numbered = [each for key, each in self._numbered.items() if key not in self._ended]
+        doubted = [each for each in (*numbered, *self._unheard) if _region(each) in self._clean]
+        return [order for order in doubted if now < self._shown_until(order)]
+
+    def _shown_until(self, order: Order) -> datetime:
+        """When a list that does not show an order proves that it is not open."""
+        changed = order.updated_at if order.ref is not None else order.sent_at
+        # Nobody has ordered since this began, whatever the clock said then.
+        return min(changed or self._begun, self._begun) + DOUBT
 
     def _learn(self) -> None:
         """A journal that is lost or damaged, in whatever way, keeps nothing alive."""
@@ -206,59 +246,101 @@ class _Emergency:
             self._log.error("journal_unread", cause=str(error) or type(error).__name__)
             self._traded = self._regions
             return
-        self._traded |= {region_of(order.intent.instrument) for order in orders}
-        sent = [each.sent_at for each in orders if each.state in UNHEARD and each.sent_at]
-        self._watch_until = max(sent) + DOUBT if sent else None
+        self._traded |= {_region(order) for order in orders}
+        self._unheard = [order for order in orders if order.state in UNHEARD]
+        for order in orders:
+            # The broker counts anew each day, and no order outlives its own.
+            if order.ref is not None and order.ref.day == self._today(_region(order)):
+                self._numbered[_key(order, order.ref)] = order
 
     async def _round(self, region: Region) -> None:
         """Ask for one region's list, and have everything open there cancelled."""
-        now = self._session.clock.now()
-        today = self._session.calendars.of(region).local_date(now)
         try:
-            listed = await self._broker.orders(today, regions=(region,))
+            listed = await self._broker.orders(self._today(region), regions=(region,))
         except TradingError as error:
             self._clean[region] = 0
             self._problems[region] = str(error)
             self._errors[region] = error
             self._log.error("emergency_list_missing", region=region, cause=str(error))
+            await self._cancel_all(self._unlisted(region, ()))
             return
         # Of an order whose first row is missing nothing is told but its number: asked for once.
         found = [each for each in listed if each.remaining > 0 or self._is_unclear(each)]
         self._seen.update(each.key for each in found)
         self._open[region] = found
         self._problems[region] = ""
-        self._clean[region] = 0 if found else self._clean[region] + 1
-        await asyncio.gather(*(self._cancel(each, now) for each in found))
+        unlisted = self._unlisted(region, listed)
+        self._clean[region] = 0 if found or unlisted else self._clean[region] + 1
+        now = self._session.clock.now()
+        ours = [_as_ours(each, self._broker.account_id, now) for each in found]
+        await self._cancel_all([*ours, *unlisted])
+
+    def _today(self, region: Region) -> date:
+        return self._session.calendars.of(region).local_date(self._session.clock.now())
+
+    def _unlisted(self, region: Region, listed: Sequence[BrokerOrder]) -> Sequence[Order]:
+        """The recorded orders to cancel by their number, for the list does not tell of them."""
+        rows = {(region, ref.day, ref.number): each for each in listed for ref in each.refs}
+        unlisted = []
+        for key, order in self._numbered.items():
+            row = rows.get(key)
+            if key[0] is not region or (row is not None and row.remaining > 0):
+                continue
+            if row is not None and row.rooted and row.accounted:
+                self._ended.add(key)
+            elif key not in self._ended | self._denied:
+                unlisted.append(order)
+        return unlisted
 
     def _is_last_word(self, error: TradingError, region: Region) -> bool:
         """Whether asking again is of no use, or of none for a region that nobody trades in."""
-        if isinstance(error, Refused):
-            return not isinstance(error, TryLater) and region not in self._traded
+        if _is_final(error):
+            return region not in self._traded
         return isinstance(error, NeedsOperator)
 
     def _is_unclear(self, order: BrokerOrder) -> bool:
         return not order.rooted and order.key not in self._seen
 
-    async def _cancel(self, listed: BrokerOrder, now: datetime) -> None:
-        number = listed.refs[-1].number
+    async def _cancel_all(self, orders: Sequence[Order]) -> None:
+        await asyncio.gather(*(self._cancel(each) for each in orders))
+
+    async def _cancel(self, order: Order) -> None:
+        assert order.ref is not None, "it was found by its number"
+        number, key = order.ref.number, _key(order, order.ref)
         try:
-            await self._broker.cancel(_as_ours(listed, self._broker.account_id, now), leaving=_pass)
+            await self._broker.cancel(order, leaving=_pass)
         except TradingError as error:
             # Traded, or cancelled, meanwhile; or not heard of. The next list tells.
             self._log.warning("emergency_cancel_unclear", number=number, cause=str(error))
+            if _is_final(error) or self._session.clock.now() >= self._shown_until(order):
+                self._denied.add(key)
         else:
+            self._ended.add(key)
+            self._seen.add(_key(order, order.refs[0]))
             self._log.warning(
                 "emergency_cancel_sent",
                 number=number,
-                instrument=listed.instrument,
-                side=listed.side,
-                remaining=listed.remaining,
+                instrument=order.intent.instrument,
+                side=order.intent.side,
+                remaining=order.remaining,
             )
         self._sent += 1
 
 
 def _pass() -> None:
     """Nothing is written before a cancel leaves: it can only be repeated, never doubled."""
+
+
+def _is_final(error: TradingError) -> bool:
+    return isinstance(error, Refused) and not isinstance(error, TryLater)
+
+
+def _region(order: Order) -> Region:
+    return region_of(order.intent.instrument)
+
+
+def _key(order: Order, ref: BrokerRef) -> Key:
+    return _region(order), ref.day, ref.number
 
 
 def _as_ours(listed: BrokerOrder, account: AccountId, now: datetime) -> Order:

@@ -20,8 +20,17 @@ from daemon.core.errors import (
     Refused,
     TryLater,
 )
+from daemon.core.events import OrderAccepted, OrderEvent
 from daemon.core.orders import Order
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Side, region_of
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    InstrumentId,
+    OrderId,
+    Region,
+    Side,
+    region_of,
+)
 from daemon.core.witness import BrokerOrder
 from daemon.emergency import DOUBT, LOOKS, Leaving, Outcome, cancel_all, left_open
 from daemon.store.journal import SqliteJournal
@@ -315,6 +324,118 @@ def test_an_order_that_nobody_answered_is_waited_for_and_cancelled_when_it_comes
     assert broker.asked == ["9"]
     assert outcome.is_done
     assert timedelta(seconds=took) >= DOUBT - timedelta(seconds=1)
+
+
+OURS = "20261102-0001"
+
+
+def recorded_in(path: Path, *facts: OrderEvent) -> Callable[[], Sequence[Order]]:
+    """What a journal tells of one order of which these facts were written."""
+    with SqliteJournal(path, owner="sim:1") as journal:
+        journal.append([created(OURS, intent()), sent(OURS, NOW), *facts])
+    return lambda: left_open(path, "sim:1")
+
+
+def numbered(number: str, at: datetime = NOW) -> OrderAccepted:
+    ref = BrokerRef(day=date(2026, 11, 2), branch="1", number=number)
+    return OrderAccepted(order=OrderId(OURS), ref=ref, at=at)
+
+
+class Lagging(FakeBroker):
+    """Its list shows nothing of an order for the first `lag` seconds."""
+
+    def __init__(self, *orders: BrokerOrder, lag: float) -> None:
+        super().__init__({each.refs[-1].number: each for each in orders})
+        self._lag = lag
+
+    async def orders(
+        self, since: date, *, regions: Sequence[Region] | None = None
+    ) -> Sequence[BrokerOrder]:
+        listed = await super().orders(since, regions=regions)
+        return listed if asyncio.get_running_loop().time() >= self._lag else []
+
+
+def test_an_order_with_a_number_is_cancelled_at_once_by_a_list_that_lags(tmp_path: Path) -> None:
+    broker = Lagging(listed("7", remaining=10), lag=20.0)
+    outcome, took = cancel(broker, recorded_in(tmp_path / "journal.sqlite3", numbered("7")))
+    assert broker.asked == ["7"]
+    assert outcome == Outcome(seen=1, sent=1, left=(), problems={})
+    assert took < 10, "the broker took the cancel: there is nothing to wait for"
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("40330000", "no quantity left"), OutcomeUnknown("no answer")], ids=str
+)
+def test_a_cancel_by_number_that_is_not_taken_proves_nothing_until_the_list_does(
+    error: Exception, tmp_path: Path
+) -> None:
+    broker = Lagging(listed("7", remaining=10), lag=20.0)
+    broker.cancels = [error]
+    with capture_logs() as logs:
+        outcome, took = cancel(broker, recorded_in(tmp_path / "journal.sqlite3", numbered("7")))
+    assert broker.asked == ["7", "7"]
+    assert outcome == Outcome(seen=1, sent=2, left=(), problems={})
+    assert took < 30
+    if isinstance(error, Refused):
+        [told] = [each for each in logs if each["event"] == "emergency_waits"]
+        assert told["orders"] == [OURS]
+        assert 80 < told["seconds"] <= 90
+
+
+@pytest.mark.parametrize("patience", [300.0, 30.0])
+def test_an_order_that_nothing_more_is_heard_of_is_waited_for_as_long_as_it_could_appear(
+    patience: float, tmp_path: Path
+) -> None:
+    broker = Lagging(listed("7", remaining=10), lag=1_000.0)
+    broker.cancels = [Refused("40330000", "no quantity left")]
+    recorded = recorded_in(tmp_path / "journal.sqlite3", numbered("7"))
+    outcome, took = cancel(broker, recorded, patience=patience)
+    assert broker.asked == ["7"], "a refusal is final"
+    if patience > DOUBT.total_seconds():
+        assert outcome.is_done
+        assert timedelta(seconds=took) >= DOUBT - timedelta(seconds=1)
+    else:
+        assert list(outcome.problems) == [Region.KR]
+        assert OURS in outcome.problems[Region.KR]
+
+
+def test_what_was_recorded_is_not_waited_for_once_the_list_tells_its_end(tmp_path: Path) -> None:
+    recorded = recorded_in(tmp_path / "journal.sqlite3", numbered("7"))
+    for remaining in (0, 10):
+        broker = holding(listed("7", remaining=remaining))
+        broker.cancels = [Refused("40330000", "no quantity left"), None]
+        outcome, took = cancel(broker, recorded)
+        assert outcome.is_done
+        assert took < 10
+        assert broker.asked == ["7"] * (2 if remaining else 0)
+
+
+def test_what_was_accepted_long_ago_is_in_the_list_or_gone(tmp_path: Path) -> None:
+    before = NOW - timedelta(minutes=10)
+    broker = Lagging(listed("7", remaining=10), lag=1_000.0)
+    broker.cancels = [OutcomeUnknown("no answer")] * 1_000
+    recorded = recorded_in(tmp_path / "journal.sqlite3", numbered("7", before))
+    outcome, took = cancel(broker, recorded)
+    assert outcome.is_done
+    assert took < 10
+
+
+def test_a_number_of_another_day_is_not_cancelled(tmp_path: Path) -> None:
+    yesterday = BrokerRef(day=date(2026, 11, 1), branch="1", number="8")
+    old = OrderAccepted(order=OrderId(OURS), ref=yesterday, at=NOW - timedelta(hours=20))
+    broker = holding()
+    outcome, _ = cancel(broker, recorded_in(tmp_path / "journal.sqlite3", old))
+    assert broker.asked == [], "it may be another's today"
+    assert outcome.is_done
+
+
+def test_a_list_that_is_away_keeps_no_order_with_a_number_alive(tmp_path: Path) -> None:
+    broker = holding(listed("7", remaining=10))
+    broker.lists = [TryLater("AWAY", "try again", delay=1.0)] * 10_000
+    recorded = recorded_in(tmp_path / "journal.sqlite3", numbered("7"))
+    outcome, _ = cancel(broker, recorded, patience=60)
+    assert broker.asked == ["7"]
+    assert not outcome.is_done, "whether there are others nobody says"
 
 
 def broken(path: Path) -> None:

@@ -5,7 +5,7 @@ Nothing here knows a broker, a clock or a loop.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -203,12 +203,14 @@ class BrokerRef:
 
     `number` is unique only within the account, the region of the order's instrument and `day`
     (the market's calendar date).
-    `branch` must be given back when the order is modified or cancelled.
+    `branch` and `route` must be given back when the order is modified or cancelled: `route` is
+    where somebody had it sent, in the broker's word, blank where we send our own.
     """
 
     day: date
     branch: str
     number: str
+    route: str = field(default="", compare=False, repr=False)
 
 
 class Level(NamedTuple):

@@ -30,6 +30,8 @@ from daemon.kis.link import HttpRequest
 from daemon.kis.spec import Api, Environment, OrderDivision, Profile
 
 VENUE = "KRX"
+"""Where every order of ours is sent."""
+
 CONTENT_TYPE = "application/json; charset=utf-8"
 PERSONAL_CUSTOMER = "P"
 
@@ -292,7 +294,7 @@ def _change_call(
         "ORD_QTY": "0",
         "ORD_UNPR": price,
         "QTY_ALL_ORD_YN": "Y",
-        "EXCG_ID_DVSN_CD": VENUE,
+        "EXCG_ID_DVSN_CD": ref.route or VENUE,
         "CNDT_PRIC": "",
     }
     return Call(api=Api.MODIFY_CANCEL, body=orjson.dumps(body))

@@ -15,6 +15,7 @@ from operator import itemgetter
 from daemon.core.errors import BadData
 from daemon.core.values import BrokerRef, InstrumentId, Side
 from daemon.core.witness import BrokerOrder
+from daemon.kis.codec import VENUE
 from daemon.kis.fields import (
     day_of,
     decimal_or_none,
@@ -32,7 +33,7 @@ from daemon.kis.spec import LIMIT_DIVISIONS, PRICELESS_DIVISIONS
 _READ = (
     *("odno", "orgn_odno", "ord_dt", "ord_gno_brno", "pdno", "sll_buy_dvsn_cd", "ord_qty"),
     *("ord_unpr", "tot_ccld_qty", "tot_ccld_amt", "avg_prvs", "rmn_qty", "rjct_qty"),
-    *("ord_dvsn_cd", "ord_tmd", "cncl_cfrm_qty", "cncl_yn"),
+    *("ord_dvsn_cd", "ord_tmd", "cncl_cfrm_qty", "cncl_yn", "excg_id_dvsn_cd"),
 )
 """Every field that `_read_entry` looks at."""
 
@@ -172,8 +173,14 @@ def _read_entry(row: Row) -> Entry | None:
         raise BadData("required and blank", field="odno")
     day = day_of(text_of(row, "ord_dt"), "ord_dt")
     filled = shares_at(row, "tot_ccld_qty")
+    venue = text_of(row, "excg_id_dvsn_cd")
     return Entry(
-        ref=BrokerRef(day=day, branch=text_of(row, "ord_gno_brno"), number=number),
+        ref=BrokerRef(
+            day=day,
+            branch=text_of(row, "ord_gno_brno"),
+            number=number,
+            route="" if venue == VENUE else venue,
+        ),
         parent=parent,
         instrument=instrument_of(text_of(row, "pdno"), "pdno"),
         side=side_of(text_of(row, "sll_buy_dvsn_cd"), "sll_buy_dvsn_cd"),

@@ -10,13 +10,11 @@ from daemon.core.acts import SCRIPT
 from daemon.core.errors import OutcomeUnknown, Refused
 from daemon.core.values import InstrumentId, code_of
 from daemon.kis.scripting import PlacedOrder
-from daemon.ops.client import AnswerLost, ControlClient, NoDaemon, new_request, refused
+from daemon.ops.client import AnswerLost, ControlClient, NoDaemon, meant, new_request
 from daemon.ops.control import ControlError
 
 ASK_AGAIN = 2
 """How often a lost answer is asked for again: by the same request id an order is made once."""
-
-UNDER_WAY = 504
 
 
 class DaemonOrders:
@@ -81,9 +79,7 @@ def _asked(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             return ask()
         except ControlError as error:
-            if error.status == UNDER_WAY:
-                raise OutcomeUnknown(error.problem) from error
-            raise refused(error) from error
+            raise meant(error) from error
         except NoDaemon as error:
             if lost is not None:
                 raise lost from error

@@ -25,6 +25,9 @@ ANSWER_LIMIT = 16 * 1024 * 1024
 CONNECT_WAIT = 2.0
 ANSWER_WAIT = 75.0
 
+SERVER_ERROR = 500
+"""The least HTTP status that blames whoever answers, not whoever asked."""
+
 
 def socket_path(folder: Path, tag: str) -> Path:
     """Where the daemon of the account `tag` listens, in the control folder of its mode."""
@@ -149,6 +152,13 @@ def _told(status: int, content: bytes) -> dict[str, Any]:
         raise AnswerLost(f"the answer ({status}) is no answer of a daemon") from None
 
 
-def refused(error: ControlError) -> Refused:
-    """The same as trading code knows it."""
+def meant(error: ControlError) -> Refused | OutcomeUnknown:
+    """The same as trading code knows it: certainly without effect, or not.
+
+    A daemon that answers 500 or more broke, or gave up waiting, after it had begun, and one that
+    ended meanwhile says so; only `BUSY` is said before anything is begun.
+    """
+    begun = error.status >= SERVER_ERROR and error.code != "BUSY"
+    if begun or error.code == "OUTCOME_UNKNOWN":
+        return OutcomeUnknown(f"{error.code}: {error.problem}")
     return Refused(error.code, f"{error.problem} {error.fix}".strip())

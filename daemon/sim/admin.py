@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from daemon.sim.server import SimulatorServer
 
 _HTS_BRANCH = "06010"
+_VENUES = ("KRX", "NXT", "SOR")
 
 
 def admin_routes(server: SimulatorServer) -> Iterable[web.RouteDef]:
@@ -188,7 +189,10 @@ class _Admin:
         return _json({"dropped": self._server.drop_connections()})
 
     async def order(self, request: web.Request) -> web.Response:
-        """Place an order as if by hand: account, code, side, quantity, and price or none."""
+        """Place an order as if by hand: account, code, side, quantity, and price or none.
+
+        An app may send one of Korea to another `venue` than KRX: SOR or NXT.
+        """
         server = self._server
         try:
             wish = orjson.loads(await request.read())
@@ -197,6 +201,9 @@ class _Admin:
             code = str(wish["code"])
             listing = server.broker.market_of(code).listings.get(code)
             place = PLACES.get(listing.market) if listing is not None else None
+            venue = str(wish.get("venue") or "KRX")
+            if venue not in _VENUES:
+                raise ValueError(venue)
             order_request = OrderRequest(
                 account=account,
                 code=code,
@@ -205,7 +212,7 @@ class _Admin:
                 price=None if price is None else Decimal(str(price)),
                 division="01" if price is None else "00",
                 branch=_HTS_BRANCH,
-                venue=place.order if place is not None else "KRX",
+                venue=place.order if place is not None else venue,
                 origin="HTS",
             )
             if account not in server.broker.market.exchange.accounts:

@@ -142,7 +142,7 @@ def _price(call: Call) -> Decimal | None:
 
 def _same_place(call: Call, original: Order) -> bool:
     branch = call.get("KRX_FWDG_ORD_ORGNO")
-    venue = call.get("EXCG_ID_DVSN_CD") or original.request.venue
+    venue = call.get("EXCG_ID_DVSN_CD") or "KRX"
     return branch in ("", original.request.branch) and venue == original.request.venue
 
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from daemon.core.errors import InvariantBroken, NeedsOperator
-from daemon.core.events import AccountReported, Event, OrderCreated
+from daemon.core.events import AccountReported, Event, OrderAccepted, OrderCreated, OrderModified
 from daemon.core.values import Currency, Session
 from daemon.ports import Checkpoint
 from daemon.store.archive import pack, unpack
@@ -320,6 +320,8 @@ def _left_out(event: Event) -> dict[str, set[str]] | None:
     """What earlier versions did not know of is written where it says something, and only there."""
     if isinstance(event, OrderCreated) and event.intent.session is Session.REGULAR:
         return {"intent": {"session"}}
+    if isinstance(event, OrderAccepted | OrderModified) and not event.ref.route:
+        return {"ref": {"route"}}
     return None
 
 

@@ -123,11 +123,11 @@ def daemon_command(data_dir: Path, *arguments: str) -> tuple[str, ...]:
     )
 
 
-async def ask(rest_url: str, path: str, *, method: str = "GET") -> Any:
+async def ask(rest_url: str, path: str, *, method: str = "GET", body: Any = None) -> Any:
     """One question to a simulator's own paths."""
     async with (
         aiohttp.ClientSession() as client,
-        client.request(method, rest_url + path) as response,
+        client.request(method, rest_url + path, json=body) as response,
     ):
         return orjson.loads(await response.read())
 

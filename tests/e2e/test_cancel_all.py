@@ -25,7 +25,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
 def cancel_all(folder: Path, *arguments: str) -> tuple[str, ...]:
     return (
         *("-m", "daemon", "cancel-all", "--mode", "sim", "--data-dir", str(folder)),
-        *("--wait", "30s", *arguments),
+        *("--wait", "2m", *arguments),
     )
 
 
@@ -105,11 +105,17 @@ def test_it_does_nothing_while_the_daemon_runs(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_wrong_settings_and_a_lost_journal_keep_no_order_alive(tmp_path: Path) -> None:
+def test_wrong_settings_a_lost_journal_and_other_exchanges_keep_no_order_alive(
+    tmp_path: Path,
+) -> None:
     async def scenario() -> None:
         async with simulator() as (rest_url, ws_url):
             told = urls(rest_url, ws_url, tmp_path)
             await leave_orders(tmp_path, told, rest_url)
+            wish = {"code": "005930", "side": "buy", "quantity": 1, "price": 60_000}
+            for venue in ("SOR", "NXT"):
+                by_app = {**wish, "venue": venue}
+                assert "number" in await ask(rest_url, "/sim/order", method="POST", body=by_app)
             for journal in (tmp_path / "sim").glob("journal-*"):
                 journal.write_bytes(b"not a database, " * 1000)
             wrong = tmp_path / "wrong.yaml"
@@ -130,7 +136,7 @@ def test_a_broker_that_does_not_answer_is_no_success(tmp_path: Path) -> None:
         async with simulator() as (rest_url, ws_url):
             told = urls(rest_url, ws_url, tmp_path)
             await leave_orders(tmp_path, told, rest_url)
-        async with started(*cancel_all(tmp_path), environ=told) as command:
+        async with started(*cancel_all(tmp_path, "--wait", "30s"), environ=told) as command:
             assert await command.ended() != 0
         async with started(*cancel_all(tmp_path), environ={}) as command:
             # The simulator that a daemon brings along ends with it.

@@ -34,10 +34,11 @@ from daemon.kis.spec import SIM, VIRTUAL, Profile
 from daemon.kis.stream import KisFeed
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
 from daemon.ports import FeedEvent
+from daemon.sim.facts import OrderRequest
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.server import SimulatorServer
 from daemon.store.locks import FileTokenStore, SharedBudget
-from tests.kis.fakes import SAMSUNG, make_order
+from tests.kis.fakes import ACCOUNT, SAMSUNG, make_order
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +50,8 @@ BERKSHIRE = InstrumentId("nyse:BRK/B")
 class World:
     """A running simulator with a client on it."""
 
-    def __init__(self, rest: KisRest, feed: KisFeed) -> None:
+    def __init__(self, server: SimulatorServer, rest: KisRest, feed: KisFeed) -> None:
+        self.server = server
         self.rest = rest
         self.feed = feed
         self.events: list[FeedEvent] = []
@@ -128,7 +130,7 @@ def with_world(
                 random=Random(2),
                 regions=regions,
             )
-            world = World(rest, feed)
+            world = World(server, rest, feed)
             seen = APPLE if american else SAMSUNG
             if base is not VIRTUAL:  # which streams no US stock
                 feed.want([Interest("trades", seen), Interest("book", seen)])
@@ -182,6 +184,41 @@ def test_an_order_is_placed_modified_and_cancelled(tmp_path: Path) -> None:
         assert (listed.refs, listed.remaining, listed.filled) == ((ref, moved), 0, 0)
         with pytest.raises(Refused):
             await rest.cancel(order, leaving=lambda: None)
+
+    with_world(tmp_path, main)
+
+
+@pytest.mark.parametrize("venue", ["SOR", "NXT"])
+def test_what_an_app_sent_to_another_exchange_is_moved_and_cancelled_there(
+    venue: str, tmp_path: Path
+) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        info = await rest.info(SAMSUNG)
+        assert info.lower_limit is not None
+        by_hand = OrderRequest(
+            account=ACCOUNT,
+            code="005930",
+            side=Side.BUY,
+            quantity=3,
+            price=info.lower_limit,
+            division="00",
+            branch="06010",
+            venue=venue,
+            origin="HTS",
+        )
+        world.server.place_by_hand(by_hand)
+        today = world.server.clock.now().astimezone(KST).date()
+        order = make_order(quantity=3, limit=info.lower_limit)
+        ours = placed(order, await rest.place(order, leaving=lambda: None))
+        theirs, own = await rest.orders(today)
+        assert own.refs == ours.refs
+        await rest.modify(placed(order, *theirs.refs), info.lower_limit + 100, leaving=lambda: None)
+        theirs, own = await rest.orders(today)
+        assert (theirs.remaining, theirs.limit) == (3, info.lower_limit + 100)
+        for known in (placed(order, *theirs.refs), ours):
+            await rest.cancel(known, leaving=lambda: None)
+        assert [each.remaining for each in await rest.orders(today)] == [0, 0]
 
     with_world(tmp_path, main)
 

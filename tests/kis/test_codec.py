@@ -59,6 +59,16 @@ def test_changes_name_the_padded_number_and_the_branch() -> None:
     assert cancel["QTY_ALL_ORD_YN"] == "Y"
 
 
+@pytest.mark.parametrize(("route", "venue"), [("", "KRX"), ("SOR", "SOR"), ("NXT", "NXT")])
+def test_a_change_names_where_the_order_was_sent(route: str, venue: str) -> None:
+    ref = replace(REF, route=route)
+    for call in (
+        codec.cancel_call(ref, CREDENTIALS),
+        codec.modify_call(ref, Decimal(55000), CREDENTIALS),
+    ):
+        assert orjson.loads(call.body)["EXCG_ID_DVSN_CD"] == venue
+
+
 def test_inquiries_send_every_documented_parameter() -> None:
     balance = sample("rest", "balance")["request"]["params"]
     assert dict(codec.balance_call(CREDENTIALS).query) == balance

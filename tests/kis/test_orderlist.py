@@ -57,6 +57,19 @@ def test_the_states_of_a_captured_list() -> None:
     assert orders["1568197"].rejected == 10
 
 
+@pytest.mark.parametrize(("told", "route"), [("KRX", ""), ("", ""), ("SOR", "SOR"), ("NXT", "NXT")])
+def test_where_an_order_was_sent_is_kept_with_every_number(told: str, route: str) -> None:
+    (order,) = fold_orders(
+        [
+            row("1", rmn_qty="0", excg_id_dvsn_cd=told),
+            row("2", orgn_odno="1", ord_unpr="71800", ord_tmd="101600", excg_id_dvsn_cd=told),
+        ]
+    )
+    assert [ref.route for ref in order.refs] == [route, route]
+    (elsewhere,) = fold_orders([row("1", excg_id_dvsn_cd="SOR")])
+    assert elsewhere.refs[0] == order.refs[0], "it is the same order wherever it was sent"
+
+
 def test_a_market_order_has_no_limit() -> None:
     (order,) = fold_orders(sample("rest", "daily_ccld_filled")["body"]["output1"])
     assert (order.filled, order.remaining, order.limit, order.notional) == (

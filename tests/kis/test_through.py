@@ -118,3 +118,20 @@ def test_a_refusal_is_certain_and_what_goes_on_is_not(tmp_path: Path) -> None:
     with pytest.raises(Refused) as nobody:
         place(tmp_path / "d")
     assert nobody.value.code == "NO_DAEMON"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(500, "FATAL"), (500, "BUG"), (504, "NOT_DONE_YET"), (409, "OUTCOME_UNKNOWN")],
+)
+def test_a_daemon_that_broke_or_ended_after_it_began_proves_nothing(
+    tmp_path: Path, status: int, code: str
+) -> None:
+    with daemon(tmp_path / "s", refusal(status, code)), pytest.raises(OutcomeUnknown, match=code):
+        place(tmp_path / "s")
+
+
+def test_a_daemon_too_busy_to_begin_certainly_did_nothing(tmp_path: Path) -> None:
+    with daemon(tmp_path / "s", refusal(503, "BUSY")), pytest.raises(Refused) as caught:
+        place(tmp_path / "s")
+    assert caught.value.code == "BUSY"

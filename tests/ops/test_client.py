@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.errors import OutcomeUnknown
-from daemon.ops.client import AnswerLost, ControlClient, NoDaemon, new_request, refused
+from daemon.core.errors import OutcomeUnknown, Refused
+from daemon.ops.client import AnswerLost, ControlClient, NoDaemon, meant, new_request
 from daemon.ops.control import REQUEST, ControlError
 
 
@@ -54,7 +54,8 @@ def test_what_is_no_answer_of_a_daemon_proves_nothing(tmp_path: Path, body: byte
 
 
 def test_a_refusal_reads_as_one_of_trading(tmp_path: Path) -> None:
-    error = refused(ControlError("DENIED", "too many shares.", field="x", fix="fewer"))
+    error = meant(ControlError("DENIED", "too many shares.", field="x", fix="fewer"))
+    assert isinstance(error, Refused)
     assert (error.code, error.reason) == ("DENIED", "too many shares. fewer")
 
 

@@ -111,10 +111,17 @@ def test_every_number_ever_given_is_told_with_what_became_of_its_shares() -> Non
 def test_what_is_no_order_is_refused() -> None:
     async def main() -> None:
         async with live() as client:
+            nowhere = {"code": "005930", "side": "buy", "quantity": 1, "venue": "X"}
             sideways = {"code": "005930", "side": "up", "quantity": 1}
-            wishes: tuple[object, ...] = ({}, [], sideways)
+            wishes: tuple[object, ...] = ({}, [], sideways, nowhere)
             for wish in wishes:
                 assert (await client.post("/sim/order", wish)).status == 400
+            for venue in ("SOR", "NXT"):
+                wish = {**nowhere, "price": 60_000, "venue": venue}
+                assert (await client.post("/sim/order", wish)).status == 200
+            books = (await client.get("/sim/books")).body
+            (account,) = books["accounts"].values()
+            assert [each["venue"] for each in account["open_orders"]] == ["SOR", "NXT"]
             stranger = {"account": "x", "code": "005930", "side": "buy", "quantity": 1}
             assert (await client.post("/sim/order", stranger)).status == 400
             bare = {"code": "005930", "side": "sell", "quantity": 1}

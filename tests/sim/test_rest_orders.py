@@ -121,6 +121,16 @@ def test_changes_of_what_is_not_there_any_more() -> None:
     assert rig.rows(ODNO="1")[0]["cncl_cfrm_qty"] == "10"
 
 
+def test_an_order_is_changed_where_it_was_sent_and_without_a_venue_on_krx() -> None:
+    rig = Rig()
+    bid, _ = rig.best()
+    sor = {**order_body("005930", 10, int(bid) - 500), "EXCG_ID_DVSN_CD": "SOR"}
+    rig.post(Api.BUY, Api.BUY.real, **sor)
+    for venue, code in (("", "APBK0344"), ("KRX", "APBK0344"), ("SOR", "APBK0013")):
+        body = {**change_body("1", True, 0, 0), "EXCG_ID_DVSN_CD": venue}
+        assert rig.post(Api.MODIFY_CANCEL, Api.MODIFY_CANCEL.real, **body).code == code
+
+
 def test_virtual_codes_of_refused_changes() -> None:
     rig = Rig()
     bid, _ = rig.best()

@@ -23,7 +23,7 @@ from daemon.core.events import Event, OrderIntent, OrderKind, TradingHalted
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import Currency, Session
 from daemon.store.journal import SqliteJournal
-from tests.builders import NINE, SAMSUNG, created
+from tests.builders import NINE, SAMSUNG, accepted, created
 
 ROOT = Path(__file__).parents[2]
 OWNER = "sim 12345678-01"
@@ -82,6 +82,17 @@ def test_the_session_of_any_other_order_is_kept(path: Path) -> None:
     with open_journal(path) as journal:
         journal.append([fact])
     assert '"session":"after_market"' in body_of(path)
+    assert facts_in(path) == [fact]
+
+
+def test_a_number_of_ours_is_written_as_before_routes_were_known(path: Path) -> None:
+    fact = accepted("a", "7")
+    with open_journal(path) as journal:
+        journal.append([fact])
+    assert body_of(path) == (
+        '{"order":"a","ref":{"day":"2026-11-23","branch":"06010","number":"7"},'
+        '"at":"2026-11-23T00:00:00Z"}'
+    )
     assert facts_in(path) == [fact]
 
 
