@@ -20,8 +20,10 @@ from daemon import log
 from daemon import report as reports
 from daemon.clock import MarketClock, SimulatedClock, WallClock
 from daemon.config import Mode, Settings
+from daemon.core.books import booked
 from daemon.core.calendar import KST, Calendars, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
+from daemon.core.portfolio import PortfolioView
 from daemon.core.values import AccountId, Currency, Region, code_of
 from daemon.engine.routine import BEFORE_OPEN
 from daemon.engine.timetable import Job, Occasion
@@ -82,14 +84,14 @@ class Session:
         """The access token all processes of this key share, if there is one."""
         return self.tokens.load()
 
-    async def broker_books(self) -> tuple[reports.Books, dict[str, Any]]:
+    async def broker_books(self, ours: PortfolioView) -> tuple[reports.Books, dict[str, Any]]:
         """The broker's own cash, holdings and open orders, and what its door counted.
 
         A simulator is asked directly; another broker by inquiry, where nobody counts requests
-        but we ourselves. Raises `TradingError`.
+        but we ourselves, and with `ours` of today that it books late. Raises `TradingError`.
         """
         if self.simulator_url is None:
-            return await self._books_by_inquiry(), {"requests": self.broker.stats.requests}
+            return await self._books_by_inquiry(ours), {"requests": self.broker.stats.requests}
         books = await _ask(self.simulator_url, "/sim/books")
         door = await _ask(self.simulator_url, "/sim/door")
         account = books["accounts"][self.broker.account_id]
@@ -102,8 +104,8 @@ class Session:
         )
         return theirs, door
 
-    async def _books_by_inquiry(self) -> reports.Books:
-        account = await self.broker.account()
+    async def _books_by_inquiry(self, ours: PortfolioView) -> reports.Books:
+        account = booked(ours, await self.broker.account())
         orders = await self.broker.orders(self.calendar.local_date(self.clock.now()))
         return reports.Books(
             cash=reports.amounts(account.cash),

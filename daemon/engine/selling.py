@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from daemon.core import flattening
+from daemon.core.books import booked
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.events import OrderIntent
 from daemon.core.leftovers import NO_ORDER, Left, LeftCause
@@ -142,6 +143,7 @@ class Selling:
             raise
         except TradingError as error:
             return None, str(error)
+        account = booked(RegionView(self._ledger.portfolio, region), account)
         return {each.instrument: each.quantity for each in account.holdings}, ""
 
     def open_orders(self, region: Region) -> list[Order]:
