@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -64,7 +64,7 @@ class AccountSession(Protocol):
 class AccountView:
     """What the broker said, at one moment. `cash` is what is left of each currency once all
     trades have settled; of dollars in the virtual world, what may be used. `problems` says of
-    which countries nothing could be had, and why."""
+    which countries nothing could be had, and why; `unbooked` which day's trades may be missing."""
 
     account: str
     at: datetime
@@ -73,6 +73,7 @@ class AccountView:
     open_orders: tuple[BrokerOrder, ...]
     token_expires_at: datetime | None
     problems: Mapping[Region, TradingError]
+    unbooked: Mapping[Region, date] = field(default_factory=dict)
 
     @property
     def token_left(self) -> timedelta | None:
@@ -112,6 +113,7 @@ async def look(session: AccountSession, *, regions: Sequence[Region] = (Region.K
     holdings: list[Holding] = []
     orders: list[BrokerOrder] = []
     problems: dict[Region, TradingError] = {}
+    unbooked: dict[Region, date] = {}
     async with asyncio.TaskGroup() as tasks:
         requests = tasks.create_task(broker.run(), name="requests")
         today = session.calendar.local_date(session.clock.now())
@@ -124,6 +126,7 @@ async def look(session: AccountSession, *, regions: Sequence[Region] = (Region.K
                 continue
             cash |= reported.cash
             holdings += reported.holdings
+            unbooked |= reported.unbooked
             orders += listed
         requests.cancel()
     token = session.token
@@ -135,6 +138,7 @@ async def look(session: AccountSession, *, regions: Sequence[Region] = (Region.K
         open_orders=tuple(order for order in orders if order.remaining > 0),
         token_expires_at=token.expires_at if token else None,
         problems=problems,
+        unbooked=unbooked,
     )
 
 
@@ -173,6 +177,7 @@ def _described(view: Seen) -> dict[str, Any]:
             "seconds_left": None if left is None else int(left.total_seconds()),
         },
         "problems": {region.value: redacted(str(error)) for region, error in view.problems.items()},
+        "unbooked": {region.value: day for region, day in view.unbooked.items()},
     }
 
 
@@ -202,6 +207,9 @@ def _block(mode: str, view: Seen) -> RenderableType:
     head.add_row("시각 time", f"{local:%Y-%m-%d %H:%M:%S} KST")
     for currency, amount in sorted(view.cash.items()):
         head.add_row("예수금 cash", f"{_money(amount, currency)} {currency}")
+    for region, day in view.unbooked.items():
+        late = f"{day:%m-%d} 체결은 아직 없을 수 있음 / trades may be missing"
+        head.add_row(f"{region}: 잔고 balance", late)
     for region, error in view.problems.items():
         head.add_row(f"{region}: 볼 수 없음 / cannot be had", redacted(str(error)))
     head.add_row("토큰 token", _token(view))

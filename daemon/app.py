@@ -363,7 +363,7 @@ class App:
 
         async def ask() -> None:
             nonlocal theirs, door
-            theirs, door = await session.broker_books()
+            theirs, door = await session.broker_books(desk.reconciliation.booked)
 
         await self._stage("report", STOP_REPORT, ask())
         tied = await self._tie_out(session, profit)

@@ -22,6 +22,7 @@ from daemon.clock import MarketClock, SimulatedClock, WallClock
 from daemon.config import Mode, Settings
 from daemon.core.calendar import KST, Calendars, MarketCalendar
 from daemon.core.errors import AlreadyRunning, NeedsOperator
+from daemon.core.events import AccountReported
 from daemon.core.values import AccountId, Currency, Region, code_of
 from daemon.engine.routine import BEFORE_OPEN
 from daemon.engine.timetable import Job, Occasion
@@ -82,14 +83,16 @@ class Session:
         """The access token all processes of this key share, if there is one."""
         return self.tokens.load()
 
-    async def broker_books(self) -> tuple[reports.Books, dict[str, Any]]:
+    async def broker_books(
+        self, booked: Callable[[AccountReported], AccountReported]
+    ) -> tuple[reports.Books, dict[str, Any]]:
         """The broker's own cash, holdings and open orders, and what its door counted.
 
         A simulator is asked directly; another broker by inquiry, where nobody counts requests
-        but we ourselves. Raises `TradingError`.
+        but we ourselves; `booked` adds what that broker books late. Raises `TradingError`.
         """
         if self.simulator_url is None:
-            return await self._books_by_inquiry(), {"requests": self.broker.stats.requests}
+            return await self._books_by_inquiry(booked), {"requests": self.broker.stats.requests}
         books = await _ask(self.simulator_url, "/sim/books")
         door = await _ask(self.simulator_url, "/sim/door")
         account = books["accounts"][self.broker.account_id]
@@ -102,8 +105,10 @@ class Session:
         )
         return theirs, door
 
-    async def _books_by_inquiry(self) -> reports.Books:
-        account = await self.broker.account()
+    async def _books_by_inquiry(
+        self, booked: Callable[[AccountReported], AccountReported]
+    ) -> reports.Books:
+        account = booked(await self.broker.account())
         orders = await self.broker.orders(self.calendar.local_date(self.clock.now()))
         return reports.Books(
             cash=reports.amounts(account.cash),

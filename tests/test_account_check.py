@@ -63,13 +63,17 @@ class FakeBroker:
                 Holding(instrument=APPLE, quantity=3, cost=Decimal("600.75")),
             )
             cash = {Currency.USD: Decimal("1234.5")}
+            unbooked = {Region.US: date(2026, 11, 1)}
         else:
+            unbooked = {}
             held = (
                 Holding(instrument=SAMSUNG, quantity=1500, cost=Decimal(105_000_500)),
                 Holding(instrument=InstrumentId("krx:000660"), quantity=3, cost=Decimal(600_000)),
             )
             cash = {Currency.KRW: Decimal(1234567)}
-        return AccountReported(account=self.account_id, cash=cash, holdings=held, at=NOW)
+        return AccountReported(
+            account=self.account_id, cash=cash, holdings=held, at=NOW, unbooked=unbooked
+        )
 
     async def orders(
         self, since: date, *, regions: Sequence[Region] | None = None
@@ -166,6 +170,14 @@ def test_json_rounds_nothing_and_leaves_out_what_is_done() -> None:
     assert content["problems"] == {}
     (bare,) = described(view())
     assert bare["token"] == {"expires_at": None, "seconds_left": None}
+
+
+def test_trades_that_the_broker_books_late_may_be_missing_and_that_is_told() -> None:
+    seen = view(TOKEN)
+    assert described(seen)[0]["unbooked"] == {"US": "2026-11-01"}
+    assert "11-01 체결은 아직 없을 수 있음" in shown(seen)
+    (korean,) = described(view(TOKEN, dollars=False))
+    assert korean["unbooked"] == {}
 
 
 def test_a_country_that_cannot_be_had_does_not_hide_the_other() -> None:

@@ -19,6 +19,7 @@ from daemon import wiring
 from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST
 from daemon.core.errors import AlreadyRunning, NeedsOperator
+from daemon.core.events import AccountReported
 from daemon.core.values import AccountId, InstrumentId, Interest, LinkUp, Tick
 from daemon.engine.timetable import Occasion
 from daemon.kis import masterfiles
@@ -59,6 +60,11 @@ def run(scenario: Coroutine[Any, Any, T]) -> T:
             return await scenario
 
     return asyncio.run(bounded())
+
+
+def as_told(report: AccountReported) -> AccountReported:
+    """Nothing is booked late."""
+    return report
 
 
 @asynccontextmanager
@@ -164,7 +170,7 @@ def test_who_only_asks_works_on_a_copy_when_none_runs(tmp_path: Path) -> None:
             account = await session.broker.account()
             assert [each.quantity for each in account.holdings] == [3]
             await buy_by_hand(session, 4)
-            theirs, _ = await session.broker_books()
+            theirs, _ = await session.broker_books(as_told)
             assert theirs.positions == {CODE: 7}
             assert session.token is not None
 
@@ -192,7 +198,7 @@ def test_asking_before_anything_ever_ran_shows_a_new_account_and_leaves_nothing(
 
     async def scenario() -> None:
         async with open_session(settings, trading=False) as session:
-            theirs, _ = await session.broker_books()
+            theirs, _ = await session.broker_books(as_told)
             assert (theirs.cash, theirs.positions) == ({"KRW": "100000000"}, {})
 
     run(scenario())
@@ -218,7 +224,7 @@ def test_an_announcement_that_leads_nowhere_is_passed_over(
 
     async def scenario() -> None:
         async with open_session(settings, trading=False) as session:
-            theirs, _ = await session.broker_books()
+            theirs, _ = await session.broker_books(as_told)
             assert theirs.cash == {"KRW": "100000000"}
 
     run(scenario())
@@ -289,8 +295,8 @@ def test_both_ways_of_asking_for_the_brokers_books_agree(
             ):
                 await buy_by_hand(simulated, 3)
                 number = await buy_by_hand(simulated, 2, 60_000)
-                theirs, door = await simulated.broker_books()
-                inquired, counted = await virtual.broker_books()
+                theirs, door = await simulated.broker_books(as_told)
+                inquired, counted = await virtual.broker_books(as_told)
 
                 assert theirs == inquired
                 assert theirs.positions == {CODE: 3}
@@ -313,7 +319,7 @@ def test_books_that_cannot_be_asked_for_say_so(tmp_path: Path) -> None:
             async with open_session(settings_for(tmp_path, **urls), trading=True) as session:
                 await server.stop()
                 with pytest.raises(NeedsOperator, match="does not answer"):
-                    await session.broker_books()
+                    await session.broker_books(as_told)
                 await server.start()
 
     run(scenario())

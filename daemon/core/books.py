@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from daemon.core.costs import CostCeilings
 from daemon.core.events import AccountReported, Holding
 from daemon.core.portfolio import PortfolioView
-from daemon.core.values import Currency, InstrumentId, currency_of
+from daemon.core.values import Currency, InstrumentId, Region, currency_of, region_of
+from daemon.core.zones import zone_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +160,56 @@ def costs(
         if missing and -charged <= missing <= most:
             found[currency] = missing
     return found
+
+
+def booked(
+    portfolio: PortfolioView, report: AccountReported, ceilings: CostCeilings
+) -> AccountReported:
+    """A balance with those of our trades in it that the broker has not booked yet (`unbooked`).
+
+    A figure between the one before that day's trades and ours may be late, and counts as ours:
+    so what somebody traded by hand that day may differ only once it is booked. A balance of
+    nothing at all stays as it is: it proves nothing.
+    """
+    if not report.unbooked or is_nothing(report):
+        return report
+    held = {each.instrument: each for each in report.holdings}
+    cash, explained = dict(report.cash), costs(portfolio, report, ceilings)
+    for region, day in report.unbooked.items():
+        shares, paid = _traded_on(portfolio, region, day)
+        for instrument, change in shares.items():
+            position = portfolio.position(instrument)
+            told = held[instrument].quantity if instrument in held else 0
+            before = position.quantity - change
+            if told != position.quantity and _is_between(told, before, position.quantity):
+                held[instrument] = Holding(
+                    instrument=instrument, quantity=position.quantity, cost=position.cost
+                )
+        currency = region.currency
+        told_cash, ours = report.cash_of(currency), portfolio.cash_of(currency)
+        if currency not in explained and _is_between(told_cash, ours + paid, ours):
+            cash[currency] = ours
+    holdings = tuple(each for each in held.values() if each.quantity)
+    return replace(report, cash=cash, holdings=holdings, unbooked={})
+
+
+def _traded_on(
+    portfolio: PortfolioView, region: Region, day: date
+) -> tuple[dict[InstrumentId, int], Decimal]:
+    """What our orders of a region's day changed: shares, and money paid."""
+    shares: dict[InstrumentId, int] = {}
+    paid = Decimal(0)
+    began = datetime.combine(day, time(), zone_of(region))
+    for order in portfolio.orders_since(began - timedelta(microseconds=1)):
+        instrument, side = order.intent.instrument, order.intent.side
+        if region_of(instrument) is region and order.filled:
+            paid += side.sign * order.notional
+            shares[instrument] = shares.get(instrument, 0) + side.sign * order.filled
+    return shares, paid
+
+
+def _is_between(told: Decimal | int, before: Decimal | int, now: Decimal | int) -> bool:
+    return min(before, now) <= told <= max(before, now)
 
 
 def cash_subject(currency: Currency) -> str:

@@ -264,8 +264,9 @@ class AccountReported:
 
     `cash` is trade-date cash by currency: what is left once every trade made so far has settled.
     A currency that is not told of counts as none of it. `rates` are KRW for one unit, as far as
-    the broker tells. Recorded when the journal is first opened on an account, and when an
-    operator accepts the broker's books after a discrepancy.
+    the broker tells. `unbooked` names regions by the day whose trades may not be in it yet: see
+    `core.books.booked`, which adds ours. Recorded when the journal is first opened on an account,
+    and when an operator accepts the broker's books after a discrepancy.
     """
 
     account: AccountId
@@ -274,6 +275,7 @@ class AccountReported:
     at: datetime
     rates: Mapping[Currency, Decimal] = field(default_factory=dict)
     region: Region | None = None
+    unbooked: Mapping[Region, date] = field(default_factory=dict)
 
     def tells_of(self, currency: Currency) -> bool:
         """Whether cash and holdings in `currency` are among these books."""

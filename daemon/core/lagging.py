@@ -1,4 +1,5 @@
-"""What is held, by a list of orders and a balance that are each late by less than `SETTLE`."""
+"""What is held, by a list of orders and a balance that are each late by less than `SETTLE`, or by
+as long as a balance says that it is."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -86,15 +87,20 @@ class LaggingBooks:
         nobody knows when it was traded, and most was long ago.
         Missing purchases are paid for at the dearest they may have cost; the money of missing
         sales is left out.
+        A balance without the day's trades (`unbooked`) may lack all of them. The purchases of the
+        first list then count as missing: where they are not, limits are reached too soon, and the
+        broker refuses to sell what is not there.
         """
         held = {each.instrument: each for each in report.holdings}
         cash = dict(report.cash)
+        unbooked = self.day in report.unbooked.values()
         for instrument in {*self._held, *held}:
             told = held.get(instrument) or Holding(
                 instrument=instrument, quantity=0, cost=Decimal(0)
             )
-            lately = self._still_late(instrument, asked)
-            missing = max(0, self._quantity(told, lately, asked, side)) - told.quantity
+            lately = self._still_late(instrument, asked, unbooked=unbooked)
+            quantity = self._quantity(told, lately, asked, side, unbooked=unbooked)
+            missing = max(0, quantity) - told.quantity
             if missing > 0:
                 paid = missing * max(each.price for each in lately if each.shares > 0)
                 held[instrument] = replace(
@@ -113,14 +119,23 @@ class LaggingBooks:
         traded = _Traded(at, shares * row.side.sign, row.notional / row.filled, before)
         self._lately.setdefault(row.instrument, []).append(traded)
 
-    def _still_late(self, instrument: InstrumentId, asked: datetime) -> list[_Traded]:
-        """What was traded so lately that a balance need not show it."""
-        kept = [each for each in self._lately.get(instrument, ()) if _age(each.at, asked) < SETTLE]
+    def _still_late(
+        self, instrument: InstrumentId, asked: datetime, *, unbooked: bool
+    ) -> list[_Traded]:
+        """What was traded so lately that a balance need not show it: all, if it is `unbooked`."""
+        traded = self._lately.get(instrument, [])
+        kept = [each for each in traded if unbooked or _age(each.at, asked) < SETTLE]
         self._lately[instrument] = kept
         return kept
 
     def _quantity(
-        self, told: Holding, lately: Sequence[_Traded], asked: datetime, side: Side
+        self,
+        told: Holding,
+        lately: Sequence[_Traded],
+        asked: datetime,
+        side: Side,
+        *,
+        unbooked: bool,
     ) -> int:
         """How many shares of a holding are held, the missing ones and all."""
         instrument = told.instrument
@@ -130,7 +145,8 @@ class LaggingBooks:
         if both.least <= both.most:
             self._differs.pop(instrument, None)
             self._held[instrument] = both
-            own = _span(told.quantity, [each for each in lately if not each.before])
+            first = sum(max(each.shares, 0) for each in lately if each.before) if unbooked else 0
+            own = _span(told.quantity + first, [each for each in lately if not each.before])
             wanted = own.most if side is Side.BUY else own.least
             return min(max(wanted, both.least), both.most)
         since = self._differs.setdefault(instrument, asked)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from daemon.core.books import Discrepancy
+from daemon.core.books import Discrepancy, booked
 from daemon.core.calendar import Calendars
 from daemon.core.costs import CostCeilings
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
@@ -64,6 +64,7 @@ class Reconciliation:
         self._hurry = hurry
         self._log = structlog.get_logger("reconciliation")
         self._link = Link()
+        self._ceilings = ceilings
         shared = Shared(
             broker=broker,
             ledger=ledger,
@@ -184,6 +185,10 @@ class Reconciliation:
     def unsettled(self) -> bool:
         """Whether something waits for the broker's word."""
         return any(books.unsettled() for books in self._books.values())
+
+    def booked(self, report: AccountReported) -> AccountReported:
+        """What the broker said, with those of our trades in it that it is known to book late."""
+        return booked(self._ledger.portfolio, report, self._ceilings)
 
     def undecided(self, region: Region) -> bool:
         """Whether the books are not open yet, or differ in a way that nobody confirmed yet."""

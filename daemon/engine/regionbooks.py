@@ -15,6 +15,7 @@ from daemon.core.books import (
     Discrepancy,
     Looks,
     adopted_in,
+    booked,
     costs,
     credible,
     differences,
@@ -371,11 +372,14 @@ class RegionBooks:
         return (believed & known) - found.keys()
 
     async def part(self) -> tuple[AccountReported, float]:
-        """What the broker says of the region's cash and holdings, and when it was asked."""
+        """What the broker says of the region's cash and holdings, and when it was asked.
+
+        Trades of ours that it is known to book late are in it.
+        """
         asked = self._clock.monotonic()
         report = await self._broker.account(regions=(self.region,))
         self._shared.rates.learn(report.rates)
-        return report, asked
+        return booked(self._portfolio, report, self._ceilings), asked
 
     def part_at_rest(
         self, looks: Looks, report: AccountReported, asked: float

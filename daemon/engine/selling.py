@@ -142,6 +142,7 @@ class Selling:
             raise
         except TradingError as error:
             return None, str(error)
+        account = self._reconciliation.booked(account)
         return {each.instrument: each.quantity for each in account.holdings}, ""
 
     def open_orders(self, region: Region) -> list[Order]:

@@ -4,7 +4,7 @@ The counterpart of `replies` for everything that is not listed in Korea.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -34,11 +34,13 @@ class Part(NamedTuple):
     """One region's part of an account: trade-date cash in its currency, and what is held.
 
     `rate` is KRW for one unit of the currency by the first notice of the day, if it is told.
+    `unbooked` is the region's day whose trades may not be in it yet.
     """
 
     cash: Decimal
     holdings: tuple[Holding, ...]
     rate: Decimal | None = None
+    unbooked: date | None = None
 
 
 def present_balance(pages: Sequence[Reply], region: Region) -> Part:

@@ -1,7 +1,7 @@
 """Inquiries to the foreign side of an account, on the request machinery of `rest`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 
 import structlog
@@ -10,7 +10,7 @@ from daemon.core.errors import Refused
 from daemon.core.events import OrderKind
 from daemon.core.values import Bar, InstrumentId, OrderBook, Region
 from daemon.core.witness import BrokerOrder
-from daemon.core.zones import local_date
+from daemon.core.zones import local_date, zone_of
 from daemon.kis import overseas_calls, overseas_replies
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.overseas_calls import MAX_DAILY_BARS, MINUTES_A_PAGE
@@ -21,6 +21,11 @@ from daemon.kis.spec import Environment
 from daemon.ports import Clock, InstrumentInfo
 
 log = structlog.get_logger()
+
+BOOKED_BY = time(16, 45)
+"""New York's time by which American trades are in the balance of every account: those after about
+18:10 in Seoul may be missing until half an hour after the close (portal; not for accounts whose
+moneys are one margin, and nobody has measured it). A quarter of an hour more is for the books."""
 
 
 class OverseasRest:
@@ -64,15 +69,24 @@ class OverseasRest:
 
         The virtual host leaves holdings and purses out of the one answer that has both.
         """
+        unbooked = self._unbooked(region)
         call = overseas_calls.present_balance_call(region, self._credentials)
         pages = [page async for page in self._pages(call)]
         if self._environment is Environment.REAL:
-            return overseas_replies.present_balance(pages, region)
+            told = overseas_replies.present_balance(pages, region)
+            return told._replace(unbooked=unbooked)
         calls = overseas_calls.balance_calls(region, self._environment, self._credentials)
         listed = [page for each in calls async for page in self._pages(each)]
         return Part(
             overseas_replies.usable_cash(pages[-1]), overseas_replies.balance(listed, region)
         )
+
+    def _unbooked(self, region: Region) -> date | None:
+        """The day there whose trades the answer on the basis of trades may not have yet."""
+        if region is not Region.US:
+            return None
+        there = self._clock.now().astimezone(zone_of(region))
+        return there.date() if there.time() < BOOKED_BY else None
 
     async def orderable_cash(
         self, instrument: InstrumentId, kind: OrderKind, limit: Decimal | None

@@ -17,11 +17,11 @@ from daemon.core.errors import (
     Refused,
     TryLater,
 )
-from daemon.core.events import AccountReported, Holding, OrderKind
+from daemon.core.events import AccountReported, OrderKind
 from daemon.core.orders import Order
 from daemon.core.ratelimit import Priority
 from daemon.core.tieout import BrokerProfit
-from daemon.core.values import Bar, BrokerRef, Currency, InstrumentId, OrderBook, Region, region_of
+from daemon.core.values import Bar, BrokerRef, InstrumentId, OrderBook, Region, region_of
 from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date
 from daemon.kis import codec, holidays, overseas_calls, profits, replies
@@ -354,25 +354,22 @@ class KisRest:
 
     async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
         """Trade-date cash and everything held, of `regions`, of all unless told."""
-        cash: dict[Currency, Decimal] = {}
-        rates: dict[Currency, Decimal] = {}
-        holdings: list[Holding] = []
-        for region in self._asked(regions):
-            if region is Region.KR:
-                report = await self._home.account()
-                cash |= report.cash
-                holdings += report.holdings
-            else:
-                part = await self._abroad.part(region)
-                cash[region.currency] = part.cash
-                holdings += part.holdings
-                if part.rate is not None:
-                    rates[region.currency] = part.rate
+        asked = self._asked(regions)
+        home = await self._home.account() if Region.KR in asked else None
+        parts = {each: await self._abroad.part(each) for each in asked if each is not Region.KR}
+        told = parts.items()
         return AccountReported(
             account=self.account_id,
-            cash=cash,
-            holdings=tuple(holdings),
-            rates=rates,
+            cash={
+                **(home.cash if home else {}),
+                **{region.currency: part.cash for region, part in told},
+            },
+            holdings=(
+                *(home.holdings if home else ()),
+                *(each for part in parts.values() for each in part.holdings),
+            ),
+            rates={region.currency: part.rate for region, part in told if part.rate is not None},
+            unbooked={region: part.unbooked for region, part in told if part.unbooked is not None},
             at=self._clock.now(),
         )
 

@@ -103,12 +103,22 @@ def draw(seed: int, mix: FaultMix, random: Random, markets: Markets, folder: Pat
         listings=tuple(replace(each, pace=pace, crowd=crowd) for each in codes),
         american_listings=tuple(replace(each, pace=pace, crowd=crowd) for each in foreign),
         cash_usd=DOLLARS,
-        # A habit of the broker, and no fault that could heal.
+        # Habits of the broker, and no faults that could heal.
         told_twice=Region.US in markets and abroad.random() < 0.5,
+        late_ledger=_books_late(seed, mix, markets),
         early_notices=mix.level(Fault.NOTICE_EARLY),
         refused_later=mix.level(Fault.REFUSED_LATER),
     )
     return Outset(settings, hours, options)
+
+
+def _books_late(seed: int, mix: FaultMix, markets: Markets) -> bool:
+    """Whether American trades are in the balance only after the night.
+
+    Not where somebody trades by hand: nobody could tell before what that came to.
+    """
+    late = Random(f"{seed}:ledger").random() < 0.5  # noqa: S311  a play, not a secret
+    return late and Region.US in markets and Fault.HAND_ORDER not in mix
 
 
 def instruments_of(listings: "tuple[Listing, ...] | list[Listing]") -> list[InstrumentId]:

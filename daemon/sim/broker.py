@@ -81,6 +81,7 @@ def _market(
         rules=rules,
         after=after,
         told_twice=options.told_twice,
+        late_ledger=options.late_ledger,
         charges=options.american_charges if american else options.charges,
     )
     if saved is not None:

@@ -152,6 +152,16 @@ class Account:
         self.charged_today += amount
         self.charged_ever += amount
 
+    def before_today(self) -> "Account":
+        """The account as it was before today's trades; the cost of holdings by what is left."""
+        holdings = {}
+        for code, held in self.holdings.items():
+            quantity = held.quantity - held.bought_today + held.sold_today
+            holdings[code] = Holding(
+                quantity, min(held.reserved, quantity), held.average_price * quantity
+            )
+        return Account(self.name, self.cash - self.flow_today, self.reserved, holdings)
+
     def begin_day(self) -> None:
         """Turn today's counters into yesterday's; holdings sold out before today disappear."""
         assert self.reserved == 0, "orders of the day before must be dead before a day begins"

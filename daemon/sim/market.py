@@ -22,6 +22,9 @@ from daemon.sim.universe import Listing
 
 AFTER_CLOSE = timedelta(minutes=30)
 
+LATE = timedelta(minutes=30)
+"""How long after the close a late ledger books the day's trades (portal, for plain accounts)."""
+
 
 @dataclass(frozen=True, slots=True)
 class BookView:
@@ -40,8 +43,9 @@ class Market:
     """All that the exchange does by itself. `advance` first, then ask or place.
 
     `facts`, `trades`, `touched` (codes whose book changed) and `changes` of the phase collect
-    until they are drained. The first day is one after `after`. `told_twice` is a habit of the
-    broker: balances tell some holdings under a second exchange as well.
+    until they are drained. The first day is one after `after`. `told_twice` and
+    `late_ledger` are habits of the broker: balances tell some holdings under a second exchange as
+    well, and those on the basis of trades have today's only `LATE` after the close.
     """
 
     def __init__(
@@ -56,10 +60,12 @@ class Market:
         rules: Rules = KOREAN,
         after: date | None = None,
         told_twice: bool = False,
+        late_ledger: bool = False,
         charges: Tariff | None = None,
     ) -> None:
         self.rules = rules
         self.told_twice = told_twice
+        self._late_ledger = late_ledger
         self.listings = {listing.code: listing for listing in listings}
         self.calendar = calendar
         self.seed = seed
@@ -102,6 +108,11 @@ class Market:
     def today(self) -> date:
         """The local calendar date."""
         return self.now.astimezone(self.rules.zone).date()
+
+    @property
+    def is_booked(self) -> bool:
+        """Whether balances have the trades of the day the exchange is in, or closed last."""
+        return not self._late_ledger or self.now >= self.calendar.close_at(self.day) + LATE
 
     @property
     def phase(self) -> Phase:

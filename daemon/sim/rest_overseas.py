@@ -140,6 +140,8 @@ def balance(call: Call, market: Market) -> Answer:
 def present_balance(call: Call, market: Market) -> Answer:
     """inquire-present-balance: all at once; the virtual world tells the totals alone."""
     account = market.exchange.accounts[account_of(call, market)]
+    if not market.is_booked and not call.is_virtual:
+        account = account.before_today()
     in_won = call.one_of("WCRC_FRCR_DVSN_CD", ("", "01", "02")) != "02"
     wanted = call.one_of("NATN_CD", ("", "000", "840", "344", "156", "392", "704"))
     told = _told_holdings(call, market, account, _ALL_US) if wanted in ("", "000", "840") else []

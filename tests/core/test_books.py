@@ -1,7 +1,7 @@
 """Our books held against the broker's."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +12,7 @@ from daemon.core.books import (
     Discrepancy,
     Looks,
     adopted_in,
+    booked,
     costs,
     credible,
     credible_in,
@@ -31,7 +32,19 @@ from daemon.core.events import (
 )
 from daemon.core.portfolio import Portfolio
 from daemon.core.values import Currency, InstrumentId, OrderId, Region, Side
-from tests.builders import ACCOUNT, NINE, accepted, created, filled, funded, intent, reported, sent
+from tests.builders import (
+    ACCOUNT,
+    DAY,
+    NINE,
+    SAMSUNG,
+    accepted,
+    created,
+    filled,
+    funded,
+    intent,
+    reported,
+    sent,
+)
 
 SHARES = st.integers(0, 3)
 LISTED = CostCeilings()
@@ -353,3 +366,84 @@ def test_costs_are_taken_over_with_whatever_subject() -> None:
     assert adopted is not None
     portfolio.apply(adopted)
     assert differences(portfolio, report, LISTED) == []
+
+
+def late(report: AccountReported, day: date = DAY) -> AccountReported:
+    """A balance that may lack the trades of a day."""
+    return replace(report, unbooked={Region.KR: day})
+
+
+def traded_tonight() -> Portfolio:
+    """Of 20 shares and 1,000,000 KRW, 10 more were bought and 4 of them sold again."""
+    portfolio = funded(1_000_000, krx_005930=20)
+    for event in (
+        *(created("a"), sent("a"), accepted("a", "1"), filled("a", 10)),
+        *(created("b", intent(side=Side.SELL, quantity=4)), sent("b"), accepted("b", "2")),
+        filled("b", 4, 71_000, side=Side.SELL),
+    ):
+        portfolio.apply(event)
+    return portfolio
+
+
+def test_trades_that_are_booked_late_are_no_difference() -> None:
+    portfolio = traded_tonight()
+    before = reported(1_000_000, krx_005930=20)
+    assert len(differences(portfolio, before, LISTED)) == 2
+
+    whole = booked(portfolio, late(before), LISTED)
+
+    assert differences(portfolio, whole, LISTED) == []
+    assert (whole.cash_of(Currency.KRW), whole.unbooked) == (Decimal(584_000), {})
+    (held,) = whole.holdings
+    assert (held.quantity, held.cost) == (26, portfolio.position(SAMSUNG).cost)
+
+
+@pytest.mark.parametrize(("cash", "shares"), [(900_000, 23), (584_000, 26), (1_000_000, 26)])
+def test_a_balance_may_have_some_of_them_already(cash: int, shares: int) -> None:
+    told = late(reported(cash, krx_005930=shares))
+    assert differences(traded_tonight(), booked(traded_tonight(), told, LISTED), LISTED) == []
+
+
+@pytest.mark.parametrize(
+    ("cash", "shares", "subject"),
+    [
+        (1_000_000, 19, "position krx:005930"),
+        (1_000_000, 27, "position krx:005930"),
+        (1_000_001, 20, "cash KRW"),
+        (500_000, 20, "cash KRW"),
+    ],
+)
+def test_what_no_late_trade_explains_differs_all_the_same(
+    cash: int, shares: int, subject: str
+) -> None:
+    portfolio = traded_tonight()
+    whole = booked(portfolio, late(reported(cash, krx_005930=shares)), LISTED)
+    assert [each.subject for each in differences(portfolio, whole, LISTED)] == [subject]
+
+
+def test_trades_of_another_day_are_booked() -> None:
+    portfolio = traded_tonight()
+    told = late(reported(1_000_000, krx_005930=20), DAY + timedelta(days=1))
+    assert len(differences(portfolio, booked(portfolio, told, LISTED), LISTED)) == 2
+
+
+def test_a_purchase_that_is_all_sold_again_and_booked_late_leaves_nothing() -> None:
+    portfolio = funded(1_000_000, krx_005930=4)
+    for event in (
+        *(created("a", intent(side=Side.SELL, quantity=4)), sent("a"), accepted("a", "1")),
+        filled("a", 4, side=Side.SELL),
+    ):
+        portfolio.apply(event)
+    assert booked(portfolio, late(reported(1_000_000, krx_005930=4)), LISTED).holdings == ()
+
+
+def test_costs_are_told_apart_from_late_trades() -> None:
+    portfolio = traded_tonight()
+    whole = booked(portfolio, late(reported(583_000, krx_005930=26)), LISTED)
+    assert costs(portfolio, whole, LISTED) == {Currency.KRW: Decimal(1_000)}
+
+
+def test_a_balance_of_nothing_proves_nothing_late_or_not() -> None:
+    told = late(reported(0))
+    assert booked(traded_tonight(), told, LISTED) is told
+    assert booked(traded_tonight(), reported(0), LISTED) == reported(0)

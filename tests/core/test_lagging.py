@@ -1,18 +1,20 @@
 """Books that are late: nothing bought is forgotten, nothing sold is still held, nothing twice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.events import AccountReported, Holding
 from daemon.core.lagging import LaggingBooks
 from daemon.core.reconcile import SETTLE
-from daemon.core.values import Currency, Side
+from daemon.core.values import Currency, Region, Side
 from daemon.core.witness import BrokerOrder
-from tests.builders import ACCOUNT, NINE, SAMSUNG, row
+from tests.builders import ACCOUNT, DAY, NINE, SAMSUNG, row
 
 HELD = 100
 PRICE = Decimal(70_000)
@@ -195,3 +197,28 @@ def test_what_the_first_list_shows_is_in_the_balance_unless_one_tells_otherwise(
         told = books.completed(balance(HELD), asked=after(1), side=side)
         assert held_by(told) == HELD
         assert told.cash_of(Currency.KRW) == CASH
+
+
+def unbooked(held: int) -> AccountReported:
+    """A balance that may lack every trade of the day."""
+    return replace(balance(held), unbooked={Region.KR: DAY})
+
+
+@pytest.mark.parametrize("shares", [5, -3])
+def test_trades_of_a_day_that_is_booked_late_are_not_forgotten(shares: int) -> None:
+    books = begun()
+    books.note([traded(1, shares)], at=after(1))
+    for hour in range(1, 7):
+        for side in Side:
+            told = books.completed(unbooked(HELD), asked=after(hour * 3600), side=side)
+            assert held_by(told) == HELD + shares
+    # Once it is booked, nothing is missing any more.
+    told = books.completed(balance(HELD + shares), asked=after(7 * 3600), side=Side.BUY)
+    assert held_by(told) == HELD + shares
+
+
+def test_what_was_bought_before_the_books_began_is_missing_from_a_late_balance() -> None:
+    books = LaggingBooks(DAY, unbooked(HELD), [traded(1, 5)], at=after(1))
+    for side in Side:
+        told = books.completed(unbooked(HELD), asked=after(3600), side=side)
+        assert (held_by(told), told.cash_of(Currency.KRW)) == (HELD + 5, CASH - 5 * PRICE)

@@ -36,6 +36,7 @@ from daemon.core.values import (
     Tick,
 )
 from daemon.core.witness import BrokerOrder
+from daemon.core.zones import local_date
 from daemon.engine.gate import OF_CLOSE, Shutter
 from daemon.engine.regionbooks import BLIND_LIMIT, EMPTY_LASTS
 from tests.builders import LIMITS, SAMSUNG
@@ -540,5 +541,106 @@ def test_an_inquiry_that_takes_long_is_no_silence() -> None:
             await asyncio.sleep(3 * BLIND_LIMIT)
             w.desk.reconciliation.look_blind()
             assert "no complete inquiry" in w.desk.gate.why()
+
+    run(scenario())
+
+
+class BookedLate(PaperBroker):
+    """America's part of the balance is that of before the day's trades, until it is booked."""
+
+    def __init__(self, **held: int) -> None:
+        super().__init__(VirtualClock(), dollars=Decimal("5000.00"))
+        self.before: AccountReported | None = None
+        self.holdings = {APPLE: sum(held.values())}
+        self.is_booked = False
+
+    async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
+        told = await super().account(regions=regions)
+        if self.is_booked or regions != (Region.US,):
+            return told
+        self.before = self.before or told
+        return replace(
+            self.before,
+            at=told.at,
+            unbooked={Region.US: local_date(Region.US, self.clock.now())},
+        )
+
+
+@pytest.mark.parametrize("held", [{}, {"apple": 7}])
+def test_what_the_broker_books_after_the_night_shuts_nothing(held: dict[str, int]) -> None:
+    async def scenario() -> None:
+        late = BookedLate(**held)
+        async with world(broker=late, regions=BOTH, start=LATE, limits=BROAD) as w:
+            before = sum(held.values())
+            trade_at(w)
+            await w.submit(apples(3))
+            await w.submit(apples(1, Side.SELL))
+            assert late.holdings[APPLE] == before + 2
+            await asyncio.sleep(3 * SETTLE)
+            assert (w.desk.gate.why(), w.desk.ledger.portfolio.discrepancies) == ("", {})
+            late.is_booked = True
+            await asyncio.sleep(3 * SETTLE)
+            assert (w.desk.gate.why(), w.desk.ledger.portfolio.discrepancies) == ("", {})
+            assert w.desk.ledger.portfolio.position(APPLE).quantity == before + 2
+
+    run(scenario())
+
+
+def test_a_difference_that_no_trade_of_ours_explains_shuts_all_the_same() -> None:
+    async def scenario() -> None:
+        late = BookedLate(apple=7)
+        async with world(broker=late, regions=BOTH, start=LATE, limits=BROAD) as w:
+            trade_at(w)
+            await w.submit(apples(3))
+            assert late.before is not None
+            late.before = replace(late.before, holdings=())
+            await asyncio.sleep(3 * SETTLE)
+            assert "position nasdaq:AAPL" in w.desk.gate.why(Region.US)
+
+    run(scenario())
+
+
+def test_what_somebody_traded_by_hand_may_differ_only_once_the_night_is_booked() -> None:
+    async def scenario() -> None:
+        late = BookedLate(apple=7)
+        async with world(broker=late, regions=BOTH, start=LATE, limits=BROAD) as w:
+            trade_at(w)
+            await w.submit(apples(3))
+            late.by_hand(APPLE, 2)
+            await asyncio.sleep(3 * SETTLE)
+            assert w.desk.ledger.portfolio.external
+            assert w.desk.gate.why(Region.US) == ""
+            late.is_booked = True
+            await asyncio.sleep(3 * SETTLE)
+            assert "ours 10 shares, the broker's 12" in w.desk.gate.why(Region.US)
+
+    run(scenario())
+
+
+def test_tonights_purchases_are_sold_out_though_the_broker_does_not_show_them() -> None:
+    async def scenario() -> None:
+        late = BookedLate()
+        async with world(broker=late, regions=BOTH, start=LATE, limits=BROAD) as w:
+            trade_at(w)
+            await w.submit(apples(3))
+            assert late.before is not None
+            assert late.before.holdings == ()
+            w.desk.execute(OUT)
+            await w.until(lambda: not late.holdings[APPLE])
+            assert w.desk.ledger.portfolio.position(APPLE).quantity == 0
+
+    run(scenario())
+
+
+def test_the_brokers_late_books_are_taken_over_with_tonights_trades() -> None:
+    async def scenario() -> None:
+        late = BookedLate()
+        async with world(broker=late, regions=BOTH, start=LATE, limits=BROAD) as w:
+            trade_at(w)
+            await w.submit(apples(3))
+            await w.desk.reconciliation.adopt()
+            portfolio = w.desk.ledger.portfolio
+            assert portfolio.position(APPLE).quantity == 3
+            assert portfolio.cash_of(Currency.USD) == late.dollars
 
     run(scenario())

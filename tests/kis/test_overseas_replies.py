@@ -10,6 +10,7 @@ import pytest
 from daemon.core.errors import BadData
 from daemon.core.values import InstrumentId, Region
 from daemon.kis import overseas_replies
+from daemon.kis.overseas_replies import Part
 from daemon.kis.replies import Reply, rows
 from tests.kis.fakes import sample
 
@@ -49,7 +50,7 @@ def test_without_a_purse_there_is_no_foreign_money() -> None:
     content = body("overseas_present_balance")
     content |= {"output1": [], "output2": []}
     nothing = overseas_replies.present_balance([answer(content)], Region.US)
-    assert nothing == (Decimal(0), (), None)
+    assert nothing == Part(Decimal(0), (), None)
 
 
 def test_the_same_holding_under_two_exchange_codes_is_one() -> None:

@@ -162,6 +162,23 @@ def test_one_region_alone_is_asked_about_alone() -> None:
     assert door.paths() == ["inquire-present-balance"]
 
 
+@pytest.mark.parametrize(
+    ("clock", "unbooked"),
+    [("09 22:31", "09"), ("10 05:44", "09"), ("10 05:45", None), ("10 12:59", None)],
+)
+def test_american_trades_may_be_missing_until_their_day_is_booked(
+    clock: str, unbooked: str | None
+) -> None:
+    at = datetime.strptime(f"2026-07-{clock} +0900", "%Y-%m-%d %H:%M %z")
+
+    async def main(client: KisRest) -> None:
+        report = await client.account()
+        expected = {} if unbooked is None else {Region.US: date(2026, 7, int(unbooked))}
+        assert report.unbooked == expected
+
+    run(both_balances, main, start=at)
+
+
 def test_the_virtual_host_tells_cash_and_holdings_apart() -> None:
     async def main(client: KisRest) -> None:
         report = await client.account()

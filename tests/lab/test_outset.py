@@ -98,6 +98,16 @@ def test_broker_tells_holdings_twice_in_some_american_worlds() -> None:
     assert not any(drawn(seed, KOREA).options.told_twice for seed in SEEDS)
 
 
+def test_broker_books_the_night_late_in_some_american_worlds_where_no_hand_trades() -> None:
+    count = Counter(
+        (drawn(seed, AMERICA).options.late_ledger, Fault.HAND_ORDER in FaultMix(seed))
+        for seed in SEEDS
+    )
+    assert min(count[True, False], count[False, False]) > len(SEEDS) // 6
+    assert count[True, True] == 0
+    assert not any(drawn(seed, KOREA).options.late_ledger for seed in SEEDS)
+
+
 def test_traders_of_both_countries_are_told_trades() -> None:
     for seed in SEEDS:
         settings = drawn(seed, BOTH).settings

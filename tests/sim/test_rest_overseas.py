@@ -1,5 +1,7 @@
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from daemon.core.calendar import KST
 from tests.sim.rig import ABROAD, AMERICAN_OPTIONS, BODY, NIGHT, Rig, Said
 
 US = {"OVRS_EXCG_CD": "NASD", "TR_CRCY_CD": "USD", "CTX_AREA_FK200": "", "CTX_AREA_NK200": ""}
@@ -186,3 +188,28 @@ def test_after_midnight_in_seoul_the_day_of_new_york_goes_on() -> None:
     # What has died with its day leaves without a word.
     assert (row["odno"], row["nccs_qty"], row["prcs_stat_name"]) == (number, "0", "완료")
     assert standing(rig).code == "KIOK0560"
+
+
+def test_a_late_ledger_has_the_days_trades_half_an_hour_after_the_close() -> None:
+    rig = Rig(AMERICAN_OPTIONS, late_ledger=True)
+    rig.abroad(3, "9000")
+    rig.abroad(1, "1.00", tr_id="TTTT1006U")
+    account = rig.broker.overseas.exchange.accounts["12345678-01"]
+    assert account.holdings["AAPL"].quantity == 2
+    assert present(rig).body["output1"] == []
+    (money,) = present(rig).body["output2"]
+    flow = Decimal(money["frcr_sll_amt_smtl"]) - Decimal(money["frcr_buy_amt_smtl"])
+    assert (flow, money["frcr_dncl_amt_2"]) == (Decimal(0), "100000.000000")
+    # What is held is another question, and the list of orders is never late.
+    assert balance(rig).body["output1"][0]["ovrs_cblc_qty"] == "2"
+    assert {each["ft_ccld_qty"] for each in rig.rows_abroad().body["output"]} == {"3", "1"}
+
+    close = datetime(2026, 10, 13, 5, 0, tzinfo=KST)
+    rig.jump(close + timedelta(minutes=29))
+    assert not rig.broker.overseas.is_booked
+    rig.jump(close + timedelta(minutes=30))
+    (row,) = present(rig).body["output1"]
+    assert Decimal(row["ccld_qty_smtl1"]) == 2
+    (money,) = present(rig).body["output2"]
+    flow = Decimal(money["frcr_sll_amt_smtl"]) - Decimal(money["frcr_buy_amt_smtl"])
+    assert Decimal(money["frcr_dncl_amt_2"]) + flow == account.cash
