@@ -427,7 +427,8 @@ class App:
                 today = session.calendars.of(region).local_date(session.clock.now())
                 ours = profit.of_day(region, today)
                 theirs = await session.broker.trade_profits(region, today, today, known=ours.keys())
-                found[region] = tie_out(today, ours, theirs, profit.schedule)
+                abroad = region is not Region.KR
+                found[region] = tie_out(today, ours, theirs, profit.schedule, sales_only=abroad)
 
         await self._stage("tie_out", STOP_REPORT, ask())
         for region, result in found.items():
