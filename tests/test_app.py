@@ -23,10 +23,11 @@ from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
 from daemon.core.entries import BrokerDayTold, EntriesBarred, EntryBar
 from daemon.core.errors import InvariantBroken, NeedsOperator
-from daemon.core.events import Event, MarketCloseReported, OrderExpired, OrderFilled
+from daemon.core.events import Event, JobDone, MarketCloseReported, OrderExpired, OrderFilled
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
+from daemon.engine.desk import TradingDesk
 from daemon.engine.ledger import Ledger
 from daemon.store.journal import SqliteJournal
 from daemon.strategy import SessionClosed, Strategy, StrategyContext
@@ -233,6 +234,29 @@ def test_a_broker_that_charges_is_tied_out_and_profit_outlives_a_restart(tmp_pat
     assert second["tie_out"]["KR"]["instruments"] == [], "nothing was traded on the second day"
     (later,) = second["profit"]["strategies"]["Buyer"].values()
     assert later["commission"] == buyer["commission"]
+
+
+@pytest.mark.parametrize(
+    ("start", "day"),
+    [("2026-11-03T20:59:30+09:00", "2026-11-03"), ("2026-11-04T00:30:00+09:00", "2026-11-03")],
+)
+def test_a_day_is_tied_out_at_its_evening_and_not_forgotten_at_midnight(
+    tmp_path: Path, start: str, day: str
+) -> None:
+    def hear(fact: Event) -> None:
+        wanted = ("profit_tied_out KR", date.fromisoformat(day))
+        if isinstance(fact, JobDone) and (fact.job, fact.day) == wanted:
+            Watched.done.set()
+
+    async def watch(*given: Any) -> None:
+        desk: TradingDesk = given[2]
+        desk.ledger.listen(hear)
+        await asyncio.Event().wait()
+
+    settings = settings_for(tmp_path, **{"sim.charges": True, "sim.start": start, "sim.speed": 60})
+    report = run(trade(settings, monitor=watch))
+    assert report["tie_out"]["KR"]["day"] == day
+    assert report["tie_out"]["KR"]["agrees"]
 
 
 def test_nothing_is_tied_out_where_nothing_is_charged(tmp_path: Path) -> None:

@@ -84,15 +84,19 @@ def desk_timetable(
     Without `access`, as where nothing is sent, none is renewed. Raises `ValueError` for a region
     without a calendar.
     """
+    jobs = desk_jobs(desk, access=access, calendars=calendars)
+    marks = LedgerMarks(desk.ledger, clock)
+    return Timetable([*jobs, *more], calendars=calendars, clock=clock, marks=marks)
+
+
+def desk_jobs(desk: TradingDesk, *, access: Access | None, calendars: Calendars) -> list[Job]:
+    """The jobs of every timetable of a desk; raises `ValueError` as `desk_timetable` does."""
     jobs = [
         job
         for region in regions_of(desk)
         for job in _Routine(desk, access, calendars.of(region), region).jobs()
     ]
-    marks = LedgerMarks(desk.ledger, clock)
-    return Timetable(
-        [*desk.days.jobs(), *jobs, *more], calendars=calendars, clock=clock, marks=marks
-    )
+    return [*desk.days.jobs(), *jobs]
 
 
 class DaysAhead:
