@@ -25,13 +25,14 @@ from daemon.core.events import TradingStateChanged
 from daemon.core.profit import ProfitBook
 from daemon.core.settlement import AmericanBankDays, TradingDays
 from daemon.core.switch import Answer, Command
-from daemon.core.tieout import TieOut, tie_out
+from daemon.core.tieout import TieOut
 from daemon.core.values import Region
 from daemon.engine.closing import closing_jobs
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
 from daemon.engine.routine import DaysAhead, LedgerMarks, desk_timetable, regions_of
+from daemon.engine.tieouts import TieOuts
 from daemon.engine.timetable import Job
 from daemon.ports import Journal
 from daemon.presence import Presence
@@ -161,6 +162,7 @@ class App:
         self, session: Session, desk: TradingDesk, profit: ProfitBook, stop: asyncio.Event
     ) -> None:
         """Run the services around start, trading and stop."""
+        tie_outs = self._tie_outs(session, desk, profit)
         tally = reports.Tally()
         started = session.clock.now()
         must_be_armed = self._settings.mode == "real"
@@ -208,7 +210,7 @@ class App:
                     access=session.broker,
                     calendars=session.calendars,
                     clock=session.clock,
-                    more=self._more_jobs(session, desk),
+                    more=self._more_jobs(session, desk, tie_outs),
                 )
                 routine = services.create_task(timetable.run(), name="timetable")
                 tasks += [strategies, routine]
@@ -223,11 +225,13 @@ class App:
                 # Not marked as told what no strategy is there any more to hear.
                 routine.cancel()
             await self._stop(desk)
-            await self._write_report(session, desk, profit, tally, started)
+            await self._write_report(session, desk, profit, tie_outs, tally, started)
             await _end([*ending, *tasks, told])
         self._log.info("stopped")
 
-    def _more_jobs(self, session: Session, desk: TradingDesk) -> list[Job]:
+    def _more_jobs(
+        self, session: Session, desk: TradingDesk, tie_outs: TieOuts | None
+    ) -> list[Job]:
         """What the settings want done every day."""
         settings = self._settings
         closing = closing_jobs(
@@ -237,7 +241,8 @@ class App:
             calendars=session.calendars,
             clock=session.clock,
         )
-        return [*closing, *master_jobs(settings, session.simulator_url)]
+        tying = [] if tie_outs is None else tie_outs.jobs()
+        return [*closing, *tying, *master_jobs(settings, session.simulator_url)]
 
     async def _trade_on(self, session: Session, desk: TradingDesk, stop: asyncio.Event) -> None:
         """Return when it is time to stop."""
@@ -349,6 +354,7 @@ class App:
         session: Session,
         desk: TradingDesk,
         profit: ProfitBook,
+        tie_outs: TieOuts | None,
         tally: reports.Tally,
         started: datetime,
     ) -> None:
@@ -366,7 +372,7 @@ class App:
             theirs, door = await session.broker_books(desk.reconciliation.booked)
 
         await self._stage("report", STOP_REPORT, ask())
-        tied = await self._tie_out(session, profit)
+        tied = await self._tie_out(tie_outs)
         differences = ["the broker did not answer"] if theirs is None else ours.differences(theirs)
         content = {
             "mode": self._settings.mode,
@@ -416,26 +422,33 @@ class App:
         }
         return reports.unsettled(profit.settlements, today)
 
-    async def _tie_out(self, session: Session, profit: ProfitBook) -> dict[Region, TieOut]:
-        """Each region's day against the broker's own profit and loss, where costs are in that."""
-        settings = self._settings
+    async def _tie_out(self, tie_outs: TieOuts | None) -> dict[Region, TieOut]:
+        """Each region's latest day against the broker's own profit and loss."""
         found: dict[Region, TieOut] = {}
-        if not (settings.mode == "real" or (settings.mode == "sim" and settings.sim.charges)):
-            return found
 
-        async def ask() -> None:
-            for region in settings.markets:
-                today = session.calendars.of(region).local_date(session.clock.now())
-                ours = profit.of_day(region, today)
-                theirs = await session.broker.trade_profits(region, today, today, known=ours.keys())
-                found[region] = tie_out(today, ours, theirs, profit.schedule)
+        async def ask(tie_outs: TieOuts) -> None:
+            for region in self._settings.markets:
+                result = await tie_outs.latest(region)
+                if result is not None:
+                    found[region] = result
 
-        await self._stage("tie_out", STOP_REPORT, ask())
-        for region, result in found.items():
-            if not result.agrees:
-                differences = [str(each) for each in result.differences]
-                self._log.warning("profit_differs", region=region, differences=differences)
+        if tie_outs is not None:
+            await self._stage("tie_out", STOP_REPORT, ask(tie_outs))
         return found
+
+    def _tie_outs(self, session: Session, desk: TradingDesk, profit: ProfitBook) -> TieOuts | None:
+        """Comparisons with the broker's own profit and loss; `None` where it tells no costs."""
+        settings = self._settings
+        if not (settings.mode == "real" or (settings.mode == "sim" and settings.sim.charges)):
+            return None
+        return TieOuts(
+            session.broker,
+            profit=profit,
+            regions=settings.markets,
+            calendars=session.calendars,
+            marks=LedgerMarks(desk.ledger, session.clock),
+            clock=session.clock,
+        )
 
 
 def cancelling_limit(open_orders: int, requests_per_second: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from daemon.core.events import AccountReported, Event, OrderKind
 from daemon.core.orders import Order
+from daemon.core.tieout import BrokerProfit
 from daemon.core.values import (
     AccountId,
     Bar,
@@ -135,6 +136,18 @@ class DaySource(Protocol):
 
     async def trades_on(self, region: Region, day: date) -> bool | None:
         """Whether `day` is a trading day, `None` where that is not told. Raises `TradingError`."""
+
+
+class ProfitSource(Protocol):
+    """The broker's own profit and loss."""
+
+    async def trade_profits(
+        self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()
+    ) -> Sequence[BrokerProfit]:
+        """Every instrument traded from `first` to `last`, at home; abroad, every one sold.
+
+        `known` tells instruments of one symbol apart. Raises `TradingError`.
+        """
 
 
 class MarketData(Protocol):

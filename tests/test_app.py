@@ -24,7 +24,7 @@ from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
 from daemon.core.costs import CostCeilings
 from daemon.core.entries import BrokerDayTold, EntriesBarred, EntryBar
 from daemon.core.errors import InvariantBroken, NeedsOperator
-from daemon.core.events import Event, MarketCloseReported, OrderExpired, OrderFilled
+from daemon.core.events import Event, JobDone, MarketCloseReported, OrderExpired, OrderFilled
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
@@ -250,6 +250,29 @@ def test_the_books_are_judged_by_the_costs_of_the_settings(
     monkeypatch.setattr(daemon_app, "TradingDesk", desk)
     run(trade(settings_for(tmp_path, Idle, **{"costs.kr.minimum": 5_000})))
     assert [each.of_day(Currency.KRW, Decimal(0), 1) for each in given] == [5_004]
+
+
+@pytest.mark.parametrize(
+    ("start", "day"),
+    [("2026-11-03T20:59:30+09:00", "2026-11-03"), ("2026-11-04T00:30:00+09:00", "2026-11-03")],
+)
+def test_a_day_is_tied_out_at_its_evening_and_not_forgotten_at_midnight(
+    tmp_path: Path, start: str, day: str
+) -> None:
+    def hear(fact: Event) -> None:
+        wanted = ("profit_tied_out KR", date.fromisoformat(day))
+        if isinstance(fact, JobDone) and (fact.job, fact.day) == wanted:
+            Watched.done.set()
+
+    async def watch(*given: Any) -> None:
+        desk: TradingDesk = given[2]
+        desk.ledger.listen(hear)
+        await asyncio.Event().wait()
+
+    settings = settings_for(tmp_path, **{"sim.charges": True, "sim.start": start, "sim.speed": 60})
+    report = run(trade(settings, monitor=watch))
+    assert report["tie_out"]["KR"]["day"] == day
+    assert report["tie_out"]["KR"]["agrees"]
 
 
 def test_nothing_is_tied_out_where_nothing_is_charged(tmp_path: Path) -> None:

@@ -165,7 +165,8 @@ def test_a_tie_out_is_told_in_words() -> None:
     book = ProfitBook(schedule, days)
     for event in (created("a"), sent("a"), accepted("a", "1"), filled("a", 10)):
         book.apply(event)
-    assert report.tied_out(tie_out(DAY, book.of_day(Region.KR, DAY), [], schedule)) == {
+    ours = book.of_day(Region.KR, DAY)
+    assert report.tied_out(tie_out(DAY, ours, [], schedule, sales_only=False)) == {
         "day": DAY,
         "agrees": False,
         "instruments": ["005930"],

@@ -190,6 +190,10 @@ class ProfitBook:
             if region_of(instrument) is region
         }
 
+    def days(self, region: Region) -> list[date]:
+        """The days of which `of_day` still tells something in a region, oldest first."""
+        return [day for day in sorted(self._days) if self.of_day(region, day)]
+
     def instruments(self) -> list[InstrumentId]:
         """Everything ever traded or held."""
         return sorted(self._account)

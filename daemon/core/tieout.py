@@ -45,7 +45,7 @@ class BrokerProfit:
     """One instrument's day by the broker's books, in the instrument's currency.
 
     `None` where the broker's answer does not say: abroad it tells of sales only, and `costs` are
-    those of the sales (`sales_only`).
+    those of the sales.
     """
 
     day: date
@@ -56,7 +56,6 @@ class BrokerProfit:
     proceeds: Decimal
     costs: Decimal
     realised: Decimal
-    sales_only: bool = False
 
     def __add__(self, other: "BrokerProfit") -> "BrokerProfit":
         """Two rows of one instrument and day: the broker splits them by kind of trade."""
@@ -71,7 +70,6 @@ class BrokerProfit:
             proceeds=self.proceeds + other.proceeds,
             costs=self.costs + other.costs,
             realised=self.realised + other.realised,
-            sales_only=self.sales_only,
         )
 
 
@@ -111,18 +109,19 @@ def tie_out(
     ours: Mapping[InstrumentId, DayTrades],
     theirs: Sequence[BrokerProfit],
     schedule: CostSchedule,
+    *,
+    sales_only: bool,
 ) -> TieOut:
     """Compare what we counted on `day` with what the broker did; rows of other days are ignored.
 
-    An instrument that only one side knows differs in what it traded. Where the broker tells of
-    sales only, instruments we bought and did not sell are not looked for.
+    An instrument that only one side knows differs in what it traded. Where the broker's inquiry is
+    of `sales_only`, purchases are not looked for: an answer without rows does not say so itself.
     """
     told: dict[InstrumentId, BrokerProfit] = {}
     for part in theirs:
         if part.day == day:
             before = told.get(part.instrument)
             told[part.instrument] = part if before is None else before + part
-    sales_only = bool(told) and all(each.sales_only for each in told.values())
     known = {each for each, trades in ours.items() if trades.sold or not sales_only}
     compared = tuple(sorted(known | told.keys()))
     differences: list[Difference] = []
@@ -131,11 +130,14 @@ def tie_out(
     for instrument in compared:
         row, mine = told.get(instrument), ours.get(instrument)
         if row is None or mine is None:
-            differences.extend(_lone(instrument, mine, row))
+            lone = _lone(instrument, mine, row)
+            differences.extend(
+                each for each in lone if each.figure is Figure.SOLD or not sales_only
+            )
             continue
         tolerance = schedule.step_of(instrument) * CHARGES * mine.orders
         found = _amounts(instrument, mine, row)
-        costs = (mine.sell_costs if row.sales_only else mine.costs).total
+        costs = (mine.sell_costs if sales_only else mine.costs).total
         if abs(costs - row.costs) > tolerance:
             found.append(_difference(instrument, Figure.COSTS, costs, row.costs, tolerance))
         else:

@@ -1,6 +1,6 @@
 """What is closed in a region ahead of its close, by choice, so that nothing is held overnight.
 
-From then on nothing is bought there until the next session begins; other regions go on. It is a
+From then on nothing is bought there until the next trading day begins; other regions go on. It is a
 job of the timetable, once a day: a restart in the middle takes it up again, and one after its end
 finds it done. What is left, and why, is told by the broker's own answers.
 """
@@ -8,7 +8,7 @@ finds it done. What is left, and why, is told by the broker's own answers.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import structlog
 
@@ -100,7 +100,8 @@ class _Closing:
         """Before anything is closed: what is closed must not be opened again."""
         now, bar = self._clock.now(), EntryBar.BEFORE_CLOSE
         following = self._calendar.next_trading_day(day)
-        until = self._calendar.phases(following)[0].begins
+        # Not its regular session: orders for an opening auction may be taken hours before that.
+        until = self._calendar.at(following, time(0))
         standing = self._ledger.portfolio.entries.barred(self._region, bar, now)
         if standing is not None and standing.until == until:
             return

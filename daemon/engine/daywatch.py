@@ -19,7 +19,10 @@ from daemon.engine.timetable import ClockWindow, Job, Occasion
 from daemon.ports import Clock, DaySource
 
 AHEAD_OF_OPEN = ClockWindow(time(8, 0), timedelta(minutes=55), every_day=True)
-"""In each region's own time: none of them opens before nine."""
+"""In the region's own time: KRX takes its first orders at 08:20."""
+
+AHEAD_OF_PRE_MARKET = ClockWindow(time(3, 5), timedelta(hours=5, minutes=50), every_day=True)
+"""Orders for the opening auction in New York are taken from four on."""
 
 SATURDAY = 5
 
@@ -60,7 +63,8 @@ class DayWatch:
             async def judge(occasion: Occasion) -> None:
                 await self._judge(region, occasion.day)
 
-            return Job("day_judged", region, AHEAD_OF_OPEN, judge)
+            window = AHEAD_OF_PRE_MARKET if region is Region.US else AHEAD_OF_OPEN
+            return Job("day_judged", region, window, judge)
 
         return [judging(region) for region in self._regions]
 

@@ -9,7 +9,8 @@ import structlog
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.events import JobDone
 from daemon.core.orders import Order
-from daemon.core.values import Region, region_of
+from daemon.core.sessions import SENT
+from daemon.core.values import Region, Session, region_of
 from daemon.engine.desk import TradingDesk
 from daemon.engine.ledger import Ledger
 from daemon.engine.timetable import (
@@ -37,6 +38,13 @@ REPORTING = SessionWindow(
 """Late enough for the books to be settled: the last auction, and a list that lags."""
 
 REPORT = "day_reported"
+
+LATE_SESSIONS = frozenset({Session.CLOSING_PRICE, Session.AFTER_MARKET})
+"""They trade after the report of the day, and are told of when they are over, too."""
+
+REPORTING_LATE = SessionWindow(
+    Moment(Anchor.LAST_END, timedelta(minutes=15)), Moment(Anchor.NEXT_OPEN, timedelta(hours=-2))
+)
 
 CALENDAR_NOTICE = timedelta(days=30)
 """How long before the known holidays end somebody is told."""
@@ -84,15 +92,19 @@ def desk_timetable(
     Without `access`, as where nothing is sent, none is renewed. Raises `ValueError` for a region
     without a calendar.
     """
+    jobs = desk_jobs(desk, access=access, calendars=calendars)
+    marks = LedgerMarks(desk.ledger, clock)
+    return Timetable([*jobs, *more], calendars=calendars, clock=clock, marks=marks)
+
+
+def desk_jobs(desk: TradingDesk, *, access: Access | None, calendars: Calendars) -> list[Job]:
+    """The jobs of every timetable of a desk; raises `ValueError` as `desk_timetable` does."""
     jobs = [
         job
         for region in regions_of(desk)
         for job in _Routine(desk, access, calendars.of(region), region).jobs()
     ]
-    marks = LedgerMarks(desk.ledger, clock)
-    return Timetable(
-        [*desk.days.jobs(), *jobs, *more], calendars=calendars, clock=clock, marks=marks
-    )
+    return [*desk.days.jobs(), *jobs]
 
 
 class DaysAhead:
@@ -146,12 +158,14 @@ class _Routine:
         """Those of one moment in the order in which they have to run."""
         region = self._region
         renewal = Job("access_renewed", region, BEFORE_OPEN, self._renew_access)
+        late = Job("after_hours_reported", region, REPORTING_LATE, self._report_late)
         return [
             *([renewal] if self._access is not None else []),
             Job("calendar_checked", region, BEFORE_OPEN, self._check_calendar),
             Job("session_opened", region, IN_SESSION, self._tell_open),
             Job("session_closed", region, AFTER_CLOSE, self._tell_close),
             Job(REPORT, region, REPORTING, self._report),
+            *([late] if LATE_SESSIONS & SENT.get(region, frozenset()) else []),
         ]
 
     async def _renew_access(self, occasion: Occasion) -> None:
@@ -184,8 +198,16 @@ class _Routine:
         The lists are asked first: only they tell of orders that ended with the session.
         """
         await self._desk.reconciliation.inquire(self._region)
+        self._tell(occasion.day, self._orders_of(occasion.day, late=False), late=False)
+
+    async def _report_late(self, occasion: Occasion) -> None:
+        """Another line with what the sessions after the close did, if anything was sent there."""
+        if self._orders_of(occasion.day, late=True):
+            await self._desk.reconciliation.inquire(self._region)
+            self._tell(occasion.day, self._orders_of(occasion.day, late=True), late=True)
+
+    def _tell(self, day: date, orders: Sequence[Order], *, late: bool) -> None:
         portfolio = self._desk.ledger.portfolio
-        orders = [each for each in portfolio.orders.values() if self._is_of(each, occasion.day)]
         held = [
             each
             for each in portfolio.positions.values()
@@ -193,7 +215,8 @@ class _Routine:
         ]
         self._log.info(
             "day_report",
-            day=occasion.day,
+            day=day,
+            after_hours=late,
             currency=self._region.currency,
             orders=len(orders),
             orders_filled=sum(1 for each in orders if each.filled),
@@ -205,10 +228,11 @@ class _Routine:
             gate=self._desk.gate.why() or "open",
         )
 
-    def _is_of(self, order: Order, day: date) -> bool:
-        return region_of(order.intent.instrument) is self._region and self._on(
-            order.created_at, day
-        )
-
-    def _on(self, at: datetime, day: date) -> bool:
-        return self._calendar.local_date(at) == day
+    def _orders_of(self, day: date, *, late: bool) -> list[Order]:
+        return [
+            each
+            for each in self._desk.ledger.portfolio.orders.values()
+            if region_of(each.intent.instrument) is self._region
+            and self._calendar.local_date(each.created_at) == day
+            and (each.intent.session in LATE_SESSIONS) is late
+        ]

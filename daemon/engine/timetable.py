@@ -19,7 +19,8 @@ from apscheduler.triggers.cron import CronTrigger
 
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.errors import InvariantBroken, JournalFailed, NeedsOperator
-from daemon.core.values import Region
+from daemon.core.sessions import SENT, ends_at
+from daemon.core.values import Region, Session
 from daemon.ports import Clock
 
 PATIENCE = 30.0
@@ -43,6 +44,8 @@ class Anchor(StrEnum):
 
     OPEN = "open"
     CLOSE = "close"
+    LAST_END = "last_end"
+    """The end of the last session that orders are sent for."""
     NEXT_OPEN = "next_open"
     """The open of the trading day after."""
 
@@ -57,6 +60,9 @@ class Moment(NamedTuple):
         """The instant (UTC) on `day`."""
         if self.anchor is Anchor.CLOSE:
             at = calendar.close_at(day)
+        elif self.anchor is Anchor.LAST_END:
+            sent = SENT.get(calendar.region, (Session.REGULAR,))
+            at = max(ends_at(calendar, day, session) for session in sent)
         else:
             following = self.anchor is Anchor.NEXT_OPEN
             at = calendar.open_at(calendar.next_trading_day(day) if following else day)

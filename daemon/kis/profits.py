@@ -119,7 +119,6 @@ def _in_america(row: Row, symbols: dict[str, InstrumentId]) -> BrokerProfit:
         proceeds=decimal_at(row, "frcr_sll_amt_smtl1"),
         costs=decimal_at(row, "stck_sll_tlex"),
         realised=decimal_at(row, "ovrs_rlzt_pfls_amt"),
-        sales_only=True,
     )
 
 

@@ -219,6 +219,7 @@ def test_old_days_and_old_orders_are_let_go() -> None:
     book = story.book()
     days = [DAY + timedelta(days=number) for number in range(KEPT_DAYS + 90)]
     assert [bool(book.of_day(Region.KR, day)) for day in days] == [False] * 90 + [True] * KEPT_DAYS
+    assert (book.days(Region.KR), book.days(Region.US)) == (days[90:], [])
     before = book.of_account(PRICES)
     book.apply(OrderRepriced(order=OrderId("20261123-0001"), amount=Decimal(1), at=NINE))
     assert (book.of_account(PRICES), book.unknown) == (before, {})

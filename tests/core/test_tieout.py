@@ -41,7 +41,8 @@ THEIRS = BrokerProfit(
 
 
 def compared(*theirs: BrokerProfit, ours: DayTrades | None = OURS) -> TieOut:
-    return tie_out(DAY, {} if ours is None else {SAMSUNG: ours}, theirs, SCHEDULE)
+    mine = {} if ours is None else {SAMSUNG: ours}
+    return tie_out(DAY, mine, theirs, SCHEDULE, sales_only=False)
 
 
 @pytest.mark.parametrize(
@@ -128,13 +129,16 @@ def test_abroad_only_sales_are_told_of() -> None:
         proceeds=Decimal("2320.00"),
         costs=Decimal("5.86"),
         realised=Decimal("13.14"),
-        sales_only=True,
     )
     mine = {APPLE: ours, InstrumentId("nyse:BRK/B"): bought_only}
-    result = tie_out(DAY, mine, [theirs], SCHEDULE)
+    result = tie_out(DAY, mine, [theirs], SCHEDULE, sales_only=True)
     assert (result.agrees, result.compared) == (True, (APPLE,))
     assert result.rounding == Decimal("0.01")
     assert result.readings == {Reading.NET_OF_SALE}
+    day_of_purchases = tie_out(DAY, {APPLE: bought_only}, [], SCHEDULE, sales_only=True)
+    assert (day_of_purchases.agrees, day_of_purchases.compared) == (True, ())
+    (sold,) = tie_out(DAY, {APPLE: ours}, [], SCHEDULE, sales_only=True).differences
+    assert (sold.figure, sold.ours, sold.theirs) == (Figure.SOLD, Decimal(10), Decimal(0))
 
 
 @given(st.integers(-(10**6), 10**6).map(Decimal), st.integers(-(10**6), 10**6).map(Decimal))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.switch import Command
-from daemon.core.values import InstrumentId, MarketPhase, MarketStatus, Region, Side, Tick
+from daemon.core.values import InstrumentId, MarketPhase, MarketStatus, Region, Session, Side, Tick
 from daemon.engine.closing import closing_jobs
 from daemon.engine.routine import desk_timetable
 from tests.builders import HYNIX, SAMSUNG, STRATEGY
@@ -28,6 +29,9 @@ MONDAY = date(2026, 11, 23)
 CLOSE = MONDAY_NINE + timedelta(hours=6, minutes=30)
 BEGINS = CLOSE - timedelta(minutes=20)
 START = BEGINS - timedelta(minutes=10)
+NEXT_DAY = datetime(2026, 11, 23, 15, tzinfo=UTC)
+"""Midnight in Seoul."""
+
 NEXT_INTAKE = datetime(2026, 11, 23, 23, 20, tzinfo=UTC)
 """08:20 on Tuesday in Seoul, where the opening auction begins to take orders."""
 
@@ -39,9 +43,9 @@ LOW = PRICE - 1_000
 def keep_time(
     w: World, action: CloseAction = CloseAction.FLATTEN, regions: Sequence[Region] = (Region.KR,)
 ) -> asyncio.Task[None]:
-    """The timetable with a closing of KR, twenty minutes ahead."""
+    """The timetable with a closing of the first region, twenty minutes ahead."""
     calendars = all_weekdays(*regions)
-    plan = ClosePlan(action=action, span=timedelta(minutes=20), regions=frozenset({Region.KR}))
+    plan = ClosePlan(action=action, span=timedelta(minutes=20), regions=frozenset(regions[:1]))
     jobs = closing_jobs(
         plan,
         selling=w.desk.selling,
@@ -140,10 +144,14 @@ def test_nothing_is_bought_from_then_until_the_next_session_begins() -> None:
             (denied,) = await w.submit(wish(1))
             assert isinstance(denied, Denied)
             assert denied.rule is Rule.BEFORE_CLOSE
-            assert "until 2026-11-24 08:20 KST" in denied.detail
-            await at(w, NEXT_INTAKE - timedelta(minutes=1))
+            assert "until 2026-11-24 00:00 KST" in denied.detail
+            await at(w, NEXT_DAY - timedelta(minutes=1))
             fresh(w)
             assert w.desk.ledger.portfolio.entries.first(Region.KR, w.clock.now()) is not None
+            await at(w, NEXT_INTAKE - timedelta(minutes=1))
+            fresh(w)
+            (early,) = await w.submit(wish(1))
+            assert rule_of(early) is Rule.GATE_CLOSED
             await at(w, NEXT_INTAKE)
             fresh(w)
             (bought,) = await w.submit(wish(1))
@@ -151,7 +159,32 @@ def test_nothing_is_bought_from_then_until_the_next_session_begins() -> None:
             keeping.cancel()
             assert done(w) == [MONDAY]
             (bar,) = w.facts(EntriesBarred)
-            assert (bar.bar, bar.until) == (EntryBar.BEFORE_CLOSE, NEXT_INTAKE)
+            assert (bar.bar, bar.until) == (EntryBar.BEFORE_CLOSE, NEXT_DAY)
+
+    run(scenario())
+
+
+def test_purchases_of_the_next_opening_auction_may_leave_while_it_is_prepared() -> None:
+    """American ones are taken from four in the morning on, long before the session itself."""
+    four = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+    broker = PaperBroker(VirtualClock(), dollars=Decimal("5000.00"), fill_at_once=False)
+
+    async def bid(w: World, session: Session) -> Order | Denied:
+        now = w.clock.now()
+        w.desk.on_feed(Tick(APPLE, Decimal("145.00"), 1, None, 1, now, now))
+        wanted = wish(1, instrument=APPLE, limit=Decimal("145.00"))
+        (result,) = await w.submit(replace(wanted, session=session))
+        return result
+
+    async def scenario() -> None:
+        start = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
+        async with world(broker=broker, regions=BOTH, start=start) as w:
+            keeping = keep_time(w, CloseAction.CANCEL, regions=(Region.US, Region.KR))
+            await w.until(lambda: any(each.over for each in reports(w)), limit=7200)
+            assert rule_of(await bid(w, Session.REGULAR)) is Rule.BEFORE_CLOSE
+            await at(w, four + timedelta(minutes=29))
+            assert isinstance(await bid(w, Session.OPENING), Order)
+            keeping.cancel()
 
     run(scenario())
 
@@ -254,7 +287,8 @@ def test_other_regions_go_on_trading() -> None:
             keeping = keep_time(w, regions=BOTH)
             assert (await over(w)).done
             assert broker.holdings == {APPLE: 2, SAMSUNG: 0}
-            await at(w, ten_in_new_york + day)
+            # Still before midnight in Seoul, where the bar ends.
+            await at(w, ten_in_new_york + day - timedelta(minutes=10))
             trade(w)
             (bought,) = await w.submit(american)
             assert isinstance(bought, Order)

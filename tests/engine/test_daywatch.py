@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from daemon.core.events import OrderIntent
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
-from daemon.core.values import InstrumentId, Region, Side, Tick
+from daemon.core.values import InstrumentId, Region, Session, Side, Tick
 from daemon.engine.routine import desk_timetable
 from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, World, all_weekdays, run, wish, world
@@ -24,6 +25,7 @@ from tests.support import VirtualClock
 
 MONDAY = date(2026, 11, 23)
 APPLE = InstrumentId("nasdaq:AAPL")
+KR, US = Region.KR, Region.US
 
 
 class Told:
@@ -241,3 +243,28 @@ def test_the_bar_ends_with_the_day_and_holds_in_its_region_alone() -> None:
 
     run(scenario())
     assert len([each for each in journal.events if isinstance(each, EntriesBarred)]) == 1
+
+
+def test_an_american_day_is_judged_before_its_first_orders_are_taken() -> None:
+    """Those of the opening auction, from four in the morning on."""
+    table = Calendars(
+        {KR: MarketCalendar(), US: MarketCalendar(region=US, known_until=MONDAY)},
+    )
+    broker = PaperBroker(VirtualClock(), dollars=Decimal("5000.00"), fill_at_once=False)
+    wanted = wish(1, instrument=APPLE, limit=Decimal("145.00"))
+
+    async def bid(w: World) -> list[Rule | None]:
+        now = w.clock.now()
+        w.desk.on_feed(Tick(APPLE, Decimal("145.00"), 1, None, 1, now, now))
+        return rules(await w.submit(replace(wanted, session=Session.OPENING)))
+
+    async def scenario() -> None:
+        start = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+        async with world(broker=broker, regions=(KR, US), start=start, calendars=table) as w:
+            keeping = keep_time(w, table)
+            assert await bid(w) == [None]
+            await asyncio.sleep(24 * 3600 - 29 * 60)
+            assert await bid(w) == [Rule.TRADING_DAY], "a minute past four, on a day not known"
+            keeping.cancel()
+
+    run(scenario())

@@ -1,6 +1,7 @@
 """What a desk does every day: strategies hear it, access is renewed, the day is reported."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.core.calendar import Calendars, MarketCalendar
-from daemon.core.events import JobDone
-from daemon.core.values import Region
+from daemon.core.events import JobDone, OrderIntent
+from daemon.core.values import Region, Session
 from daemon.engine.host import RunState
 from daemon.engine.ledger import Ledger
 from daemon.engine.routine import DaysAhead, LedgerMarks, before_close, desk_timetable
@@ -21,7 +22,7 @@ from daemon.strategy import (
     StrategyContext,
 )
 from tests.builders import SAMSUNG, STRATEGY
-from tests.engine.paper import PRICE, MemoryJournal
+from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, World, idle, run, wish, world
 from tests.support import VirtualClock
 
@@ -161,6 +162,57 @@ def test_the_day_is_reported_after_its_close() -> None:
     assert (report["positions"], report["invested"]) == (1, 3 * PRICE)
     assert report["still_open"] == 0
     assert report["discrepancies"] == []
+
+
+def after_hours(session: Session, quantity: int) -> OrderIntent:
+    limit = None if session is Session.CLOSING_PRICE else PRICE
+    return replace(wish(quantity, limit=limit), session=session)
+
+
+def test_what_trades_after_the_report_has_a_line_of_its_own_when_the_day_is_over() -> None:
+    async def scenario() -> None:
+        broker = PaperBroker(VirtualClock(), fill_at_once=False)
+        async with world(idle, start=MONDAY_NINE, broker=broker) as w:
+            keeping = keep_time(w)
+            await w.submit(wish(quantity=3))
+            broker.fill(broker.kept[-1], 3)
+            await w.until(lambda: w.order().filled == 3)
+            await w.until(lambda: w.clock.now() > CLOSE + timedelta(minutes=5), limit=8 * 3600)
+            w.feed.trade(SAMSUNG)
+            await w.submit(after_hours(Session.CLOSING_PRICE, 2))
+            broker.fill(broker.kept[-1], 1)
+            await w.until(lambda: w.clock.now() > CLOSE + timedelta(hours=1), limit=3600)
+            w.feed.trade(SAMSUNG)
+            await w.submit(after_hours(Session.AFTER_MARKET, 5))
+            await w.until(lambda: w.clock.now() > CLOSE + timedelta(hours=2), limit=3600)
+            broker.fill(broker.kept[-1], 4)
+            await w.until(lambda: w.clock.now() > CLOSE + timedelta(hours=8), limit=8 * 3600)
+            keeping.cancel()
+
+    with capture_logs() as logs:
+        run(scenario())
+    day, evening = logs_of("day_report", logs)
+    assert (day["day"], day["after_hours"]) == (MONDAY, False)
+    assert (day["orders"], day["orders_filled"], day["shares_traded"]) == (1, 1, 3)
+    assert (evening["day"], evening["after_hours"]) == (MONDAY, True)
+    assert (evening["orders"], evening["orders_filled"], evening["shares_traded"]) == (2, 2, 5)
+    assert evening["still_open"] == 0, "what was left has ended with its session"
+    assert (evening["positions"], evening["invested"]) == (1, 8 * PRICE)
+
+
+def test_a_day_without_orders_after_hours_is_reported_once() -> None:
+    async def scenario() -> None:
+        async with world(idle, start=MONDAY_NINE) as w:
+            keeping = keep_time(w)
+            await w.submit(wish(quantity=3))
+            done = ("after_hours_reported KR", MONDAY)
+            await w.until(lambda: done in w.desk.ledger.portfolio.jobs_done, limit=24 * 3600)
+            assert timedelta(minutes=15) <= w.clock.now() - MONDAY_NINE - timedelta(hours=11)
+            keeping.cancel()
+
+    with capture_logs() as logs:
+        run(scenario())
+    assert len(logs_of("day_report", logs)) == 1
 
 
 @pytest.mark.parametrize(("day", "told"), [(date(2026, 12, 1), False), (date(2026, 12, 2), True)])

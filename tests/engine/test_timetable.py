@@ -1,7 +1,6 @@
 """The timetable: windows, late starts, restarts, failures, clocks that jump, and a whole year."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,9 +13,15 @@ from structlog.testing import capture_logs
 from daemon.clock import SimulatedClock
 from daemon.config import load_settings
 from daemon.core.calendar import KST, Calendars, MarketCalendar
+from daemon.core.costs import CostSchedule
+from daemon.core.entries import CloseAction, ClosePlan
 from daemon.core.errors import InvariantBroken, NeedsOperator, TryLater
-from daemon.core.values import Region
-from daemon.engine.routine import AFTER_CLOSE, BEFORE_OPEN, IN_SESSION
+from daemon.core.profit import ProfitBook
+from daemon.core.tieout import BrokerProfit
+from daemon.core.values import InstrumentId, Region
+from daemon.engine.closing import closing_jobs
+from daemon.engine.routine import AFTER_CLOSE, BEFORE_OPEN, IN_SESSION, desk_jobs
+from daemon.engine.tieouts import TieOuts
 from daemon.engine.timetable import (
     RETRY,
     Anchor,
@@ -30,12 +35,27 @@ from daemon.engine.timetable import (
     Window,
 )
 from daemon.ports import Clock
+from tests.builders import SAMSUNG
+from tests.engine.paper import MemoryJournal, PaperBroker, PaperFeed
+from tests.engine.world import wire
 from tests.support import VirtualClock, run_virtual
 from tests.test_tidy import ROOT
 
 TABLE = load_settings("sim", environ={}, root=ROOT).calendars
 PLAIN = Calendars({Region.KR: MarketCalendar()})
 MONDAY = date(2026, 11, 23)
+REGIONS = (Region.KR, Region.US)
+APPLE = InstrumentId("nasdaq:AAPL")
+
+
+class NotCalled:
+    """Access, and a broker's word on profit, that nobody asks for here."""
+
+    async def renew_ahead(self, until: datetime) -> None:
+        raise AssertionError(until)
+
+    async def trade_profits(self, *asked: object, **more: object) -> list[BrokerProfit]:
+        raise AssertionError((asked, more))
 
 
 class Marks:
@@ -329,62 +349,92 @@ def test_without_jobs_it_only_waits() -> None:
     assert run_for(lambda diary: [], seoul(MONDAY, "08:00"), 48).entries == []
 
 
-def test_a_year_opens_and_closes_every_day_once_in_both_markets() -> None:
+def routine_of_both_markets(clock: VirtualClock) -> list[Job]:
+    """Every job that a daemon of both markets has a day, but for the masters, which are fetched
+    in the window of the renewal."""
+    broker = PaperBroker(clock)
+    desk = wire(
+        clock=clock,
+        broker=broker,
+        journal=MemoryJournal(),
+        feed=PaperFeed(broker, clock),
+        instruments=(SAMSUNG, APPLE),
+        regions=REGIONS,
+        calendars=TABLE,
+    )
+    closing = closing_jobs(
+        ClosePlan(
+            action=CloseAction.FLATTEN, span=timedelta(minutes=30), regions=frozenset(REGIONS)
+        ),
+        selling=desk.selling,
+        ledger=desk.ledger,
+        calendars=TABLE,
+        clock=clock,
+    )
+    tie_outs = TieOuts(
+        NotCalled(),
+        profit=ProfitBook(CostSchedule(TABLE.by_region), TABLE.by_region),
+        regions=REGIONS,
+        calendars=TABLE,
+        marks=Marks(),
+        clock=clock,
+    )
+    return [
+        *desk_jobs(desk, access=NotCalled(), calendars=TABLE),
+        *closing,
+        *tie_outs.jobs(),
+    ]
+
+
+def test_a_year_does_every_job_of_every_day_once_in_both_markets() -> None:
     """Some two hundred processes one after another, each killed at an instant of its own."""
     random = Random(20260102)
-    regions = (Region.KR, Region.US)
+    first = date(2026, 1, 1)
+    year = [first + timedelta(days=each) for each in range(365)]
 
-    async def main() -> Diary:
+    async def main() -> tuple[Diary, list[Job]]:
         clock, marks = VirtualClock(datetime(2025, 12, 31, 21, 30, tzinfo=UTC)), Marks()
         diary = Diary(clock)
-        jobs = [
-            job
-            for region in regions
-            for job in (
-                diary.job("renewed", BEFORE_OPEN, region),
-                diary.job("opened", IN_SESSION, region),
-                diary.job("closed", AFTER_CLOSE, region),
-            )
-        ]
-        while clock.now() < datetime(2027, 1, 1, 6, tzinfo=UTC):
+        routine = routine_of_both_markets(clock)
+        jobs = [diary.job(job.name, job.window, job.region) for job in routine]
+        while clock.now() < datetime(2027, 1, 1, 16, tzinfo=UTC):
             table = Timetable(jobs, calendars=TABLE, clock=clock, marks=marks, patience=3600.0)
             with suppress(TimeoutError):
                 async with asyncio.timeout(random.uniform(0, 4 * 86_400)):
                     await table.run()
             # Down for at most half an hour, so that no window passes unseen.
             await asyncio.sleep(random.uniform(0, 1800))
-        return diary
+        return diary, jobs
 
-    diary = run_virtual(main())
-    counts = Counter(diary.days)
-    for region in regions:
-        calendar = TABLE.of(region)
-        days = [
-            day
-            for day in (date(2026, 1, 1) + timedelta(days=each) for each in range(365))
-            if calendar.is_trading_day(day)
-        ]
-        assert len(days) == {Region.KR: 244, Region.US: 251}[region]
-        for name in ("renewed", "opened", "closed"):
-            told = [day for what, day in diary.days if what == f"{name} {region}"]
-            assert [day for day in told if day.year == 2026] == days
-            assert {counts[f"{name} {region}", day] for day in days} == {1}
+    diary, jobs = run_virtual(main())
+    for region, trading_days in ((Region.KR, 244), (Region.US, 251)):
+        assert sum(map(TABLE.of(region).is_trading_day, year)) == trading_days
+    told: dict[str, list[date]] = {job.key: [] for job in jobs}
+    for name, day, _ in diary.entries:
+        told[name].append(day)
+    for job in jobs:
+        calendar = TABLE.of(job.region)
+        days = [day for day in year if job.window.occasion(calendar, day) is not None]
+        assert [day for day in told[job.key] if day.year == 2026] == days, job.key
+        assert len(days) in (365, 244, 251)
+    assert {job.name for job in jobs} > {"session_opened", "session_closed", "day_reported"}
+    assert {job.name for job in jobs} > {"day_judged", "before_close", "profit_tied_out"}
     _came_in_time(diary)
 
 
 def _came_in_time(diary: Diary) -> None:
     """No later than the process was down, on odd days and both sides of the clock changes, too."""
     expected = {
-        ("opened KR", date(2026, 1, 2)): "2026-01-02T01:00",
-        ("closed KR", date(2026, 1, 2)): "2026-01-02T06:30",
-        ("opened KR", date(2026, 11, 19)): "2026-11-19T01:00",
-        ("closed KR", date(2026, 11, 19)): "2026-11-19T07:30",
-        ("opened US", date(2026, 3, 6)): "2026-03-06T14:30",
-        ("opened US", date(2026, 3, 9)): "2026-03-09T13:30",
-        ("opened US", date(2026, 10, 30)): "2026-10-30T13:30",
-        ("opened US", date(2026, 11, 2)): "2026-11-02T14:30",
-        ("closed US", date(2026, 11, 27)): "2026-11-27T18:00",
-        ("closed US", date(2026, 12, 24)): "2026-12-24T18:00",
+        ("session_opened KR", date(2026, 1, 2)): "2026-01-02T01:00",
+        ("session_closed KR", date(2026, 1, 2)): "2026-01-02T06:30",
+        ("session_opened KR", date(2026, 11, 19)): "2026-11-19T01:00",
+        ("session_closed KR", date(2026, 11, 19)): "2026-11-19T07:30",
+        ("session_opened US", date(2026, 3, 6)): "2026-03-06T14:30",
+        ("session_opened US", date(2026, 3, 9)): "2026-03-09T13:30",
+        ("session_opened US", date(2026, 10, 30)): "2026-10-30T13:30",
+        ("session_opened US", date(2026, 11, 2)): "2026-11-02T14:30",
+        ("session_closed US", date(2026, 11, 27)): "2026-11-27T18:00",
+        ("session_closed US", date(2026, 12, 24)): "2026-12-24T18:00",
     }
     at = {(name, day): when for name, day, when in diary.entries}
     for key, instant in expected.items():

@@ -85,6 +85,7 @@ def wire(
     broker: PaperBroker,
     journal: MemoryJournal,
     feed: PaperFeed,
+    instruments: Sequence[InstrumentId] = (SAMSUNG, HYNIX),
     inquiry_rate: float = 1.0,
     regions: Sequence[Region] = (Region.KR,),
     limits: RiskLimits = LIMITS,
@@ -105,7 +106,7 @@ def wire(
             StrategySlot(
                 id=StrategyId("test" if number == 0 else f"test{number}"),
                 strategy=Scripted(script),
-                instruments=(SAMSUNG, HYNIX),
+                instruments=tuple(instruments),
                 on_quarantine=on_quarantine,
             )
             for number, script in enumerate(strategies or (idle,))

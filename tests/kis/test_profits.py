@@ -92,7 +92,7 @@ def test_a_row_abroad_is_of_the_instrument_we_know_by_its_symbol() -> None:
     page = Reply(ABROAD, "D")
     (row,) = profits.read([page], Region.US)
     assert row.instrument == "nasdaq:AAPL"
-    assert (row.sold, row.bought, row.sales_only) == (10, None, True)
+    assert (row.sold, row.bought, row.spent) == (10, None, None)
     assert [row.proceeds, row.costs, row.realised] == [
         Decimal("2320.00000"),
         Decimal("5.85"),
@@ -229,7 +229,8 @@ def test_a_simulated_day_ties_out_to_the_won_and_the_cent(
     assert asked is not None
     said = rig.get(asked.api.path, asked.api.tr_id(Environment.REAL), **dict(asked.query))
     theirs = profits.read([Reply(said.body, said.tr_cont)], region, ours.keys())
-    result = tie_out(DAY, ours, theirs, book.schedule)
+    abroad = region is not Region.KR
+    result = tie_out(DAY, ours, theirs, book.schedule, sales_only=abroad)
     assert result.differences == ()
     sold = {each for each, trades in ours.items() if trades.sold}
     assert set(result.compared) == (set(ours) if region is Region.KR else sold)
