@@ -36,7 +36,7 @@ _NEW, _MODIFY, _CANCEL = "00", "01", "02"
 _READ = (
     *("odno", "orgn_odno", "ord_dt", "ord_gno_brno", "pdno", "sll_buy_dvsn_cd", "ft_ord_qty"),
     *("ft_ord_unpr3", "ft_ccld_qty", "ft_ccld_amt3", "ft_ccld_unpr3", "nccs_qty"),
-    *("rvse_cncl_dvsn", "ovrs_excg_cd", "prcs_stat_name", "ord_tmd"),
+    *("rvse_cncl_dvsn", "ovrs_excg_cd", "prcs_stat_name", "rjct_rson", "ord_tmd"),
 )
 """Every field that `_read` looks at."""
 
@@ -162,10 +162,20 @@ def _entry(row: Row, exchange: Exchange) -> Entry:
         notional=_notional(row, filled),
         remaining=remaining,
         cancelled=0,
-        rejected=max(quantity - filled, 0) if text_of(row, "prcs_stat_name") == REFUSED else 0,
+        rejected=max(quantity - filled, 0) if _is_refused(row, filled, remaining) else 0,
         division=OrderDivision.LIMIT,
         at=ordered_at(row, day, exchange.region),
     )
+
+
+def _is_refused(row: Row, filled: int, remaining: int) -> bool:
+    """Whether a row says so by its status, or by a reason where no share trades or stands.
+
+    A reason of zeros counts as none: whether the broker fills the field so nobody has seen.
+    """
+    if text_of(row, "prcs_stat_name") == REFUSED:
+        return True
+    return bool(text_of(row, "rjct_rson").strip("0")) and not (filled or remaining)
 
 
 def _notional(row: Row, filled: int) -> Decimal:

@@ -103,8 +103,9 @@ def draw(seed: int, mix: FaultMix, random: Random, markets: Markets, folder: Pat
         listings=tuple(replace(each, pace=pace, crowd=crowd) for each in codes),
         american_listings=tuple(replace(each, pace=pace, crowd=crowd) for each in foreign),
         cash_usd=DOLLARS,
-        # A habit of the broker, and no fault that could heal.
+        # Habits of the broker, and no faults that could heal.
         told_twice=Region.US in markets and abroad.random() < 0.5,
+        refused_by_reason=Region.US in markets and abroad.random() < 0.5,
         early_notices=mix.level(Fault.NOTICE_EARLY),
         refused_later=mix.level(Fault.REFUSED_LATER),
     )

@@ -81,6 +81,7 @@ def _market(
         rules=rules,
         after=after,
         told_twice=options.told_twice,
+        refused_by_reason=options.refused_by_reason,
         charges=options.american_charges if american else options.charges,
     )
     if saved is not None:

@@ -40,8 +40,9 @@ class Market:
     """All that the exchange does by itself. `advance` first, then ask or place.
 
     `facts`, `trades`, `touched` (codes whose book changed) and `changes` of the phase collect
-    until they are drained. The first day is one after `after`. `told_twice` is a habit of the
-    broker: balances tell some holdings under a second exchange as well.
+    until they are drained. The first day is one after `after`. Two are habits of the broker: with
+    `told_twice` balances tell some holdings under a second exchange as well, with
+    `refused_by_reason` a list of orders does not call refused what was.
     """
 
     def __init__(
@@ -56,10 +57,12 @@ class Market:
         rules: Rules = KOREAN,
         after: date | None = None,
         told_twice: bool = False,
+        refused_by_reason: bool = False,
         charges: Tariff | None = None,
     ) -> None:
         self.rules = rules
         self.told_twice = told_twice
+        self.refused_by_reason = refused_by_reason
         self.listings = {listing.code: listing for listing in listings}
         self.calendar = calendar
         self.seed = seed

@@ -37,7 +37,8 @@ class SimulatorOptions:
     `ping_interval` seconds between two PINGPONG frames and `missed_pings` how many may stay
     unanswered. `early_notices` and `refused_later` are probabilities per order: a notice ahead of
     the HTTP reply, and a refusal by the exchange after the broker's acceptance. With `told_twice`
-    balances tell a US holding of another exchange under NASD as well. `charges` are taken for
+    balances tell a US holding of another exchange under NASD as well, with `refused_by_reason` the
+    list of US orders calls a refused one done and gives its reason alone. `charges` are taken for
     every trade on KRX and `american_charges` in America; by itself the simulator charges nothing.
     """
 
@@ -68,6 +69,7 @@ class SimulatorOptions:
     early_notices: float = 0.4
     refused_later: float = 0.0
     told_twice: bool = False
+    refused_by_reason: bool = False
     listings: tuple[Listing, ...] = LISTINGS
     charges: Charges | None = None
     american_charges: AmericanCharges | None = None

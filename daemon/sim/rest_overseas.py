@@ -263,6 +263,7 @@ def _order_row(order: Order, market: Market) -> JsonBody:
     change, change_name = _CHANGE_NAMES[order.action]
     korean = order.at.astimezone(KST)
     open_shares = order.remaining if order.is_open else 0
+    called_refused = order.refused and not market.refused_by_reason
     return {
         **_order_head(order, market),
         "rvse_cncl_dvsn": change,
@@ -271,7 +272,7 @@ def _order_row(order: Order, market: Market) -> JsonBody:
         "ft_ccld_unpr3": f"{order.average_price:.4f}",
         "ft_ccld_amt3": f"{order.notional:.4f}",
         "nccs_qty": str(open_shares),
-        "prcs_stat_name": "거부" if order.refused else "접수" if open_shares else "완료",
+        "prcs_stat_name": "거부" if called_refused else "접수" if open_shares else "완료",
         "rjct_rson": "0001" if order.refused else "",
         "rjct_rson_name": "거래소 거부" if order.refused else "",
         **{"tr_natn": "840", "tr_natn_name": "미국"},

@@ -32,6 +32,7 @@ def row(number: str, **changes: str) -> dict[str, Any]:
         "ft_ccld_amt3": "0.0000",
         "nccs_qty": "10",
         "prcs_stat_name": "접수",
+        "rjct_rson": "",
         "ord_tmd": "233156",
         "ovrs_excg_cd": "NASD",
         **changes,
@@ -101,6 +102,31 @@ def test_a_cancel_takes_what_was_open_and_is_no_order() -> None:
 def test_what_ended_with_its_day_is_not_called_cancelled() -> None:
     (order,) = fold(row("1", nccs_qty="0", prcs_stat_name="완료"))
     assert (order.remaining, order.cancelled, order.accounted) == (0, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told", "rejected"),
+    [
+        ("0501", {"nccs_qty": "0"}, 10),
+        ("", {"nccs_qty": "0"}, 0),
+        ("0", {"nccs_qty": "0"}, 0),
+        ("0000", {"nccs_qty": "0"}, 0),
+        ("0501", {}, 0),
+        ("0501", filled(4, "580.0000", 0), 0),
+    ],
+)
+def test_a_reason_alone_refuses_what_neither_trades_nor_stands(
+    reason: str, told: dict[str, str], rejected: int
+) -> None:
+    fold(row("1", **{"prcs_stat_name": "완료", **told}))  # the same row but for the reason
+    (order,) = fold(row("1", **{"prcs_stat_name": "완료", **told}, rjct_rson=reason))
+    assert order.rejected == rejected
+
+
+def test_a_cancel_refused_by_its_reason_alone_takes_nothing() -> None:
+    cancel = row("2", rvse_cncl_dvsn="02", orgn_odno="1", ft_ord_unpr3="0", prcs_stat_name="완료")
+    (order,) = fold(row("1", nccs_qty="0"), {**cancel, "rjct_rson": "0501"})
+    assert (order.cancelled, order.accounted) == (0, False)
 
 
 def test_a_chain_of_modifies_is_one_order() -> None:
