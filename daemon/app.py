@@ -236,7 +236,7 @@ class App:
             calendars=session.calendars,
             clock=session.clock,
         )
-        return [*closing, *master_jobs(settings, session.simulator_url)]
+        return [*closing, *master_jobs(settings, session.listed, session.simulator_url)]
 
     async def _trade_on(self, session: Session, desk: TradingDesk, stop: asyncio.Event) -> None:
         """Return when it is time to stop."""
@@ -426,7 +426,7 @@ class App:
             for region in settings.markets:
                 today = session.calendars.of(region).local_date(session.clock.now())
                 ours = profit.of_day(region, today)
-                theirs = await session.broker.trade_profits(region, today, today, known=ours.keys())
+                theirs = await session.broker.trade_profits(region, today, today)
                 found[region] = tie_out(today, ours, theirs, profit.schedule)
 
         await self._stage("tie_out", STOP_REPORT, ask())

@@ -97,6 +97,12 @@ class Broker(Protocol):
     def regions(self) -> Sequence[Region]:
         """The regions of the account, at least one."""
 
+    def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
+        """All that we hold and have ordered in a region, said anew each time.
+
+        An answer that names another exchange of theirs is understood by it.
+        """
+
     def unready(self) -> str:
         """Why no order could leave just now, such as a token being renewed; empty when one can."""
 

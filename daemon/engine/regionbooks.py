@@ -142,6 +142,7 @@ class RegionBooks:
     def resume(self) -> None:
         """Take over what an earlier run left: called once, after recovery."""
         portfolio, now = self._portfolio, self._clock.monotonic()
+        self._say_ours()
         self._reconciler.resume(portfolio, now=now)
         if portfolio.orders and self._clock.known:
             latest = max(order.updated_at for order in portfolio.orders.values())
@@ -299,6 +300,7 @@ class RegionBooks:
         """Look at the list of orders; returns the discrepancies it shows."""
         asked = self._clock.monotonic()
         since = self._oldest_day()
+        self._say_ours()
         rows = await self._broker.orders(since, regions=(self.region,))
         outcomes = self._reconciler.on_inquiry(
             self._portfolio,
@@ -371,9 +373,20 @@ class RegionBooks:
     async def part(self) -> tuple[AccountReported, float]:
         """What the broker says of the region's cash and holdings, and when it was asked."""
         asked = self._clock.monotonic()
+        self._say_ours()
         report = await self._broker.account(regions=(self.region,))
         self._shared.rates.learn(report.rates)
         return report, asked
+
+    def _say_ours(self) -> None:
+        """Tell the broker what its next answers may be about. What it refused is not ours."""
+        ordered = {
+            each.intent.instrument
+            for each in self._portfolio.orders.values()
+            if each.state is not OrderState.REJECTED
+        }
+        held = {each for each, position in self._portfolio.positions.items() if position.quantity}
+        self._broker.know(self.region, ordered | held)
 
     def part_at_rest(
         self, looks: Looks, report: AccountReported, asked: float

@@ -326,16 +326,18 @@ def _told_holdings(
 
     A broker that tells holdings twice tells those of other exchanges under Nasdaq as well.
     """
-    everything = exchange == _ALL_US and not call.is_virtual
     nasdaq = PLACES[Listed.NASDAQ]
+    twice = exchange == _ALL_US and market.told_twice
+    everything = exchange == _ALL_US and not call.is_virtual
     exchange = nasdaq.order if exchange == nasdaq.quote else exchange
     told = []
     for code, holding in account.holdings.items():
         place = PLACES[market.listings[code].market]
-        if not _shown(holding) or not (everything or place.order == exchange):
+        if not _shown(holding):
             continue
-        told.append((code, place.order))
-        if everything and market.told_twice and place is not nasdaq:
+        if everything or place.order == exchange:
+            told.append((code, place.order))
+        if twice and place is not nasdaq:
             told.append((code, nasdaq.order))
     return sorted(told)
 
