@@ -23,6 +23,19 @@ hours of market time, and the market leaves its loop no time for anything else."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who may knock: an app key with its secret, and the accounts of one HTS id.
+
+    `accounts` are `CANO-PRDT` numbers. No two customers share a key or an account.
+    """
+
+    app_key: str
+    app_secret: str
+    hts_id: str
+    accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
     """How one simulator behaves.
 
@@ -30,8 +43,9 @@ class SimulatorOptions:
     of the trading day on or after today. `speed` is simulated seconds a second. `regions` are the
     countries whose markets live, `holidays` are those of KRX and `american_holidays` those of the
     US exchanges, by local date. `cash` is KRW and `cash_usd` USD per account, the latter only
-    where US markets live. `accounts` are `CANO-PRDT` numbers of the one HTS id. `state` keeps the
-    broker's books across restarts; `None` keeps them in memory.
+    where US markets live. `app_key`, `app_secret`, `hts_id` and `accounts` are those of the first
+    customer, `others` are the rest. `state` keeps the broker's books across restarts; `None` keeps
+    them in memory.
 
     `rate_limit` is requests a second, `token_interval` simulated seconds between two token issues,
     `ping_interval` seconds between two PINGPONG frames and `missed_pings` how many may stay
@@ -57,6 +71,7 @@ class SimulatorOptions:
     app_secret: str = APP_SECRET
     accounts: tuple[str, ...] = (ACCOUNT,)
     hts_id: str = HTS_ID
+    others: tuple[Customer, ...] = ()
     cash: Decimal = Decimal(100_000_000)
     cash_usd: Decimal = Decimal(100_000)
     state: Path | None = None
@@ -74,6 +89,17 @@ class SimulatorOptions:
     charges: Charges | None = None
     american_charges: AmericanCharges | None = None
     american_listings: tuple[Listing, ...] = american.LISTINGS
+
+    @property
+    def customers(self) -> tuple[Customer, ...]:
+        """All of them, the first one first."""
+        first = Customer(
+            app_key=self.app_key,
+            app_secret=self.app_secret,
+            hts_id=self.hts_id,
+            accounts=self.accounts,
+        )
+        return (first, *self.others)
 
     @property
     def calendar(self) -> MarketCalendar:

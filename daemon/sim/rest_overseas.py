@@ -82,7 +82,7 @@ def open_orders(call: Call, market: Market) -> Answer:
     """inquire-nccs: what still stands; real only, forty a page."""
     if call.is_virtual:
         raise Denied("90000000", padded("모의투자에서는 해당업무가 제공되지 않습니다."))
-    account = account_of(call, market)
+    account = account_of(call)
     exchange = call.one_of("OVRS_EXCG_CD", _ORDER_CODES)
     call.one_of("SORT_SQN", ("", "DS", "AS"))
     newest_first = call.get("SORT_SQN") == "DS"
@@ -102,7 +102,7 @@ def day_orders(call: Call, market: Market) -> Answer:
     Where there is nothing the list becomes one object of blanks. The virtual world knows no
     filters but the dates.
     """
-    account = account_of(call, market)
+    account = account_of(call)
     newest_first = call.get("SORT_SQN") != "AS"
     found = _selected(call, market, account, newest_first=newest_first)
     page, more = _page(call, found, 15 if call.is_virtual else 20, newest_first=newest_first)
@@ -114,7 +114,7 @@ def day_orders(call: Call, market: Market) -> Answer:
 
 def balance(call: Call, market: Market) -> Answer:
     """inquire-balance: holdings by trade date, a hundred a page, and the totals of all of them."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     exchange = call.one_of("OVRS_EXCG_CD", _BALANCE_CODES)
     call.one_of("TR_CRCY_CD", ("USD", "HKD", "CNY", "JPY", "VND"))
     told = _told_holdings(call, market, account, exchange)
@@ -139,7 +139,7 @@ def balance(call: Call, market: Market) -> Answer:
 
 def present_balance(call: Call, market: Market) -> Answer:
     """inquire-present-balance: all at once; the virtual world tells the totals alone."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     in_won = call.one_of("WCRC_FRCR_DVSN_CD", ("", "01", "02")) != "02"
     wanted = call.one_of("NATN_CD", ("", "000", "840", "344", "156", "392", "704"))
     told = _told_holdings(call, market, account, _ALL_US) if wanted in ("", "000", "840") else []
@@ -159,7 +159,7 @@ def present_balance(call: Call, market: Market) -> Answer:
 
 def orderable(call: Call, market: Market) -> Answer:
     """inquire-psamount: how much could be bought at a price."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     call.need("OVRS_EXCG_CD", "OVRS_ORD_UNPR", "ITEM_CD")
     if call.get("ITEM_CD") not in market.listings:
         raise bad_field("ITEM_CD")
