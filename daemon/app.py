@@ -242,7 +242,8 @@ class App:
             clock=session.clock,
         )
         tying = [] if tie_outs is None else tie_outs.jobs()
-        return [*closing, *tying, *master_jobs(settings, session.simulator_url)]
+        masters = master_jobs(settings, session.listed, session.simulator_url)
+        return [*closing, *tying, *masters]
 
     async def _trade_on(self, session: Session, desk: TradingDesk, stop: asyncio.Event) -> None:
         """Return when it is time to stop."""

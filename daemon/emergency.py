@@ -5,7 +5,7 @@ daemon's next start learns by inquiry what became of its orders.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,15 @@ from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, Refused, TradingError, TryLater
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
-from daemon.core.values import AccountId, BrokerRef, OrderId, Region, StrategyId, region_of
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    InstrumentId,
+    OrderId,
+    Region,
+    StrategyId,
+    region_of,
+)
 from daemon.core.witness import BrokerOrder
 from daemon.engine.ledger import Ledger
 from daemon.ports import Clock, Journal
@@ -47,6 +55,7 @@ class EmergencyBroker(Protocol):
     account_id: AccountId
 
     async def run(self) -> None: ...
+    def know(self, region: Region, ours: Iterable[InstrumentId]) -> None: ...
     async def orders(
         self, since: date, *, regions: Sequence[Region] | None = None
     ) -> Sequence[BrokerOrder]: ...
@@ -246,7 +255,10 @@ class _Emergency:
             self._log.error("journal_unread", cause=str(error) or type(error).__name__)
             self._traded = self._regions
             return
-        self._traded |= {_region(order) for order in orders}
+        ordered = {order.intent.instrument for order in orders}
+        for region in self._regions:
+            self._broker.know(region, [each for each in ordered if region_of(each) is region])
+        self._traded |= {region_of(each) for each in ordered}
         self._unheard = [order for order in orders if order.state in UNHEARD]
         for order in orders:
             # The broker counts anew each day, and no order outlives its own.

@@ -98,6 +98,12 @@ class Broker(Protocol):
     def regions(self) -> Sequence[Region]:
         """The regions of the account, at least one."""
 
+    def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
+        """All that we hold and have ordered in a region, said anew each time.
+
+        An answer that names another exchange of theirs is understood by it.
+        """
+
     def unready(self) -> str:
         """Why no order could leave just now, such as a token being renewed; empty when one can."""
 
@@ -142,11 +148,11 @@ class ProfitSource(Protocol):
     """The broker's own profit and loss."""
 
     async def trade_profits(
-        self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()
+        self, region: Region, first: date, last: date
     ) -> Sequence[BrokerProfit]:
         """Every instrument traded from `first` to `last`, at home; abroad, every one sold.
 
-        `known` tells instruments of one symbol apart. Raises `TradingError`.
+        Raises `TradingError`.
         """
 
 

@@ -28,6 +28,7 @@ from daemon.engine.routine import BEFORE_OPEN
 from daemon.engine.timetable import Job, Occasion
 from daemon.kis.codec import Credentials
 from daemon.kis.link import HttpTransport, WsTransport
+from daemon.kis.listed import Listed
 from daemon.kis.masterfiles import MasterFolder
 from daemon.kis.masters import HOST as MASTERS_HOST
 from daemon.kis.masters import MASTER_FILES
@@ -57,6 +58,8 @@ class Session:
     calendars: Calendars
     tokens: TokenStore
     simulator_url: str | None
+    listed: Listed
+    """What is known of foreign listings, for the broker and the feed alike."""
     currencies: Sequence[Currency] = (Currency.KRW,)
     simulator: SimulatorServer | None = None
     """The one we brought along, if we did."""
@@ -195,6 +198,10 @@ async def _connect(
         on_secret=log.add_secrets,
         on_raw=None if tape is None else tape.record,
     )
+    masters = MasterFolder(settings.masters_dir)
+    for region in settings.markets:
+        # Reading large ones takes a while, and the tape is running already.
+        await asyncio.to_thread(_learn, session.listed, masters, region)
     url = profile.rest_url if settings.mode == "sim" else None
     return replace(session, simulator_url=url, simulator=place.simulator, tape=tape)
 
@@ -224,6 +231,7 @@ def assemble(
         account=AccountId(settings.account),
         hts_id=settings.hts_id,
     )
+    listed = Listed()
     broker = client(
         profile=profile,
         credentials=credentials,
@@ -234,6 +242,7 @@ def assemble(
         random=random,
         on_secret=on_secret,
         regions=settings.markets,
+        listed=listed,
     )
     feed = KisFeed(
         profile=profile,
@@ -243,6 +252,7 @@ def assemble(
         clock=clock,
         random=random,
         regions=settings.markets,
+        listed=listed,
         on_raw=on_raw,
         on_server_time=clock.heard if isinstance(clock, MarketClock) else lambda at: None,
     )
@@ -253,14 +263,26 @@ def assemble(
         calendars=settings.calendars,
         tokens=tokens,
         simulator_url=None,
+        listed=listed,
         currencies=tuple(region.currency for region in settings.markets),
     )
 
 
-def master_jobs(settings: Settings, simulator_url: str | None = None) -> list[Job]:
+def _learn(listed: Listed, masters: MasterFolder, region: Region) -> None:
+    """Let a foreign region's listings be those of the master files that are there.
+
+    At home one exchange lists all.
+    """
+    if region is not Region.KR:
+        files = [each for each in MASTER_FILES if each.market.region is region]
+        listed.learn(region, [each.instrument for each in masters.load(files)])
+
+
+def master_jobs(settings: Settings, listed: Listed, simulator_url: str | None = None) -> list[Job]:
     """Fetch the symbol masters of each market once a day ahead of its open, if that is wanted.
 
-    What cannot be fetched is logged, and the file of the day before stays.
+    `listed` learns from them. What cannot be fetched is logged, and the file of the day before
+    stays.
     """
     wanted = settings.masters.refresh
     if not (settings.mode is not Mode.SIM if wanted is None else wanted):
@@ -279,6 +301,7 @@ def master_jobs(settings: Settings, simulator_url: str | None = None) -> list[Jo
             except OSError as error:
                 log.warning("masters_not_refreshed", cause=str(error))
                 return
+            await asyncio.to_thread(_learn, listed, folder, region)
             listings = sum(each.listings for each in fetched)
             failed = [each.file for each in fetched if each.problem]
             log.info("masters_refreshed", listings=listings, failed=failed)

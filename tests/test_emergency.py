@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -71,10 +71,14 @@ class FakeBroker:
     cancels: list[Exception | None] = field(default_factory=list)
     late: list[tuple[float, BrokerOrder]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    ours: dict[Region, set[InstrumentId]] = field(default_factory=dict)
     account_id: AccountId = ACCOUNT
 
     async def run(self) -> None:
         await asyncio.Event().wait()
+
+    def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
+        self.ours[region] = set(ours)
 
     async def orders(
         self, since: date, *, regions: Sequence[Region] | None = None
@@ -324,6 +328,8 @@ def test_an_order_that_nobody_answered_is_waited_for_and_cancelled_when_it_comes
     assert broker.asked == ["9"]
     assert outcome.is_done
     assert timedelta(seconds=took) >= DOUBT - timedelta(seconds=1)
+    # What its list calls by another exchange is cancelled where it was ordered.
+    assert broker.ours == {Region.KR: {lost.intent.instrument}, Region.US: set()}
 
 
 OURS = "20261102-0001"

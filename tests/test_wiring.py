@@ -20,14 +20,17 @@ from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST
 from daemon.core.errors import AlreadyRunning, NeedsOperator
 from daemon.core.events import AccountReported
-from daemon.core.values import AccountId, InstrumentId, Interest, LinkUp, Tick
+from daemon.core.values import AccountId, InstrumentId, Interest, LinkUp, Region, Tick
 from daemon.engine.timetable import Occasion
 from daemon.kis import masterfiles
 from daemon.kis.frames import FrameDecoder
+from daemon.kis.listed import Listed
 from daemon.kis.masterfiles import MasterFolder
 from daemon.kis.masters import BY_NAME
 from daemon.ports import FeedEvent
-from daemon.sim.options import APP_KEY, APP_SECRET, HTS_ID
+from daemon.sim import masters
+from daemon.sim.options import APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions
+from daemon.sim.server import SimulatorServer
 from daemon.sim.statefile import SavedBooks, StateFailed, StateFile
 from daemon.store.locks import FileTokenStore, SharedBudget
 from daemon.store.tapefile import read_tape
@@ -520,7 +523,7 @@ def test_masters_are_fetched_daily_where_the_broker_is_and_elsewhere_if_asked_fo
     tmp_path: Path,
 ) -> None:
     def keys(mode: str, **changes: object) -> list[str]:
-        return [each.key for each in master_jobs(settings_for(tmp_path, mode, **changes))]
+        return [each.key for each in master_jobs(settings_for(tmp_path, mode, **changes), Listed())]
 
     assert keys("sim") == []
     assert keys("real") == keys("virtual") == ["masters_refreshed KR"]
@@ -540,7 +543,7 @@ def test_masters_are_fetched_from_the_host_that_was_named_and_never_at_the_cost_
         async with live() as client:
             urls = {"rest_url": client.server.rest_url, "ws_url": client.server.ws_url}
             settings = virtual_settings(tmp_path, **urls)
-            (job,) = master_jobs(settings)
+            (job,) = master_jobs(settings, Listed())
             await job.work(occasion)
             good = kospi_of(settings).read_bytes()
             assert len(MasterFolder(settings.masters_dir).load())
@@ -557,11 +560,42 @@ def test_masters_are_fetched_from_the_host_that_was_named_and_never_at_the_cost_
     assert "kospi_code.mst" in failed["failed"]
 
 
+def test_a_session_knows_the_listings_of_the_masters_and_of_every_later_fetch(
+    tmp_path: Path,
+) -> None:
+    """The file of NYSE is there from the start, that of Amex comes with the day's fetch."""
+    now = datetime(2026, 11, 3, 8, 0, tzinfo=KST)
+    occasion = Occasion(now.date(), now, now + timedelta(hours=1))
+
+    async def scenario() -> None:
+        options = SimulatorOptions(regions=frozenset({Region.US}))
+        server = SimulatorServer(options)
+        await server.start()
+        try:
+            settings = virtual_settings(tmp_path, server.rest_url, server.ws_url)
+            settings = settings.model_copy(update={"markets": (Region.US,)})
+            nyse = BY_NAME["nysmst.cod"]
+            archive = masters.archive(nyse.archive, options.american_listings)
+            assert archive is not None
+            settings.masters_dir.mkdir(parents=True)
+            (settings.masters_dir / nyse.archive).write_bytes(archive)
+            async with open_session(settings, trading=False) as session:
+                assert session.listed.of(Region.US, "BRK/B") == "nyse:BRK/B"
+                assert session.listed.of(Region.US, "AAPL") is None
+                (job,) = master_jobs(settings, session.listed)
+                await job.work(occasion)
+                assert session.listed.of(Region.US, "AAPL") == "nasdaq:AAPL"
+        finally:
+            await server.stop()
+
+    run(scenario())
+
+
 def test_a_folder_that_cannot_be_written_is_told_and_stops_nobody(tmp_path: Path) -> None:
     settings = virtual_settings(tmp_path, "http://127.0.0.1:9", "ws://127.0.0.1:9")
     settings.masters_dir.write_text("in the way")
     now = datetime(2026, 11, 3, 8, 0, tzinfo=KST)
-    (job,) = master_jobs(settings)
+    (job,) = master_jobs(settings, Listed())
 
     async def scenario() -> None:
         await job.work(Occasion(now.date(), now, now + timedelta(hours=1)))

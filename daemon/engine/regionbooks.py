@@ -52,6 +52,9 @@ COSTS = "costs"
 LIST_REACH = timedelta(days=80)
 """How far back the broker's list of orders is asked: KIS keeps three months in it."""
 
+OURS_REACH = timedelta(days=10)
+"""How old an order may be that answers are still about: as long as days can be compared."""
+
 BLIND_LIMIT = 60.0
 """Seconds without one complete inquiry after which a region's new orders are closed; as much longer
 as the last one took, up to twice as long: a list of many pages is no silence."""
@@ -145,6 +148,7 @@ class RegionBooks:
     def resume(self) -> None:
         """Take over what an earlier run left: called once, after recovery."""
         portfolio, now = self._portfolio, self._clock.monotonic()
+        self._say_ours()
         self._reconciler.resume(portfolio, now=now)
         if portfolio.orders and self._clock.known:
             latest = max(order.updated_at for order in portfolio.orders.values())
@@ -302,6 +306,7 @@ class RegionBooks:
         """Look at the list of orders; returns the discrepancies it shows."""
         asked = self._clock.monotonic()
         since = self._oldest_day()
+        self._say_ours()
         rows = await self._broker.orders(since, regions=(self.region,))
         outcomes = self._reconciler.on_inquiry(
             self._portfolio,
@@ -377,9 +382,21 @@ class RegionBooks:
         Trades of ours that it is known to book late are in it.
         """
         asked = self._clock.monotonic()
+        self._say_ours()
         report = await self._broker.account(regions=(self.region,))
         self._shared.rates.learn(report.rates)
         return booked(self._portfolio, report, self._ceilings), asked
+
+    def _say_ours(self) -> None:
+        """Tell the broker what its next answers may be about. What it refused is not ours."""
+        portfolio, since = self._portfolio, self._clock.now() - OURS_REACH
+        ordered = {
+            each.intent.instrument
+            for each in (*portfolio.orders_since(since), *portfolio.open_orders())
+            if each.state is not OrderState.REJECTED
+        }
+        held = {each for each, position in portfolio.positions.items() if position.quantity}
+        self._broker.know(self.region, ordered | held)
 
     def part_at_rest(
         self, looks: Looks, report: AccountReported, asked: float

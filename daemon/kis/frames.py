@@ -8,7 +8,7 @@ by the thousand a second; other rows by the modules named for them.
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -32,6 +32,7 @@ from daemon.core.values import (
 from daemon.core.witness import BrokerNotice
 from daemon.kis.channels import BOOK, BY_TR_ID, TRADES, Channel, Kind, Subject
 from daemon.kis.fields import decimal_or_none, instant_of, instrument_of, shares_or_none
+from daemon.kis.listed import Listed
 from daemon.kis.notices import ACCOUNT_COLUMN, domestic_notice, overseas_notice
 from daemon.kis.overseas import overseas_book, overseas_tick
 from daemon.kis.records import own_row, record
@@ -135,12 +136,20 @@ def _ignore(drift: Drift) -> None:
 class FrameDecoder:
     """Reads data frames for one account. Keeps small caches; holds no other state.
 
-    `on_drift` is called once for each channel that grew, with its first such frame.
+    `on_drift` is called once for each channel that grew, with its first such frame. By `listed`
+    order notices are told of the exchange that they should have named.
     """
 
-    def __init__(self, account: AccountId, *, on_drift: Callable[[Drift], None] = _ignore) -> None:
+    def __init__(
+        self,
+        account: AccountId,
+        *,
+        on_drift: Callable[[Drift], None] = _ignore,
+        listed: Listed | None = None,
+    ) -> None:
         self.stats = FrameStats()
         self._on_drift = on_drift
+        self._listed = listed or Listed()
         self._account = account
         self._account_digits = account.replace("-", "")
         self._instruments: dict[str, InstrumentId] = {}
@@ -416,7 +425,8 @@ class FrameDecoder:
             if notice is None:
                 self.stats.pending += 1
             else:
-                notices.append(notice)
+                meant = self._listed.among((notice.instrument,))
+                notices.append(replace(notice, instrument=meant))
         return notices
 
     def _own(self, rows: Sequence[Sequence[str]], channel: Channel) -> list[Sequence[str]]:

@@ -38,7 +38,7 @@ _READ = (
 """Every field that `_read_entry` looks at."""
 
 _SEPARATOR = "\x1f"
-_REMEMBERED = 4096
+REMEMBERED = 4096
 """Rows whose reading is kept: those of a busy day."""
 
 Key = tuple[date, str, str]
@@ -93,7 +93,7 @@ def remembered(
     """
     pick = itemgetter(*fields)
 
-    @lru_cache(maxsize=_REMEMBERED)
+    @lru_cache(maxsize=REMEMBERED)
     def known(texts: str) -> Entry | None:
         return read(dict(zip(fields, texts.split(_SEPARATOR), strict=True)))
 
@@ -253,7 +253,7 @@ class _Roots:
         return day, branch, number
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=REMEMBERED)
 def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
     first = next((entry for entry in family if entry.key == root), None)
     changes = [entry for entry in family if entry is not first and entry.carries_shares]

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 from daemon.core.errors import BadData
-from daemon.core.values import BrokerRef, InstrumentId, Region, instrument_id
+from daemon.core.values import BrokerRef, InstrumentId, Region, code_of, instrument_id
 from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date
 from daemon.kis.exchanges import Exchange, exchange_of_code
@@ -24,7 +24,8 @@ from daemon.kis.fields import (
     side_of,
     text_of,
 )
-from daemon.kis.orderlist import Entry, Key, SkippedRows, fold_entries, remembered
+from daemon.kis.listed import Listed
+from daemon.kis.orderlist import REMEMBERED, Entry, Key, SkippedRows, fold_entries, remembered
 from daemon.kis.replies import Row
 from daemon.kis.spec import OrderDivision
 
@@ -36,7 +37,7 @@ _NEW, _MODIFY, _CANCEL = "00", "01", "02"
 _READ = (
     *("odno", "orgn_odno", "ord_dt", "ord_gno_brno", "pdno", "sll_buy_dvsn_cd", "ft_ord_qty"),
     *("ft_ord_unpr3", "ft_ccld_qty", "ft_ccld_amt3", "ft_ccld_unpr3", "nccs_qty"),
-    *("rvse_cncl_dvsn", "ovrs_excg_cd", "prcs_stat_name", "ord_tmd"),
+    *("rvse_cncl_dvsn", "ovrs_excg_cd", "prcs_stat_name", "rjct_rson", "ord_tmd"),
 )
 """Every field that `_read` looks at."""
 
@@ -48,13 +49,16 @@ class OverseasOrderList:
     """One region's orders of a list read page by page: of a page nothing raw is kept.
 
     Rows of other regions are left out. A row that appears on two pages, or under two exchanges,
-    counts once. Blank rows are `skipped`.
+    counts once. One code is one instrument, whatever exchanges rows name: that which `listed`
+    makes of all of them. Blank rows are `skipped`.
     """
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: Region, listed: Listed) -> None:
         self.skipped = SkippedRows()
+        self._listed = listed
         self._entry = _reader(region)
         self._entries: dict[Key, Entry] = {}
+        self._named: dict[str, dict[InstrumentId, None]] = {}
         self._cancels: list[Entry] = []
 
     def add(self, rows: Iterable[Row]) -> None:
@@ -75,17 +79,32 @@ class OverseasOrderList:
             if entry is None:
                 continue
             self._entries[entry.key] = entry
+            self._named.setdefault(code_of(entry.instrument), {})[entry.instrument] = None
             if entry.price == 0 and not entry.rejected:
                 self._cancels.append(entry)
 
     def orders(self) -> Sequence[BrokerOrder]:
         """Every order of the pages, oldest first; raises `BadData` for rows that contradict."""
-        entries = dict(self._entries)
+        meant = {code: self._listed.among(named) for code, named in self._named.items()}
+        entries = {
+            key: _at(entry, meant[code_of(entry.instrument)])
+            for key, entry in self._entries.items()
+        }
         for cancel in self._cancels:
             parent = (cancel.ref.day, cancel.ref.branch, cancel.parent or "")
             if parent in entries:
                 entries[parent] = _cancelled(entries[parent])
         return fold_entries(entries)
+
+
+def _at(entry: Entry, instrument: InstrumentId) -> Entry:
+    return entry if entry.instrument == instrument else _moved(entry, instrument)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _moved(entry: Entry, instrument: InstrumentId) -> Entry:
+    """The same object for the same entry, as reading a row again gives."""
+    return replace(entry, instrument=instrument)
 
 
 @cache
@@ -162,10 +181,20 @@ def _entry(row: Row, exchange: Exchange) -> Entry:
         notional=_notional(row, filled),
         remaining=remaining,
         cancelled=0,
-        rejected=max(quantity - filled, 0) if text_of(row, "prcs_stat_name") == REFUSED else 0,
+        rejected=max(quantity - filled, 0) if _is_refused(row, filled, remaining) else 0,
         division=OrderDivision.LIMIT,
         at=ordered_at(row, day, exchange.region),
     )
+
+
+def _is_refused(row: Row, filled: int, remaining: int) -> bool:
+    """Whether a row says so by its status, or by a reason where no share trades or stands.
+
+    A reason of zeros counts as none: whether the broker fills the field so nobody has seen.
+    """
+    if text_of(row, "prcs_stat_name") == REFUSED:
+        return True
+    return bool(text_of(row, "rjct_rson").strip("0")) and not (filled or remaining)
 
 
 def _notional(row: Row, filled: int) -> Decimal:

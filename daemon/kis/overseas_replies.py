@@ -4,6 +4,7 @@ The counterpart of `replies` for everything that is not listed in Korea.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from daemon.kis.fields import (
     shares_or_none,
     text_of,
 )
+from daemon.kis.listed import Listed
 from daemon.kis.overseas_calls import exchange_of
 from daemon.kis.overseas_orders import instrument_at, listed_on
 from daemon.kis.replies import Reply, object_at, rows
@@ -43,7 +45,7 @@ class Part(NamedTuple):
     unbooked: date | None = None
 
 
-def present_balance(pages: Sequence[Reply], region: Region) -> Part:
+def present_balance(pages: Sequence[Reply], region: Region, listed: Listed) -> Part:
     """Cash and holdings on the basis of trades, out of every page.
 
     Cash is the deposit (frcr_dncl_amt_2) less what was bought and plus what was sold beside it.
@@ -62,13 +64,14 @@ def present_balance(pages: Sequence[Reply], region: Region) -> Part:
         rate = decimal_or_none(text_of(row, "frst_bltn_exrt"), "frst_bltn_exrt")
         cash = decimal_at(row, "frcr_dncl_amt_2")
         cash += decimal_at(row, "frcr_sll_amt_smtl") - decimal_at(row, "frcr_buy_amt_smtl")
-    listed = [row for page in pages for row in rows(page, "output1")]
-    return Part(cash, _holdings(listed, region, _PRESENT), rate)
+    told = [row for page in pages for row in rows(page, "output1")]
+    return Part(cash, _holdings(told, region, _PRESENT, listed), rate)
 
 
-def balance(pages: Sequence[Reply], region: Region) -> tuple[Holding, ...]:
+def balance(pages: Sequence[Reply], region: Region, listed: Listed) -> tuple[Holding, ...]:
     """Holdings by inquire-balance, out of every page of every exchange of the region."""
-    return _holdings([row for page in pages for row in rows(page, "output1")], region, _BALANCE)
+    told = [row for page in pages for row in rows(page, "output1")]
+    return _holdings(told, region, _BALANCE, listed)
 
 
 def usable_cash(page: Reply) -> Decimal:
@@ -77,34 +80,42 @@ def usable_cash(page: Reply) -> Decimal:
 
 
 class _Fields(NamedTuple):
+    """The names of columns; `linked`, where there is one, holds the exchange of the listing."""
+
     code: str
-    exchange: tuple[str, ...]
+    linked: str
+    exchange: str
     quantity: str
     cost: str
     currency: str
 
 
 _PRESENT = _Fields(
-    "pdno", ("item_lnkg_excg_cd", "ovrs_excg_cd"), "ccld_qty_smtl1", "frcr_pchs_amt", "buy_crcy_cd"
+    "pdno", "item_lnkg_excg_cd", "ovrs_excg_cd", "ccld_qty_smtl1", "frcr_pchs_amt", "buy_crcy_cd"
 )
-_BALANCE = _Fields("ovrs_pdno", ("ovrs_excg_cd",), "ovrs_cblc_qty", "frcr_pchs_amt1", "tr_crcy_cd")
+_BALANCE = _Fields("ovrs_pdno", "", "ovrs_excg_cd", "ovrs_cblc_qty", "frcr_pchs_amt1", "tr_crcy_cd")
 
 
-def _holdings(listed: Sequence[Row], region: Region, fields: _Fields) -> tuple[Holding, ...]:
+def _holdings(
+    told: Sequence[Row], region: Region, fields: _Fields, listed: Listed
+) -> tuple[Holding, ...]:
     """What is held in a region. One code is one listing there, whatever exchanges rows name.
 
     The same holding may be reported under two exchange codes: equal rows of a code are one,
-    different ones cannot both be true and are `BadData`. Blank rows end some answers, and what
-    was sold out stays listed with nothing.
+    different ones cannot both be true and are `BadData`. It is listed where any of them is linked
+    to, else where `listed` makes it of those they name. Blank rows end some answers, and what was
+    sold out stays listed with nothing.
     """
     held: dict[str, Holding] = {}
-    for row in listed:
+    linked: dict[str, InstrumentId] = {}
+    named: dict[str, list[InstrumentId]] = {}
+    for row in told:
         code = text_of(row, fields.code)
         if not code:
             continue
         quantity = shares_at(row, fields.quantity)
-        name = next((each for each in fields.exchange if text_of(row, each)), fields.exchange[-1])
-        exchange = listed_on(row, name)
+        is_linked = bool(text_of(row, fields.linked))
+        exchange = listed_on(row, fields.linked if is_linked else fields.exchange)
         if exchange.region is not region or quantity == 0:
             continue
         currency = text_of(row, fields.currency)
@@ -118,7 +129,13 @@ def _holdings(listed: Sequence[Row], region: Region, fields: _Fields) -> tuple[H
         before = held.setdefault(code, holding)
         if (before.quantity, before.cost) != (holding.quantity, holding.cost):
             raise BadData("two different holdings of one code", field=fields.code, raw=code)
-    return tuple(held.values())
+        if is_linked:
+            linked.setdefault(code, holding.instrument)
+        named.setdefault(code, []).append(holding.instrument)
+    return tuple(
+        replace(holding, instrument=linked.get(code) or listed.among(named[code]))
+        for code, holding in held.items()
+    )
 
 
 def orderable_cash(reply: Reply) -> Decimal:

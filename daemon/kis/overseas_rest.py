@@ -13,6 +13,7 @@ from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date, zone_of
 from daemon.kis import overseas_calls, overseas_replies
 from daemon.kis.codec import Call, Credentials
+from daemon.kis.listed import Listed
 from daemon.kis.overseas_calls import MAX_DAILY_BARS, MINUTES_A_PAGE
 from daemon.kis.overseas_orders import OverseasOrderList
 from daemon.kis.overseas_replies import Part
@@ -41,19 +42,21 @@ class OverseasRest:
         credentials: Credentials,
         environment: Environment,
         clock: Clock,
+        listed: Listed,
         query: Callable[[Call], Awaitable[Reply]],
         pages: Callable[[Call], AsyncIterator[Reply]],
     ) -> None:
         self._credentials = credentials
         self._environment = environment
         self._clock = clock
+        self._listed = listed
         self._query = query
         self._pages = pages
 
     async def orders(self, region: Region, since: date) -> Sequence[BrokerOrder]:
         """Every order of a region from its own date `since` until today there."""
         today = local_date(region, self._clock.now())
-        listed = OverseasOrderList(region)
+        listed = OverseasOrderList(region, self._listed)
         for call in overseas_calls.day_orders_calls(
             region, min(since, today), today, self._environment, self._credentials
         ):
@@ -73,13 +76,12 @@ class OverseasRest:
         call = overseas_calls.present_balance_call(region, self._credentials)
         pages = [page async for page in self._pages(call)]
         if self._environment is Environment.REAL:
-            told = overseas_replies.present_balance(pages, region)
+            told = overseas_replies.present_balance(pages, region, self._listed)
             return told._replace(unbooked=unbooked)
         calls = overseas_calls.balance_calls(region, self._environment, self._credentials)
-        listed = [page for each in calls async for page in self._pages(each)]
-        return Part(
-            overseas_replies.usable_cash(pages[-1]), overseas_replies.balance(listed, region)
-        )
+        balances = [page for each in calls async for page in self._pages(each)]
+        holdings = overseas_replies.balance(balances, region, self._listed)
+        return Part(overseas_replies.usable_cash(pages[-1]), holdings)
 
     def _unbooked(self, region: Region) -> date | None:
         """The day there whose trades the answer on the basis of trades may not have yet."""

@@ -6,22 +6,16 @@ the sales as one amount. Neither is offered in the virtual world. The documents 
 the realised profit is after costs; `core.tieout` finds that out.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
 from daemon.core.errors import BadData
 from daemon.core.tieout import BrokerProfit
-from daemon.core.values import (
-    InstrumentId,
-    Market,
-    Region,
-    code_of,
-    instrument_id,
-    region_of,
-)
+from daemon.core.values import InstrumentId, Market, Region, instrument_id
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.fields import day_of, decimal_at, decimal_or_none, instrument_of, shares_at, text_of
+from daemon.kis.listed import Listed
 from daemon.kis.replies import SUM_TOLERANCE, Reply, Row, rows
 from daemon.kis.spec import Api
 
@@ -72,21 +66,17 @@ def call(region: Region, first: date, last: date, credentials: Credentials) -> C
     return Call(api=api, query=query)
 
 
-def read(
-    pages: Sequence[Reply], region: Region, known: Collection[InstrumentId] = ()
-) -> list[BrokerProfit]:
+def read(pages: Sequence[Reply], region: Region, listed: Listed) -> list[BrokerProfit]:
     """Every row of an answer; raises `BadData`, also when rows are missing from their totals.
 
-    In America the broker may name one exchange for all: an instrument of `known` with the same
-    symbol is believed to be meant.
+    In America the broker may name one exchange for all: the instrument that `listed` knows of the
+    same symbol is believed to be meant.
     """
     if region is Region.KR:
-        listed = [row for page in pages for row in rows(page, "output1")]
-        _check_sums(pages, listed)
-        return [_at_home(row) for row in listed]
-    symbols = {code_of(each): each for each in known if region_of(each) is region}
-    sales = [row for page in pages for row in _sales(page)]
-    return [_in_america(row, symbols) for row in sales]
+        told = [row for page in pages for row in rows(page, "output1")]
+        _check_sums(pages, told)
+        return [_at_home(row) for row in told]
+    return [_in_america(row, listed) for page in pages for row in _sales(page)]
 
 
 def _sales(page: Reply) -> Sequence[Row]:
@@ -109,10 +99,10 @@ def _at_home(row: Row) -> BrokerProfit:
     )
 
 
-def _in_america(row: Row, symbols: dict[str, InstrumentId]) -> BrokerProfit:
+def _in_america(row: Row, listed: Listed) -> BrokerProfit:
     return BrokerProfit(
         day=day_of(text_of(row, "trad_day"), "trad_day"),
-        instrument=_listed(row, symbols),
+        instrument=_instrument(row, listed),
         bought=None,
         spent=None,
         sold=shares_at(row, "slcl_qty"),
@@ -122,10 +112,11 @@ def _in_america(row: Row, symbols: dict[str, InstrumentId]) -> BrokerProfit:
     )
 
 
-def _listed(row: Row, symbols: dict[str, InstrumentId]) -> InstrumentId:
+def _instrument(row: Row, listed: Listed) -> InstrumentId:
     code = text_of(row, "ovrs_pdno")
-    if code in symbols:
-        return symbols[code]
+    known = listed.of(Region.US, code)
+    if known is not None:
+        return known
     market = _EXCHANGES.get(text_of(row, "ovrs_excg_cd"))
     if market is None:
         raise BadData(

@@ -16,6 +16,25 @@ from daemon.ports import Clock, RequestBudget
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait, in seconds, and how far to page.
+
+    An order waits `order_queue` for a slot and then `order_answer` for its reply; a cancel, which
+    is never out of date, waits `cancel_queue`: longer than unanswered requests keep all slots.
+    Inquiries repeat until `inquiry` (a page of orders or of the account) or `query` (quotes, buying
+    power) is over, each try waiting `attempt` for its reply.
+    """
+
+    order_queue: float = 3.0
+    cancel_queue: float = 20.0
+    order_answer: float = 10.0
+    inquiry: float = 20.0
+    query: float = 10.0
+    attempt: float = 5.0
+    pages: int = 100
+
+
 def _by_priority() -> dict[Priority, Histogram]:
     return {priority: Histogram() for priority in Priority}
 

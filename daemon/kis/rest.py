@@ -1,8 +1,7 @@
 """One account over HTTP: orders that are sent once, inquiries that reach the last page or raise."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from random import Random
@@ -28,8 +27,9 @@ from daemon.kis import codec, holidays, overseas_calls, profits, replies
 from daemon.kis.codec import Call, Credentials, Unsigned
 from daemon.kis.domestic_rest import DomesticRest
 from daemon.kis.link import HttpRequest, HttpTransport, lone_error
+from daemon.kis.listed import Listed
 from daemon.kis.overseas_rest import OverseasRest
-from daemon.kis.pump import RequestPump, RestStats
+from daemon.kis.pump import Patience, RequestPump, RestStats
 from daemon.kis.replies import RateRefused, Reply, TokenRefused
 from daemon.kis.session import Backoff
 from daemon.kis.spec import Environment, Profile
@@ -39,32 +39,14 @@ from daemon.ports import Clock, InstrumentInfo, RequestBudget, TokenStore
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait, in seconds, and how far to page.
-
-    An order waits `order_queue` for a slot and then `order_answer` for its reply; a cancel, which
-    is never out of date, waits `cancel_queue`: longer than unanswered requests keep all slots.
-    Inquiries repeat until `inquiry` (a page of orders or of the account) or `query` (quotes, buying
-    power) is over, each try waiting `attempt` for its reply.
-    """
-
-    order_queue: float = 3.0
-    cancel_queue: float = 20.0
-    order_answer: float = 10.0
-    inquiry: float = 20.0
-    query: float = 10.0
-    attempt: float = 5.0
-    pages: int = 100
-
-
 class KisRest:
     """`ports.Broker` and `ports.MarketData` for one account.
 
     `regions` are whose orders, cash and holdings make up the account's: each is asked in full, and
     one that cannot be had fails the whole inquiry. Orders of others are refused.
     Nothing is sent before `run` is running. `approval_key` serves the stream. `on_secret` is
-    told every token and stream key before it is used.
+    told every token and stream key before it is used. `listed` is what is known of foreign
+    listings: the stream's notices are read by the same.
     """
 
     def __init__(
@@ -80,6 +62,7 @@ class KisRest:
         patience: Patience | None = None,
         on_secret: Callable[[str], None] = lambda secret: None,
         regions: Sequence[Region] = (Region.KR,),
+        listed: Listed | None = None,
     ) -> None:
         self.account_id = credentials.account
         self._profile = profile
@@ -89,6 +72,7 @@ class KisRest:
         self._random = random
         self._patience = patience or Patience()
         self.regions = tuple(regions)
+        self._listed = listed or Listed()
         seconds = self._patience.query
         self._home = DomesticRest(
             credentials, clock, query=self._query, seconds=seconds, pages=self._pages
@@ -97,6 +81,7 @@ class KisRest:
             credentials=credentials,
             environment=profile.environment,
             clock=clock,
+            listed=self._listed,
             query=self._query,
             pages=self._pages,
         )
@@ -174,6 +159,10 @@ class KisRest:
         )
         return replies.hash_of(response)
 
+    def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
+        """Say what is held and ordered in a region. See `ports.Broker`."""
+        self._listed.know(region, ours)
+
     def unready(self) -> str:
         """Why no order could leave just now; empty when one can."""
         return "" if self._keys.usable() is not None else "there is no usable access token yet"
@@ -250,6 +239,8 @@ class KisRest:
             self._check(order)
             day = local_date(region, self._clock.now())
             leaving()
+            # Before any word of it can come: that may name another exchange.
+            self._listed.note(order.intent.instrument)
             return request
 
         response = await self._pump.send(
@@ -380,17 +371,17 @@ class KisRest:
         return self.regions if regions is None else regions
 
     async def trade_profits(
-        self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()
+        self, region: Region, first: date, last: date
     ) -> Sequence[BrokerProfit]:
         """The broker's own profit and loss of every instrument traded from `first` to `last`.
 
         Raises `Refused` where it is not offered: in the virtual world, and for a region other than
-        Korea and the United States. `known` tells instruments of one symbol apart.
+        Korea and the United States.
         """
         call = profits.call(region, first, last, self._credentials)
         if call is None or not call.api.tr_id(self._profile.environment):
             raise Refused("NOT_OFFERED", f"no profit inquiry for {region} in {self._profile.name}")
-        return profits.read([page async for page in self._pages(call)], region, known)
+        return profits.read([page async for page in self._pages(call)], region, self._listed)
 
     async def trades_on(self, region: Region, day: date) -> bool | None:
         """Whether `day` is a trading day; `None` but for KRX, and in the virtual world."""

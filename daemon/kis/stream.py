@@ -17,6 +17,7 @@ from daemon.kis.channels import interest_of, registration_of
 from daemon.kis.codec import Credentials
 from daemon.kis.frames import Drift, FrameDecoder, FrameStats
 from daemon.kis.link import ConnectionLost, WsConnection, WsTransport, lone_error
+from daemon.kis.listed import Listed
 from daemon.kis.session import Backoff, Drop, DropKind, FeedSession, Registration
 from daemon.kis.spec import WS_PATH, Profile
 from daemon.ports import Clock, FeedEvent
@@ -83,6 +84,7 @@ class KisFeed:
         random: Random,
         silence: float = 130.0,
         regions: Sequence[Region] = (Region.KR,),
+        listed: Listed | None = None,
         on_raw: Callable[[str | bytes, datetime], None] | None = None,
         on_server_time: Callable[[datetime], None] = lambda at: None,
     ) -> None:
@@ -96,7 +98,7 @@ class KisFeed:
         self._on_raw = on_raw
         self._on_server_time = on_server_time
         self._beats: deque[float] = deque(maxlen=self.BEATS + 1)
-        self._decoder = FrameDecoder(credentials.account, on_drift=_log_drift)
+        self._decoder = FrameDecoder(credentials.account, on_drift=_log_drift, listed=listed)
         self._session = FeedSession(
             decoder=self._decoder,
             notice_channels=profile.notice_channels(regions),

@@ -106,6 +106,7 @@ def draw(seed: int, mix: FaultMix, random: Random, markets: Markets, folder: Pat
         # Habits of the broker, and no faults that could heal.
         told_twice=Region.US in markets and abroad.random() < 0.5,
         late_ledger=_books_late(seed, mix, markets),
+        refused_by_reason=Region.US in markets and abroad.random() < 0.5,
         early_notices=mix.level(Fault.NOTICE_EARLY),
         refused_later=mix.level(Fault.REFUSED_LATER),
     )

@@ -246,6 +246,9 @@ class TapeBroker:
         """See `Broker.regions`."""
         return (Region.KR,)
 
+    def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
+        """See `Broker.know`."""
+
     async def orders(
         self, since: date, *, regions: Sequence[Region] | None = None
     ) -> Sequence[BrokerOrder]:

@@ -200,10 +200,9 @@ class Venue:
         monotonic = self.clock.monotonic()
         self.broker.advance(self.clock.now(), monotonic)
         self._remember()
-        holder = self.broker.stream.holder
-        for frame in self.broker.frames(monotonic):
+        for session, frame in self.broker.frames(monotonic):
             for line in self._lines:
-                if line.session is holder:
+                if line.session is session:
                     line.to_client(frame)
         due = self.broker.schedule.next_due
         night = all(each.phase is Phase.CLOSED for each in self.markets)

@@ -28,6 +28,7 @@ from daemon.sim.options import (
     FASTEST,
     HTS_ID,
     SLOWEST,
+    Customer,
     SimulatorOptions,
 )
 from daemon.sim.server import SimulatorServer, describe
@@ -103,6 +104,14 @@ def _account(text: str) -> str:
     return text
 
 
+def _customer(text: str) -> Customer:
+    key, *rest = text.split(":")
+    if len(rest) != 3 or not all((key, *rest)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not APPKEY:APPSECRET:HTSID:ACCOUNT")
+    secret, hts_id, account = rest
+    return Customer(app_key=key, app_secret=secret, hts_id=hts_id, accounts=(_account(account),))
+
+
 def _host(text: str) -> str:
     try:
         local = text == "localhost" or ipaddress.ip_address(text).is_loopback
@@ -161,6 +170,8 @@ def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> N
     accounts = f"an account as NNNNNNNN-NN; may repeat (default: {ACCOUNT})"
     add("--account", type=_account, action="append", help=accounts)
     add("--hts-id", default=HTS_ID, help="the HTS id of the accounts (default: %(default)s)")
+    other = "one more app key with an account, as APPKEY:APPSECRET:HTSID:ACCOUNT; may repeat"
+    add("--customer", type=_customer, action="append", default=[], help=other)
     cash = "KRW in each new account (default: %(default)s)"
     add("--cash", type=_cash, default=standard.cash, help=cash)
     charges = "take commission and tax for every trade, as the broker does"
@@ -174,14 +185,21 @@ def _add_world(parser: argparse.ArgumentParser, standard: SimulatorOptions) -> N
 
 def parse(arguments: Sequence[str]) -> SimulatorOptions:
     """Options from the command line; exits with a message when they make no sense."""
-    chosen = vars(parser().parse_args(arguments))
+    command = parser()
+    chosen = vars(command.parse_args(arguments))
     chosen["start"] = chosen.pop("sim_start")
     chosen["speed"] = chosen.pop("sim_speed")
     charges = chosen.pop("charges")
     chosen["charges"] = Charges() if charges else None
     chosen["american_charges"] = AmericanCharges() if charges else None
     chosen["accounts"] = tuple(dict.fromkeys(chosen.pop("account") or (ACCOUNT,)))
-    return SimulatorOptions(**chosen)
+    chosen["others"] = tuple(chosen.pop("customer"))
+    options = SimulatorOptions(**chosen)
+    keys = [each.app_key for each in options.customers]
+    accounts = [name for each in options.customers for name in each.accounts]
+    if len(set(keys)) < len(keys) or len(set(accounts)) < len(accounts):
+        command.error("argument --customer: two customers cannot share an app key or an account")
+    return options
 
 
 def brief(record: logging.LogRecord) -> bool:

@@ -157,12 +157,13 @@ class _Admin:
     async def door(self, request: web.Request) -> web.Response:
         """What came to the gateway and how dense it came."""
         wire = self._server.broker.wire
+        receptions = self._server.broker.receptions.values()
         return _json(
             {
                 "requests": wire.door.requests,
                 "refused": wire.door.refused,
                 "max_requests_in_any_second": wire.door.most_in_a_second,
-                "tokens_issued": self._server.broker.keys.tokens_issued,
+                "tokens_issued": sum(each.keys.tokens_issued for each in receptions),
             }
         )
 
@@ -181,7 +182,8 @@ class _Admin:
 
     async def expire_token(self, request: web.Request) -> web.Response:
         """End every access token now."""
-        self._server.broker.keys.expire_tokens(self._server.clock.now())
+        for each in self._server.broker.receptions.values():
+            each.keys.expire_tokens(self._server.clock.now())
         return _json({"expired": True})
 
     async def drop_stream(self, request: web.Request) -> web.Response:

@@ -3,46 +3,26 @@
 No sockets and no tasks: the server calls it, in one thread, and carries its texts out.
 """
 
-from collections import defaultdict
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
 from random import Random
 
 from daemon.core.values import Region
-from daemon.kis.channels import CHANNELS, Kind
-from daemon.kis.spec import BOOK_CHANNEL, TRADES_CHANNEL
 from daemon.sim.exchange import Exchange
 from daemon.sim.facts import Order, OrderFact, OrderRequest
 from daemon.sim.faults import FaultPlan
-from daemon.sim.frames import book_frame, trade_frames, trade_record
-from daemon.sim.keys import KeyOffice
 from daemon.sim.ledgers import CROWD, Account
 from daemon.sim.market import Market
 from daemon.sim.notices import NoticeSchedule
 from daemon.sim.options import SimulatorOptions
-from daemon.sim.other_channels import OtherChannels
-from daemon.sim.overseas_feed import OverseasFeed
+from daemon.sim.reception import Reception
 from daemon.sim.replies import WireReply, WireRequest
 from daemon.sim.rules import AMERICAN, KOREAN, Rules
 from daemon.sim.statefile import SavedBooks, StateFile
-from daemon.sim.stream_wire import StreamWire
-from daemon.sim.tape import Traded
+from daemon.sim.stream_wire import StreamSession, StreamWire, approval_in
 from daemon.sim.universe import Listing
 from daemon.sim.wire import KisWire
-
-BOOK_SPACING = 0.2
-"""Least real seconds between two book frames of one symbol."""
-
-
-def _with_mirrors(main: str, kind: Kind) -> tuple[str, ...]:
-    """A channel of KRX, and those of the other venue and of both, which repeat it here."""
-    others = (channel.tr_id for channel in CHANNELS if channel.kind is kind)
-    return (main, *(tr_id for tr_id in others if tr_id != main))
-
-
-_TRADES = _with_mirrors(TRADES_CHANNEL, Kind.TRADES)
-_BOOKS = _with_mirrors(BOOK_CHANNEL, Kind.BOOK)
 
 
 def first_instant(options: SimulatorOptions, today: datetime, saved: SavedBooks | None) -> datetime:
@@ -66,7 +46,8 @@ def _market(
     saved = saved if lives else None
     cash = options.cash_usd if american else options.cash
     listings = options.american_listings if american else options.listings
-    accounts = {name: Account(name, cash if lives else Decimal(0)) for name in options.accounts}
+    names = chain.from_iterable(each.accounts for each in options.customers)
+    accounts = {name: Account(name, cash if lives else Decimal(0)) for name in names}
     after = _finished(start, rules) if american else None
     if saved is not None:
         after = max(saved.last_day, after or saved.last_day)
@@ -82,6 +63,7 @@ def _market(
         after=after,
         told_twice=options.told_twice,
         late_ledger=options.late_ledger,
+        refused_by_reason=options.refused_by_reason,
         charges=options.american_charges if american else options.charges,
     )
     if saved is not None:
@@ -106,7 +88,8 @@ class Broker:
     """Everything behind the sockets.
 
     `market` is the Korean one, `overseas` that of the US: each has its own hours, accounts of
-    the same names with money of its own, and order numbers that no other has.
+    the same names with money of its own, and order numbers that no other has. `receptions` are
+    those of all customers by app key; `keys` and `stream` are the first one's.
     """
 
     def __init__(
@@ -129,23 +112,26 @@ class Broker:
             refused_later=options.refused_later,
             speed=options.speed,
         )
-        self.keys = KeyOffice(
-            Random(f"{options.seed}:{start.isoformat()}:keys"),  # noqa: S311
-            options.token_interval,
-        )
-        self.wire = KisWire(options, self.market, self.overseas, self.keys, self.faults)
-        self.stream = StreamWire(options, self.keys)
-        self.feed = OverseasFeed(self.overseas, self.stream)
-        self.others = OtherChannels(self.market, options.seed, elsewhere=self.feed.keys)
+        # The first one's keys are the same, whoever else there is.
+        self.receptions = {
+            each.app_key: Reception(
+                each,
+                options,
+                self.market,
+                self.overseas,
+                Random(f"{options.seed}:{start.isoformat()}:keys{':' * index}"),  # noqa: S311
+            )
+            for index, each in enumerate(options.customers)
+        }
+        first = self.receptions[options.app_key]
+        self.keys, self.stream = first.keys, first.stream
+        self.wire = KisWire(options, self.market, self.overseas, self.receptions, self.faults)
         self.schedule = NoticeSchedule()
         self.fills = 0
         self.rejects = 0
         self.accepted = 0
         self.sequence = 0
         self._days_begun = [market.days_begun for market in self.markets]
-        self._pending_trades: list[Traded] = []
-        self._dirty: set[str] = set()
-        self._book_sent: dict[str, float] = {}
         for market in self.markets:
             market.advance(start)
         self._collect(0.0, entered=None)
@@ -194,20 +180,32 @@ class Broker:
         """What an order of any market is about."""
         return self.market_of(order.request.code).listings[order.request.code]
 
-    def frames(self, monotonic: float) -> list[str]:
-        """Everything the stream's holder is to be sent now, in order."""
-        trades, self._pending_trades = self._pending_trades, []
-        frames = self._trade_frames(trades)
-        frames.extend(self._book_frames(monotonic))
-        frames.extend(self.feed.frames(monotonic))
-        frames.extend(self.others.frames(self.stream.others, self.market.drain_changes()))
-        for fact in self.schedule.pop_due(monotonic):
-            listing = self.listing_of(fact.order)
-            if listing.code in self.overseas.listings:
-                frames.extend(self.stream.overseas_notices(fact, listing))
-            else:
-                frames.extend(self.stream.notices(fact, listing.name))
-        return frames
+    def stream_of(self, text: str, now: datetime) -> StreamWire:
+        """The stream a client's message is for, by the key in it; the first for any other."""
+        approval = approval_in(text) if len(self.receptions) > 1 else ""
+        for each in self.receptions.values():
+            if each.keys.knows_approval(approval, now):
+                return each.stream
+        return self.stream
+
+    def leave(self, session: StreamSession) -> None:
+        """A stream connection is gone."""
+        for each in self.receptions.values():
+            each.stream.leave(session)
+
+    def frames(self, monotonic: float) -> list[tuple[StreamSession, str]]:
+        """Everything that is to be sent now, to each session in order."""
+        changes = self.market.drain_changes()
+        due = list(self.schedule.pop_due(monotonic))
+        told: list[tuple[StreamSession, str]] = []
+        for each in self.receptions.values():
+            own = each.customer.accounts
+            facts = [fact for fact in due if fact.order.request.account in own]
+            frames = each.frames(monotonic, changes, facts)
+            holder = each.stream.holder
+            if holder is not None:
+                told.extend((holder, frame) for frame in frames)
+        return told
 
     def save_closes(self) -> None:
         """Put the present prices on disk, so that a restart goes on from them."""
@@ -232,13 +230,15 @@ class Broker:
     def _collect(self, monotonic: float, *, entered: int | None) -> None:
         """Book what happened: on disk first, then into the schedule of notices."""
         facts, trades = self.market.drain()
-        self._dirty |= self.market.drain_touched()
-        if self.stream.holder is not None:
-            self._pending_trades.extend(trades)
+        touched = self.market.drain_touched()
+        for each in self.receptions.values():
+            each.collect(trades, touched)
         self._tell(self.market, facts, monotonic, entered)
         if self.overseas.listings:
             facts, trades = self.overseas.drain()
-            self.feed.collect(trades, self.overseas.drain_touched())
+            touched = self.overseas.drain_touched()
+            for each in self.receptions.values():
+                each.collect_overseas(trades, touched)
             self._tell(self.overseas, facts, monotonic, entered)
 
     def _tell(
@@ -278,50 +278,3 @@ class Broker:
             closes=market.closes(),
             region=market.rules.region,
         )
-
-    def _wanting(self, channels: tuple[str, ...], code: str) -> tuple[str, ...]:
-        """Which of a KRX channel and its mirrors somebody has registered `code` on."""
-        wanted = channels if self.stream.others else channels[:1]
-        return tuple(channel for channel in wanted if self.stream.wants(channel, code))
-
-    def _trade_frames(self, trades: list[Traded]) -> list[str]:
-        by_code: dict[str, list[str]] = defaultdict(list)
-        market = self.market
-        for traded in trades:
-            if self._wanting(_TRADES, traded.code):
-                by_code[traded.code].append(
-                    trade_record(
-                        traded,
-                        day=market.day,
-                        base=market.exchange.stocks[traded.code].base,
-                        yesterday=market.yesterday[traded.code],
-                        listed=market.listings[traded.code].shares,
-                        after=traded.time >= market.after_from,
-                    )
-                )
-        return [
-            frame
-            for code, records in by_code.items()
-            for channel in self._wanting(_TRADES, code)
-            for frame in trade_frames(records, channel)
-        ]
-
-    def _book_frames(self, monotonic: float) -> list[str]:
-        frames: list[str] = []
-        for code in sorted(self._dirty):
-            channels = self._wanting(_BOOKS, code)
-            if not channels:
-                self._dirty.discard(code)
-                continue
-            if monotonic - self._book_sent.get(code, -1.0) < BOOK_SPACING:
-                continue
-            self._dirty.discard(code)
-            self._book_sent[code] = monotonic
-            view, auction = self.market.view(code), not self.market.trades_on(code)
-            base = self.market.exchange.stocks[code].base
-            time, day = self.market.local_time, self.market.day
-            frames.extend(
-                book_frame(view, time, base, day=day, auction=auction, channel=channel)
-                for channel in channels
-            )
-        return frames

@@ -13,13 +13,14 @@ CURSOR_WIDTH = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What the gateway lets through to the broker's systems."""
+    """What the gateway lets through to the broker's systems; `accounts` are those of its key."""
 
     tr_id: str
     environment: Environment
     older: bool
     parameters: Mapping[str, str]
     tr_cont: str
+    accounts: tuple[str, ...]
 
     @property
     def is_virtual(self) -> bool:
@@ -79,11 +80,11 @@ class Answer:
     order: int | None = None
 
 
-def account_of(call: Call, market: Market) -> str:
+def account_of(call: Call) -> str:
     """The account a call names; refuses one that does not belong to the key."""
     call.need("CANO", "ACNT_PRDT_CD")
     name = f"{call.get('CANO')}-{call.get('ACNT_PRDT_CD')}"
-    if name not in market.exchange.accounts:
+    if name not in call.accounts:
         raise Denied("OPSQ2000", padded("ERROR : INPUT INVALID_CHECK_ACNO"))
     return name
 

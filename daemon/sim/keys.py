@@ -31,7 +31,7 @@ class Token:
 
 
 class KeyOffice:
-    """Issues the tokens and approval keys of the one app key, all reproducible from the seed."""
+    """Issues the tokens and approval keys of one app key, all reproducible from the seed."""
 
     def __init__(self, rng: Random, token_interval: float) -> None:
         self._rng = rng

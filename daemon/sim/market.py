@@ -43,9 +43,10 @@ class Market:
     """All that the exchange does by itself. `advance` first, then ask or place.
 
     `facts`, `trades`, `touched` (codes whose book changed) and `changes` of the phase collect
-    until they are drained. The first day is one after `after`. `told_twice` and
-    `late_ledger` are habits of the broker: balances tell some holdings under a second exchange as
-    well, and those on the basis of trades have today's only `LATE` after the close.
+    until they are drained. The first day is one after `after`. Three are habits of the broker: with
+    `told_twice` balances tell some holdings under a second exchange as well, with `late_ledger`
+    those on the basis of trades have today's only `LATE` after the close, with
+    `refused_by_reason` a list of orders does not call refused what was.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class Market:
         after: date | None = None,
         told_twice: bool = False,
         late_ledger: bool = False,
+        refused_by_reason: bool = False,
         charges: Tariff | None = None,
     ) -> None:
         self.rules = rules
         self.told_twice = told_twice
         self._late_ledger = late_ledger
+        self.refused_by_reason = refused_by_reason
         self.listings = {listing.code: listing for listing in listings}
         self.calendar = calendar
         self.seed = seed

@@ -23,6 +23,19 @@ hours of market time, and the market leaves its loop no time for anything else."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Who may knock: an app key with its secret, and the accounts of one HTS id.
+
+    `accounts` are `CANO-PRDT` numbers. No two customers share a key or an account.
+    """
+
+    app_key: str
+    app_secret: str
+    hts_id: str
+    accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
     """How one simulator behaves.
 
@@ -30,15 +43,17 @@ class SimulatorOptions:
     of the trading day on or after today. `speed` is simulated seconds a second. `regions` are the
     countries whose markets live, `holidays` are those of KRX and `american_holidays` those of the
     US exchanges, by local date. `cash` is KRW and `cash_usd` USD per account, the latter only
-    where US markets live. `accounts` are `CANO-PRDT` numbers of the one HTS id. `state` keeps the
-    broker's books across restarts; `None` keeps them in memory.
+    where US markets live. `app_key`, `app_secret`, `hts_id` and `accounts` are those of the first
+    customer, `others` are the rest. `state` keeps the broker's books across restarts; `None` keeps
+    them in memory.
 
     `rate_limit` is requests a second, `token_interval` simulated seconds between two token issues,
     `ping_interval` seconds between two PINGPONG frames and `missed_pings` how many may stay
     unanswered. `early_notices` and `refused_later` are probabilities per order: a notice ahead of
     the HTTP reply, and a refusal by the exchange after the broker's acceptance. With `told_twice`
-    balances tell a US holding of another exchange under NASD as well, and with `late_ledger` that
-    on the basis of trades has a day's only half an hour after the close. `charges` are taken for
+    balances tell a US holding of another exchange under NASD as well, with `late_ledger` that on
+    the basis of trades has a day's only half an hour after the close, with `refused_by_reason` the
+    list of US orders calls a refused one done and gives its reason alone. `charges` are taken for
     every trade on KRX and `american_charges` in America; by itself the simulator charges nothing.
     """
 
@@ -57,6 +72,7 @@ class SimulatorOptions:
     app_secret: str = APP_SECRET
     accounts: tuple[str, ...] = (ACCOUNT,)
     hts_id: str = HTS_ID
+    others: tuple[Customer, ...] = ()
     cash: Decimal = Decimal(100_000_000)
     cash_usd: Decimal = Decimal(100_000)
     state: Path | None = None
@@ -70,10 +86,22 @@ class SimulatorOptions:
     refused_later: float = 0.0
     told_twice: bool = False
     late_ledger: bool = False
+    refused_by_reason: bool = False
     listings: tuple[Listing, ...] = LISTINGS
     charges: Charges | None = None
     american_charges: AmericanCharges | None = None
     american_listings: tuple[Listing, ...] = american.LISTINGS
+
+    @property
+    def customers(self) -> tuple[Customer, ...]:
+        """All of them, the first one first."""
+        first = Customer(
+            app_key=self.app_key,
+            app_secret=self.app_secret,
+            hts_id=self.hts_id,
+            accounts=self.accounts,
+        )
+        return (first, *self.others)
 
     @property
     def calendar(self) -> MarketCalendar:

@@ -1,5 +1,6 @@
 """Account queries: balance, orders of days, open orders, buying and selling power."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -55,7 +56,7 @@ _BLANK_ROW_FIELDS = {
 
 def balance(call: Call, market: Market) -> Answer:
     """inquire-balance: holdings page by page, and the totals of the whole account."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     call.one_of("AFHR_FLPR_YN", ("N", "Y", "X"))
     by_loan_day_too = market.today < _ONE_INQUIRY_FROM
     call.one_of("INQR_DVSN", ("01", "02") if by_loan_day_too else ("01",))
@@ -157,7 +158,7 @@ def _balance_totals(market: Market, account: Account) -> JsonBody:
 
 def day_orders(call: Call, market: Market) -> Answer:
     """inquire-daily-ccld: every order number of a range of days, page by page."""
-    account = account_of(call, market)
+    account = account_of(call)
     call.need("INQR_DVSN_3")
     newest_first = call.one_of("INQR_DVSN", ("00", "01")) == "00"
     found = _selected(call, market, account)
@@ -216,13 +217,7 @@ def _cursor_key(call: Call) -> tuple[object, int] | None:
     parts = call.cursor.split("!^")
     if len(parts) < 3 or not _is_number(parts[2]):
         raise bad_field("CTX_AREA_NK100")
-    probe = Call(
-        tr_id=call.tr_id,
-        environment=call.environment,
-        older=call.older,
-        parameters={"CTX_AREA_NK100": parts[0]},
-        tr_cont="",
-    )
+    probe = replace(call, parameters={"CTX_AREA_NK100": parts[0]}, tr_cont="")
     return probe.day("CTX_AREA_NK100"), int(parts[2])
 
 
@@ -355,7 +350,7 @@ def open_orders(call: Call, market: Market) -> Answer:
     """inquire-psbl-rvsecncl: what can still be modified or cancelled; real only."""
     if call.is_virtual:
         raise Denied("90000000", padded("모의투자에서는 해당업무가 제공되지 않습니다."))
-    account = account_of(call, market)
+    account = account_of(call)
     call.need("INQR_DVSN_1", "INQR_DVSN_2")
     found = market.open_orders(account)
     found.reverse()
@@ -391,7 +386,7 @@ def _open_row(order: Order, market: Market) -> JsonBody:
 
 def orderable(call: Call, market: Market) -> Answer:
     """inquire-psbl-order: how much could be bought at the price the order type reserves."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     call.need("ORD_DVSN", "CMA_EVLU_AMT_ICLD_YN", "OVRS_ICLD_YN")
     cash = account.orderable / market.exchange.with_commission(Decimal(1))
     price = Decimal(0)
@@ -420,7 +415,7 @@ def orderable(call: Call, market: Market) -> Answer:
 
 def sellable(call: Call, market: Market) -> Answer:
     """inquire-psbl-sell: how much of one symbol could be sold; real only."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     code = symbol_of(call, market, "PDNO")
     row = _balance_row(market, account, code) if code in account.holdings else {}
     values: JsonBody = {

@@ -9,7 +9,7 @@ import orjson
 from daemon.core.calendar import KST
 from daemon.kis.spec import Api
 from daemon.sim.keys import KeyOffice, TooSoon
-from daemon.sim.options import SimulatorOptions
+from daemon.sim.options import Customer
 from daemon.sim.replies import JsonBody, WireReply, encode
 
 KEY_PATHS = frozenset(api.path for api in (Api.TOKEN, Api.REVOKE, Api.APPROVAL, Api.HASHKEY))
@@ -26,8 +26,8 @@ class _KeyRefused(Exception):
 class KeyDesk:
     """Answers tokenP, revokeP, Approval and hashkey."""
 
-    def __init__(self, options: SimulatorOptions, keys: KeyOffice) -> None:
-        self._options = options
+    def __init__(self, customer: Customer, keys: KeyOffice) -> None:
+        self._customer = customer
         self._keys = keys
 
     def answer(
@@ -85,9 +85,9 @@ class KeyDesk:
     def _check(self, body: Mapping[str, object], secret: str, *, grant: bool = True) -> None:
         if grant and body.get("grant_type") != "client_credentials":
             raise _KeyRefused("EGW00106", "유효하지 않은 grant_type입니다.")
-        if body.get("appkey") != self._options.app_key:
+        if body.get("appkey") != self._customer.app_key:
             raise _KeyRefused("EGW00103", "유효하지 않은 AppKey입니다.")
-        if body.get(secret) != self._options.app_secret:
+        if body.get(secret) != self._customer.app_secret:
             raise _KeyRefused("EGW00105", "유효하지 않은 AppSecret입니다.")
 
 

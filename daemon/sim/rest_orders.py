@@ -47,7 +47,7 @@ def place(call: Call, market: Market, *, reject: bool) -> Answer:
 
 def change(call: Call, market: Market) -> Answer:
     """order-rvsecncl: 01 modifies, 02 cancels; the reply carries the request's own number."""
-    account = account_of(call, market)
+    account = account_of(call)
     cancels = call.one_of("RVSE_CNCL_DVSN_CD", ("01", "02")) == "02"
     everything = call.one_of("QTY_ALL_ORD_YN", ("Y", "N")) == "Y"
     call.need("ORGN_ODNO", "ORD_DVSN", "ORD_UNPR")
@@ -94,7 +94,7 @@ def _check_moved(call: Call, original: Order, market: Market) -> None:
 
 
 def _request(call: Call, market: Market, side: Side) -> OrderRequest:
-    account = account_of(call, market)
+    account = account_of(call)
     call.need("PDNO", "ORD_DVSN", "ORD_QTY", "ORD_UNPR")
     if side is Side.SELL:
         call.one_of("SLL_TYPE", ("", "01", "02", "05"))

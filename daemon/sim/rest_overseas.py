@@ -82,7 +82,7 @@ def open_orders(call: Call, market: Market) -> Answer:
     """inquire-nccs: what still stands; real only, forty a page."""
     if call.is_virtual:
         raise Denied("90000000", padded("모의투자에서는 해당업무가 제공되지 않습니다."))
-    account = account_of(call, market)
+    account = account_of(call)
     exchange = call.one_of("OVRS_EXCG_CD", _ORDER_CODES)
     call.one_of("SORT_SQN", ("", "DS", "AS"))
     newest_first = call.get("SORT_SQN") == "DS"
@@ -102,7 +102,7 @@ def day_orders(call: Call, market: Market) -> Answer:
     Where there is nothing the list becomes one object of blanks. The virtual world knows no
     filters but the dates.
     """
-    account = account_of(call, market)
+    account = account_of(call)
     newest_first = call.get("SORT_SQN") != "AS"
     found = _selected(call, market, account, newest_first=newest_first)
     page, more = _page(call, found, 15 if call.is_virtual else 20, newest_first=newest_first)
@@ -114,7 +114,7 @@ def day_orders(call: Call, market: Market) -> Answer:
 
 def balance(call: Call, market: Market) -> Answer:
     """inquire-balance: holdings by trade date, a hundred a page, and the totals of all of them."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     exchange = call.one_of("OVRS_EXCG_CD", _BALANCE_CODES)
     call.one_of("TR_CRCY_CD", ("USD", "HKD", "CNY", "JPY", "VND"))
     told = _told_holdings(call, market, account, exchange)
@@ -139,7 +139,7 @@ def balance(call: Call, market: Market) -> Answer:
 
 def present_balance(call: Call, market: Market) -> Answer:
     """inquire-present-balance: all at once; the virtual world tells the totals alone."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     if not market.is_booked and not call.is_virtual:
         account = account.before_today()
     in_won = call.one_of("WCRC_FRCR_DVSN_CD", ("", "01", "02")) != "02"
@@ -161,7 +161,7 @@ def present_balance(call: Call, market: Market) -> Answer:
 
 def orderable(call: Call, market: Market) -> Answer:
     """inquire-psamount: how much could be bought at a price."""
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     call.need("OVRS_EXCG_CD", "OVRS_ORD_UNPR", "ITEM_CD")
     if call.get("ITEM_CD") not in market.listings:
         raise bad_field("ITEM_CD")
@@ -265,6 +265,7 @@ def _order_row(order: Order, market: Market) -> JsonBody:
     change, change_name = _CHANGE_NAMES[order.action]
     korean = order.at.astimezone(KST)
     open_shares = order.remaining if order.is_open else 0
+    called_refused = order.refused and not market.refused_by_reason
     return {
         **_order_head(order, market),
         "rvse_cncl_dvsn": change,
@@ -273,7 +274,7 @@ def _order_row(order: Order, market: Market) -> JsonBody:
         "ft_ccld_unpr3": f"{order.average_price:.4f}",
         "ft_ccld_amt3": f"{order.notional:.4f}",
         "nccs_qty": str(open_shares),
-        "prcs_stat_name": "거부" if order.refused else "접수" if open_shares else "완료",
+        "prcs_stat_name": "거부" if called_refused else "접수" if open_shares else "완료",
         "rjct_rson": "0001" if order.refused else "",
         "rjct_rson_name": "거래소 거부" if order.refused else "",
         **{"tr_natn": "840", "tr_natn_name": "미국"},
@@ -327,16 +328,18 @@ def _told_holdings(
 
     A broker that tells holdings twice tells those of other exchanges under Nasdaq as well.
     """
-    everything = exchange == _ALL_US and not call.is_virtual
     nasdaq = PLACES[Listed.NASDAQ]
+    twice = exchange == _ALL_US and market.told_twice
+    everything = exchange == _ALL_US and not call.is_virtual
     exchange = nasdaq.order if exchange == nasdaq.quote else exchange
     told = []
     for code, holding in account.holdings.items():
         place = PLACES[market.listings[code].market]
-        if not _shown(holding) or not (everything or place.order == exchange):
+        if not _shown(holding):
             continue
-        told.append((code, place.order))
-        if everything and market.told_twice and place is not nasdaq:
+        if everything or place.order == exchange:
+            told.append((code, place.order))
+        if twice and place is not nasdaq:
             told.append((code, nasdaq.order))
     return sorted(told)
 

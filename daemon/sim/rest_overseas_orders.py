@@ -37,7 +37,7 @@ _CLOSED = (RefusalReason.CLOSED_DAY, RefusalReason.BEFORE_HOURS, RefusalReason.A
 def place(call: Call, market: Market, *, reject: bool) -> Answer:
     """order; `reject` lets the exchange refuse the order after this acceptance."""
     side = Side.BUY if call.tr_id in BUYS else Side.SELL
-    account = account_of(call, market)
+    account = account_of(call)
     call.need("OVRS_EXCG_CD", "PDNO", "ORD_QTY", "OVRS_ORD_UNPR", "ORD_SVR_DVSN_CD", "ORD_DVSN")
     if side is Side.SELL:
         call.one_of("SLL_TYPE", ("00",))
@@ -63,7 +63,7 @@ def place(call: Call, market: Market, *, reject: bool) -> Answer:
 
 def change(call: Call, market: Market) -> Answer:
     """order-rvsecncl: 01 modifies, 02 cancels the shares named; the reply has its own number."""
-    account = account_of(call, market)
+    account = account_of(call)
     call.need("OVRS_EXCG_CD", "PDNO", "ORGN_ODNO", "ORD_QTY", "OVRS_ORD_UNPR")
     cancels = call.one_of("RVSE_CNCL_DVSN_CD", ("01", "02")) == "02"
     original = market.exchange.orders.get(call.number("ORGN_ODNO"))

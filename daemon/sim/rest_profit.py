@@ -29,7 +29,7 @@ _OVERSEAS_TOTALS = (
 
 def trade_profits(call: Call, market: Market) -> Answer:
     """inquire-period-trade-profit."""
-    name = account_of(call, market)
+    name = account_of(call)
     call.need("CBLC_DVSN")
     oldest_first = call.one_of("SORT_DVSN", ("00", "01", "02")) == "01"
     first, last = _period(call)
@@ -56,7 +56,7 @@ def overseas_profits(call: Call, market: Market) -> Answer:
 
     Only asked in the foreign currency and for all US exchanges at once.
     """
-    account = market.exchange.accounts[account_of(call, market)]
+    account = market.exchange.accounts[account_of(call)]
     call.one_of("OVRS_EXCG_CD", (PLACES[Listed.NASDAQ].order,))
     call.one_of("CRCY_CD", ("USD",))
     call.one_of("WCRC_FRCR_DVSN_CD", ("01",))

@@ -183,12 +183,10 @@ class SimulatorServer:
             raise self._failure
 
     def _deliver(self, monotonic: float) -> None:
-        frames = self.broker.frames(monotonic)
-        holder = self.broker.stream.holder
-        for connection in self.connections:
-            if connection.session is holder:
-                for frame in frames:
-                    connection.send(frame)
+        heard = {connection.session: connection for connection in self.connections}
+        for session, frame in self.broker.frames(monotonic):
+            if session in heard:
+                heard[session].send(frame)
 
     # REST
 
@@ -262,7 +260,7 @@ class SimulatorServer:
             await self._converse(connection, request)
         finally:
             self.connections.pop(connection, None)
-            self.broker.stream.leave(connection.session)
+            self.broker.leave(connection.session)
         return socket
 
     async def _converse(self, connection: StreamConnection, request: web.Request) -> None:
@@ -293,7 +291,8 @@ class SimulatorServer:
             elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 data = message.data
                 text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-                for answer in stream.receive(session, text, self.clock.now()):
+                now = self.clock.now()
+                for answer in self.broker.stream_of(text, now).receive(session, text, now):
                     connection.send(answer)
             if session.closing:
                 await self._finish(connection)
@@ -334,10 +333,16 @@ def describe(server: SimulatorServer, now: datetime) -> str:
         (
             f"REST       {server.rest_url}",
             f"WebSocket  {server.ws_url}/tryitout",
-            f"app key    {options.app_key}",
-            f"app secret {options.app_secret}",
-            f"accounts   {' '.join(options.accounts)}",
-            f"HTS id     {options.hts_id}",
+            *(
+                f"{name:10} {value}"
+                for each in options.customers
+                for name, value in (
+                    ("app key", each.app_key),
+                    ("app secret", each.app_secret),
+                    ("accounts", " ".join(each.accounts)),
+                    ("HTS id", each.hts_id),
+                )
+            ),
             f"clock      {local.isoformat(timespec='seconds')} at {options.speed:g} times",
         )
     )

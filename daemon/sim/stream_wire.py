@@ -21,7 +21,7 @@ from daemon.sim import frames_overseas
 from daemon.sim.facts import OrderFact
 from daemon.sim.frames import notice_frame, notice_record
 from daemon.sim.keys import KeyOffice
-from daemon.sim.options import SimulatorOptions
+from daemon.sim.options import Customer, SimulatorOptions
 from daemon.sim.replies import encode
 from daemon.sim.universe import Listing
 
@@ -54,9 +54,10 @@ class _Refused(Exception):
 
 
 class StreamWire:
-    """All stream sessions of the one app key, of which only one at a time may register."""
+    """All stream sessions of one app key, of which only one at a time may register."""
 
-    def __init__(self, options: SimulatorOptions, keys: KeyOffice) -> None:
+    def __init__(self, customer: Customer, options: SimulatorOptions, keys: KeyOffice) -> None:
+        self._hts_id = customer.hts_id
         self._options = options
         self._keys = keys
         self._codes = {listing.code for listing in options.listings}
@@ -116,9 +117,9 @@ class StreamWire:
             return []
         frames = []
         for channel, environment in _NOTICES.items():
-            if (channel, self._options.hts_id) in session.registered:
+            if (channel, self._hts_id) in session.registered:
                 record = notice_record(
-                    fact, hts_id=self._options.hts_id, name=name, environment=environment
+                    fact, hts_id=self._hts_id, name=name, environment=environment
                 )
                 frames.append(notice_frame(record, environment, *session.ciphers[channel]))
         return frames
@@ -128,7 +129,7 @@ class StreamWire:
         session = self._holder
         if session is None:
             return []
-        hts_id = self._options.hts_id
+        hts_id = self._hts_id
         return [
             frames_overseas.notice_frame(
                 frames_overseas.notice_record(fact, hts_id=hts_id, listing=listing),
@@ -200,7 +201,7 @@ class StreamWire:
     def _names_something(self, channel: Channel, tr_key: str) -> bool:
         """Stocks must be listed here; of everything else any name of the right form will do."""
         if channel.subject is Subject.CUSTOMER:
-            return tr_key == self._options.hts_id
+            return tr_key == self._hts_id
         if channel.id.startswith("domestic_stock.") and channel.subject is Subject.STOCK:
             return tr_key in self._codes
         try:
@@ -208,6 +209,15 @@ class StreamWire:
         except NoSuchChannel:
             return False
         return True
+
+
+def approval_in(text: str) -> str:
+    """The stream key that a client's message shows, empty for one without."""
+    try:
+        header = orjson.loads(text)["header"]
+        return str(header["approval_key"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _channel(tr_id: str) -> Channel | None:

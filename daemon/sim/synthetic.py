@@ -69,10 +69,10 @@ def _check(call: Call, market: Market, api: RestApi) -> None:
         if parameter.required and not value:
             raise bad_field(parameter.name)
     if call.get("CANO") and call.get("ACNT_PRDT_CD"):
-        own = {name.partition("-")[0] for name in market.exchange.accounts}
+        own = {name.partition("-")[0] for name in call.accounts}
         # Products other than stocks have account suffixes of their own.
         if call.get("CANO") not in own:
-            account_of(call, market)
+            account_of(call)
 
 
 def _page_of(call: Call, api: RestApi) -> int:

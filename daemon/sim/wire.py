@@ -22,9 +22,10 @@ from daemon.sim import (
 from daemon.sim.calls import Answer, Call
 from daemon.sim.door import Door
 from daemon.sim.faults import FaultPlan, OrderPlan
-from daemon.sim.keys import KeyOffice, TokenState
+from daemon.sim.keys import TokenState
 from daemon.sim.market import Market
-from daemon.sim.options import SimulatorOptions
+from daemon.sim.options import Customer, SimulatorOptions
+from daemon.sim.reception import Reception
 from daemon.sim.replies import (
     RATE_EXCEEDED,
     Denied,
@@ -33,7 +34,7 @@ from daemon.sim.replies import (
     encode,
     gateway_error,
 )
-from daemon.sim.rest_keys import KEY_PATHS, KeyDesk
+from daemon.sim.rest_keys import KEY_PATHS
 
 _QUOTES = "/uapi/domestic-stock/v1/quotations"
 _TRADING = "/uapi/domestic-stock/v1/trading"
@@ -186,23 +187,25 @@ def is_simulated(path: str) -> bool:
 
 
 class KisWire:
-    """The gateway in front of the Korean market and of those overseas."""
+    """The gateway in front of the Korean market and of those overseas.
+
+    `receptions` are those of the customers by app key, the first one's first.
+    """
 
     def __init__(
         self,
         options: SimulatorOptions,
         market: Market,
         overseas: Market,
-        keys: KeyOffice,
+        receptions: Mapping[str, Reception],
         faults: FaultPlan,
     ) -> None:
         self.market = market
         self.overseas = overseas
-        self.keys = keys
         self.door = Door(options.rate_limit)
         self.plans: dict[int, OrderPlan] = {}
         self._options = options
-        self._key_desk = KeyDesk(options, keys)
+        self._receptions = receptions
         self._faults = faults
 
     def handle(self, request: WireRequest, monotonic: float) -> WireReply:
@@ -213,7 +216,9 @@ class KisWire:
             if not self.door.enter(key, monotonic):
                 raise gateway_error(*RATE_EXCEEDED)
             if request.path in KEY_PATHS and request.method == "POST":
-                return self._key_desk.answer(
+                # Who shows no key that is known is refused at any desk.
+                at = self._receptions.get(key) or self._receptions[self._options.app_key]
+                return at.desk.answer(
                     request.path,
                     body,
                     request.headers,
@@ -243,7 +248,7 @@ class KisWire:
             raise gateway_error("EGW00101", "유효하지 않은 요청입니다.", 404)
         if request.method != method:
             raise gateway_error("EGW00101", "유효하지 않은 요청입니다.", 405)
-        self._check_keys(request.headers)
+        customer = self._check_keys(request.headers)
         if tr_id not in tr_ids:
             raise gateway_error("EGW00213", "유효하지 않은 tr_id 입니다.")
         call = Call(
@@ -252,6 +257,7 @@ class KisWire:
             older=tr_id in _OLDER,
             parameters=_parameters(request, body),
             tr_cont=request.headers.get("tr_cont", ""),
+            accounts=customer.accounts,
         )
         answer = self._answered(call, request.path)
         headers = {"tr_id": tr_id, "tr_cont": answer.tr_cont, "gt_uid": ""}
@@ -275,10 +281,12 @@ class KisWire:
             answer = synthetic.answer(call, market, unsimulated, self._options.seed)
         return answer
 
-    def _check_keys(self, headers: Mapping[str, str]) -> None:
-        if headers.get("appkey") != self._options.app_key:
+    def _check_keys(self, headers: Mapping[str, str]) -> Customer:
+        """Whose key and token they are."""
+        reception = self._receptions.get(headers.get("appkey", ""))
+        if reception is None:
             raise gateway_error("EGW00103", "유효하지 않은 AppKey입니다.", 403)
-        if headers.get("appsecret") != self._options.app_secret:
+        if headers.get("appsecret") != reception.customer.app_secret:
             raise gateway_error("EGW00105", "유효하지 않은 AppSecret입니다.", 403)
         authorization = headers.get("authorization", "")
         if not authorization:
@@ -286,13 +294,13 @@ class KisWire:
         kind, _, token = authorization.partition(" ")
         if kind != "Bearer":
             raise gateway_error("EGW00205", "credentials_type이 유효하지 않습니다.(Bearer)")
-        match self.keys.check_token(token.strip(), self.market.now):
+        match reception.keys.check_token(token.strip(), self.market.now):
             case TokenState.UNKNOWN:
                 raise gateway_error("EGW00121", "유효하지 않은 token 입니다.")
             case TokenState.EXPIRED:
                 raise gateway_error("EGW00123", "기간이 만료된 token 입니다.")
             case TokenState.VALID:
-                pass
+                return reception.customer
 
 
 def _json_object(body: bytes) -> dict[str, object] | None:

@@ -1,7 +1,7 @@
 """A small broker in memory, whose answers a test can lose, delay or refuse."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -95,6 +95,7 @@ class PaperBroker:
     holdings: dict[InstrumentId, int] = field(default_factory=dict)
     costs: dict[InstrumentId, Decimal] = field(default_factory=dict)
     mute: bool = False
+    ours: dict[Region, set[InstrumentId]] = field(default_factory=dict)
     told: list[BrokerNotice] = field(default_factory=list)
     not_ready: str = ""
     numbers: int = 0
@@ -148,6 +149,9 @@ class PaperBroker:
             kept.cancelled += left
             self.tell(kept, NoticeKind.CANCELLED, left, None)
         await self._reply(answer)
+
+    def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
+        self.ours[region] = set(ours)
 
     async def orders(
         self, since: date, *, regions: Sequence[Region] | None = None

@@ -138,6 +138,36 @@ def test_a_region_that_does_not_answer_holds_back_its_own_orders_alone(what: str
     run(scenario())
 
 
+def test_the_broker_is_told_what_is_ours_in_each_region_from_the_start() -> None:
+    async def scenario() -> None:
+        first = broker(fill_at_once=False)
+        journal = MemoryJournal()
+        names = ("JPM", "KO", "AWAY", "GONE")
+        jpm, ko, away, gone = (InstrumentId(f"nyse:{each}") for each in names)
+        async with world(broker=first, regions=BOTH, start=LATE, journal=journal) as w:
+            first.holdings |= {ko: 3, gone: 2}
+            await w.until(lambda: len(w.facts(DiscrepancyFound)) == 2)
+            await w.desk.reconciliation.adopt()
+            first.holdings[gone] = 0
+            await w.until(lambda: len(w.facts(DiscrepancyFound)) == 3)
+            await w.desk.reconciliation.adopt()
+            for each in (jpm, away):
+                first.prices[each] = Decimal("145.00")
+                now = w.clock.now()
+                w.desk.on_feed(Tick(each, Decimal("145.00"), 1, None, 1, now, now))
+            await w.submit(wish(1, Side.BUY, jpm, Decimal("145.00")))
+            first.answers.append(Answer.REFUSED)
+            await w.submit(wish(1, Side.BUY, away, Decimal("145.00")))
+            await w.desk.reconciliation.inquire()
+            assert first.ours == {Region.KR: set(), Region.US: {jpm, ko}}
+        first.ours.clear()
+        first.mute_lists.add(Region.US)
+        async with world(broker=first, regions=BOTH, start=LATE, journal=journal):
+            assert first.ours[Region.US] == {jpm, ko}
+
+    run(scenario())
+
+
 def test_a_slow_silence_of_one_region_does_not_slow_the_other() -> None:
     async def scenario() -> None:
         async with world(broker=broker(), regions=BOTH, start=LATE) as w:

@@ -1,7 +1,7 @@
 """Our days against the broker's: each once, late ones too, and never at anybody's expense."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -45,7 +45,7 @@ class Bank:
     times: list[datetime] = field(default_factory=list)
 
     async def trade_profits(
-        self, region: Region, first: date, last: date, *, known: Collection[InstrumentId] = ()
+        self, region: Region, first: date, last: date
     ) -> Sequence[BrokerProfit]:
         assert first == last
         self.asked.append((region, first))

@@ -20,8 +20,9 @@ from daemon.core.witness import BrokerOrder
 from daemon.kis.codec import Credentials
 from daemon.kis.link import ConnectionLost, HttpRequest, HttpResponse, WsConnection
 from daemon.kis.orderlist import OrderList
+from daemon.kis.pump import Patience
 from daemon.kis.replies import Row
-from daemon.kis.rest import KisRest, Patience
+from daemon.kis.rest import KisRest
 from daemon.kis.spec import SIM, Profile
 from daemon.ports import AccessToken
 from tests.support import EPOCH, VirtualClock

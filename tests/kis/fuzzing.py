@@ -33,6 +33,7 @@ from daemon.kis import profits, replies
 from daemon.kis.channels import CHANNELS, Channel, Kind, Subject
 from daemon.kis.frames import FrameDecoder, NoticeCipher
 from daemon.kis.link import HttpResponse
+from daemon.kis.listed import Listed
 from daemon.kis.replies import Reply
 from daemon.kis.session import FeedSession, Registration
 from daemon.kis.spec import CODE_MEANINGS, CodeMeaning
@@ -513,8 +514,8 @@ _READERS: tuple[tuple[str, Callable[[Reply], object]], ...] = (
     ("inquire_price", lambda page: replies.price_report(page, SAMSUNG)),
     ("inquire_asking", lambda page: replies.order_book(page, SAMSUNG, RECEIVED)),
     ("psbl_order", replies.orderable_cash),
-    ("period_trade_profit", lambda page: profits.read([page], Region.KR)),
-    ("period_profit", lambda page: profits.read([page], Region.US)),
+    ("period_trade_profit", lambda page: profits.read([page], Region.KR, Listed())),
+    ("period_profit", lambda page: profits.read([page], Region.US, Listed())),
     ("bars", lambda page: replies.daily_bars(page, SAMSUNG)),
     ("bars", lambda page: replies.minute_bars(page, SAMSUNG)),
 )

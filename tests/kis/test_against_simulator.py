@@ -75,31 +75,38 @@ class World:
         ]
 
 
+def simulated(*, american: bool, refused: bool) -> SimulatorOptions:
+    # Ten minutes after the open: what comes before is lived through at the start.
+    hour, minute = (22, 40) if american else (10, 0)
+    return SimulatorOptions(
+        start=datetime(2026, 7, 10, hour, minute, tzinfo=KST),
+        regions=frozenset({Region.US if american else Region.KR}),
+        told_twice=american,
+        refused_later=float(refused),
+        refused_by_reason=american,
+    )
+
+
 def with_world(
     folder: Path,
     main: Callable[[World], Awaitable[None]],
     *,
     american: bool = False,
     base: Profile = SIM,
+    refused: bool = False,
 ) -> None:
     regions = (Region.US, Region.KR) if american else (Region.KR,)
-    # Ten minutes after the open: what comes before is lived through at the start.
-    hour, minute = (22, 40) if american else (10, 0)
+    options = simulated(american=american, refused=refused)
 
     async def scenario() -> None:
-        options = SimulatorOptions(
-            start=datetime(2026, 7, 10, hour, minute, tzinfo=KST),
-            regions=frozenset(regions[:1]),
-            told_twice=american,
-        )
         server = SimulatorServer(options)
         await server.start()
         try:
-            await session(server, options)
+            await session(server)
         finally:
             await server.stop()
 
-    async def session(server: SimulatorServer, options: SimulatorOptions) -> None:
+    async def session(server: SimulatorServer) -> None:
         profile = replace(
             base, rest_url=server.rest_url, ws_url=server.ws_url, requests_per_second=10
         )
@@ -374,6 +381,17 @@ def test_american_fills_cash_and_shares_are_told_alike_by_all(tmp_path: Path) ->
             )
 
     with_world(tmp_path, main, american=True)
+
+
+def test_an_american_refusal_told_by_its_reason_alone_is_one(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        ref = await rest.place(american_order(APPLE, Decimal("300.00")), leaving=lambda: None)
+        (listed,) = await rest.orders(ref.day)
+        assert (listed.rejected, listed.remaining, listed.filled) == (3, 0, 0)
+        assert listed.accounted
+
+    with_world(tmp_path, main, american=True, refused=True)
 
 
 def test_holdings_of_every_us_exchange_are_seen_in_the_virtual_world(tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 
 from daemon.core.errors import BadData
-from daemon.core.values import InstrumentId, Side
+from daemon.core.values import InstrumentId, Region, Side
 from daemon.core.witness import BrokerNotice, NoticeKind
 from daemon.kis.channels import channel_of
 from daemon.kis.frames import FrameDecoder
+from daemon.kis.listed import Listed
 from daemon.kis.notices import domestic_notice, overseas_notice
 from tests.kis.fakes import ACCOUNT, frame, sample
 
@@ -54,6 +55,16 @@ def test_an_american_order_is_accepted_and_filled(channel: str) -> None:
     fill = told("h0gscni0_fill_us")
     assert (fill.kind, fill.quantity, fill.price) == (NoticeKind.FILLED, 1, Decimal("148.0100"))
     assert fill.exchange_time == datetime(2026, 7, 10, 14, 30, 18, tzinfo=UTC)
+
+
+def test_a_notice_is_about_the_listing_that_is_known() -> None:
+    listed = Listed()
+    reading = FrameDecoder(ACCOUNT, listed=listed)
+    for known, told in (("nyse:AAPL", "nyse:AAPL"), ("nyse:JPM", "nasdaq:AAPL")):
+        listed.know(Region.US, [InstrumentId(known)])
+        (found,) = reading.decode(frame("h0gscni0_fill_us"), RECEIVED)
+        assert isinstance(found, BrokerNotice)
+        assert (found.instrument, found.quantity) == (told, 1)
 
 
 def test_a_notice_without_a_time_happened_when_received() -> None:

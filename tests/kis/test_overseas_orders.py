@@ -1,6 +1,7 @@
 """The foreign list of orders, folded."""
 
 import reprlib
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.errors import BadData
-from daemon.core.values import BrokerRef, Region, Side
+from daemon.core.values import BrokerRef, InstrumentId, Region, Side
 from daemon.core.witness import BrokerOrder
+from daemon.kis.listed import Listed
 from daemon.kis.overseas_orders import OverseasOrderList
 from tests.kis.fakes import sample
 
@@ -32,6 +34,7 @@ def row(number: str, **changes: str) -> dict[str, Any]:
         "ft_ccld_amt3": "0.0000",
         "nccs_qty": "10",
         "prcs_stat_name": "접수",
+        "rjct_rson": "",
         "ord_tmd": "233156",
         "ovrs_excg_cd": "NASD",
         **changes,
@@ -47,10 +50,12 @@ def filled(count: int, amount: str, remaining: int) -> dict[str, str]:
     }
 
 
-def fold(*rows: dict[str, Any], region: Region = Region.US) -> list[BrokerOrder]:
-    listed = OverseasOrderList(region)
-    listed.add(rows)
-    return list(listed.orders())
+def fold(
+    *rows: dict[str, Any], region: Region = Region.US, listed: Listed | None = None
+) -> list[BrokerOrder]:
+    orders = OverseasOrderList(region, listed or Listed())
+    orders.add(rows)
+    return list(orders.orders())
 
 
 def test_a_fill_and_a_refusal_of_a_published_list() -> None:
@@ -103,6 +108,31 @@ def test_what_ended_with_its_day_is_not_called_cancelled() -> None:
     assert (order.remaining, order.cancelled, order.accounted) == (0, 0, False)
 
 
+@pytest.mark.parametrize(
+    ("reason", "told", "rejected"),
+    [
+        ("0501", {"nccs_qty": "0"}, 10),
+        ("", {"nccs_qty": "0"}, 0),
+        ("0", {"nccs_qty": "0"}, 0),
+        ("0000", {"nccs_qty": "0"}, 0),
+        ("0501", {}, 0),
+        ("0501", filled(4, "580.0000", 0), 0),
+    ],
+)
+def test_a_reason_alone_refuses_what_neither_trades_nor_stands(
+    reason: str, told: dict[str, str], rejected: int
+) -> None:
+    fold(row("1", **{"prcs_stat_name": "완료", **told}))  # the same row but for the reason
+    (order,) = fold(row("1", **{"prcs_stat_name": "완료", **told}, rjct_rson=reason))
+    assert order.rejected == rejected
+
+
+def test_a_cancel_refused_by_its_reason_alone_takes_nothing() -> None:
+    cancel = row("2", rvse_cncl_dvsn="02", orgn_odno="1", ft_ord_unpr3="0", prcs_stat_name="완료")
+    (order,) = fold(row("1", nccs_qty="0"), {**cancel, "rjct_rson": "0501"})
+    assert (order.cancelled, order.accounted) == (0, False)
+
+
 def test_a_chain_of_modifies_is_one_order() -> None:
     first = row("1", **filled(2, "290.0000", 0))
     second = row(
@@ -147,13 +177,44 @@ def test_the_same_row_twice_and_rows_of_elsewhere_change_nothing() -> None:
     assert classed.instrument == "nyse:BRK/B"
 
 
+def known(*instruments: str) -> Listed:
+    listed = Listed()
+    listed.know(Region.US, [InstrumentId(each) for each in instruments])
+    return listed
+
+
+def test_a_row_that_names_nasdaq_for_all_is_about_the_listing_that_is_known() -> None:
+    told = row("1", pdno="JPM")
+    (unknown,) = fold(told)
+    assert unknown.instrument == "nasdaq:JPM"
+    (order,) = fold(told, listed=known("nyse:JPM", "nasdaq:AAPL"))
+    assert order.instrument == "nyse:JPM"
+    assert order == replace(unknown, instrument=InstrumentId("nyse:JPM"))
+    # The same texts again, and nothing known: what was read before is no witness.
+    assert fold(told) == [unknown]
+
+
+@pytest.mark.parametrize("first", ["NASD", "NYSE"])
+def test_either_of_two_rows_tells_the_listing_of_a_whole_chain(first: str) -> None:
+    second = {"NASD": "NYSE", "NYSE": "NASD"}[first]
+    moved = {"rvse_cncl_dvsn": "01", "orgn_odno": "1", "ord_tmd": "233300"}
+    (order,) = fold(
+        row("1", pdno="JPM", ovrs_excg_cd=first, **filled(4, "580.0000", 0)),
+        row("2", pdno="JPM", ovrs_excg_cd=second, ft_ord_qty="6", nccs_qty="6", **moved),
+    )
+    assert (order.instrument, [ref.number for ref in order.refs]) == ("nyse:JPM", ["1", "2"])
+    told = row("3", pdno="JPM", ovrs_excg_cd=first)
+    (once,) = fold(told, {**told, "ovrs_excg_cd": second})
+    assert once.instrument == "nyse:JPM"
+
+
 def test_a_market_order_of_the_close_has_no_limit() -> None:
     (order,) = fold(row("1", ft_ord_unpr3="0"))
     assert (order.limit, order.first_limit, order.remaining) == (None, None, 10)
 
 
 def test_blank_rows_are_skipped_and_told() -> None:
-    listed = OverseasOrderList(Region.US)
+    listed = OverseasOrderList(Region.US, Listed())
     blank = dict.fromkeys(row("1"), "")
     listed.add([blank, row("1", ovrs_excg_cd="SEHK", pdno="00700"), row("2")])
     assert [order.refs[0].number for order in listed.orders()] == ["2"]
@@ -177,7 +238,7 @@ def test_a_row_told_again_is_the_same_until_it_changes() -> None:
 
 
 def test_pages_may_be_added_after_the_orders_were_asked_for() -> None:
-    listed = OverseasOrderList(Region.US)
+    listed = OverseasOrderList(Region.US, Listed())
     listed.add([row("1", nccs_qty="0"), row("2", orgn_odno="1", rvse_cncl_dvsn="02")])
     before = listed.orders()
     assert listed.orders() == before

@@ -10,6 +10,7 @@ import pytest
 from daemon.core.errors import BadData
 from daemon.core.values import InstrumentId, Region
 from daemon.kis import overseas_replies
+from daemon.kis.listed import Listed
 from daemon.kis.overseas_replies import Part
 from daemon.kis.replies import Reply, rows
 from tests.kis.fakes import sample
@@ -35,21 +36,21 @@ def quote(**fields: str) -> Reply:
 
 def test_cash_is_the_deposit_and_what_was_traded_since() -> None:
     content = body("overseas_present_balance")
-    part = overseas_replies.present_balance([answer(content)], Region.US)
+    part = overseas_replies.present_balance([answer(content)], Region.US, Listed())
     (apple,) = part.holdings
     assert part.cash == 1_000
     assert (apple.instrument, apple.quantity, apple.cost) == (APPLE, 40, Decimal("5680.00000"))
 
     content["output2"][0] |= {"frcr_buy_amt_smtl": "700.100000", "frcr_sll_amt_smtl": "50.250000"}
     content["output2"].append({**content["output2"][0], "crcy_cd": "HKD"})
-    bought = overseas_replies.present_balance([answer(content)], Region.US)
+    bought = overseas_replies.present_balance([answer(content)], Region.US, Listed())
     assert bought.cash == Decimal("350.150000")
 
 
 def test_without_a_purse_there_is_no_foreign_money() -> None:
     content = body("overseas_present_balance")
     content |= {"output1": [], "output2": []}
-    nothing = overseas_replies.present_balance([answer(content)], Region.US)
+    nothing = overseas_replies.present_balance([answer(content)], Region.US, Listed())
     assert nothing == Part(Decimal(0), (), None)
 
 
@@ -57,30 +58,52 @@ def test_the_same_holding_under_two_exchange_codes_is_one() -> None:
     content = body("overseas_present_balance")
     again = {**content["output1"][0], "ovrs_excg_cd": "NYSE"}
     content["output1"].append(again)
-    (apple,) = overseas_replies.present_balance([answer(content)], Region.US).holdings
+    (apple,) = overseas_replies.present_balance([answer(content)], Region.US, Listed()).holdings
     assert (apple.instrument, apple.quantity) == (APPLE, 40)
 
     again["ccld_qty_smtl1"] = "41.00000000"
     with pytest.raises(BadData, match="two different holdings"):
-        overseas_replies.present_balance([answer(content)], Region.US)
+        overseas_replies.present_balance([answer(content)], Region.US, Listed())
+
+
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+def test_the_listing_of_a_holding_is_told_by_any_of_its_rows(places: tuple[int, int]) -> None:
+    content = body("overseas_present_balance")
+    row = {**content["output1"][0], "pdno": "JPM", "ovrs_excg_cd": "NASD"}
+
+    def read(*rows: dict[str, Any], listed: Listed | None = None) -> str:
+        content["output1"] = [rows[each] for each in places]
+        part = overseas_replies.present_balance([answer(content)], Region.US, listed or Listed())
+        (held,) = part.holdings
+        return held.instrument
+
+    blank = {**row, "item_lnkg_excg_cd": ""}
+    assert read(blank, {**row, "item_lnkg_excg_cd": "NYS"}) == "nyse:JPM"
+    assert read(blank, {**blank, "ovrs_excg_cd": "NYSE"}) == "nyse:JPM"
+    assert read(blank, blank) == "nasdaq:JPM"
+    listed = Listed()
+    listed.know(Region.US, [InstrumentId("nyse:JPM")])
+    assert read(blank, blank, listed=listed) == "nyse:JPM"
+    # The link names the listing: it needs nobody else's word.
+    assert read(blank, {**row, "item_lnkg_excg_cd": "NAS"}, listed=listed) == "nasdaq:JPM"
 
 
 def test_two_purses_of_one_currency_that_differ_cannot_be_told_apart() -> None:
     content = body("overseas_present_balance")
     content["output2"] *= 2
-    assert overseas_replies.present_balance([answer(content)], Region.US).cash == 1_000
+    assert overseas_replies.present_balance([answer(content)], Region.US, Listed()).cash == 1_000
     content["output2"] = [content["output2"][0], {**content["output2"][0], "frcr_dncl_amt_2": "1"}]
     with pytest.raises(BadData, match="two different purses"):
-        overseas_replies.present_balance([answer(content)], Region.US)
+        overseas_replies.present_balance([answer(content)], Region.US, Listed())
 
 
 def test_the_balance_ends_in_a_blank_row_and_its_price_may_be_nothing() -> None:
     content = body("overseas_balance")
     content["output1"][0]["now_pric2"] = "0.000000"
-    (tesla,) = overseas_replies.balance([answer(content)], Region.US)
+    (tesla,) = overseas_replies.balance([answer(content)], Region.US, Listed())
     assert (tesla.instrument, tesla.quantity) == ("nasdaq:TSLA", 744)
     assert tesla.cost == Decimal("4339167.78")
-    assert overseas_replies.balance([answer(content)], Region.HK) == ()
+    assert overseas_replies.balance([answer(content)], Region.HK, Listed()) == ()
 
 
 def test_buying_power_is_foreign_money() -> None:

@@ -15,7 +15,8 @@ from daemon.core.events import OrderKind
 from daemon.core.orders import Order
 from daemon.core.values import BrokerRef, Currency, InstrumentId, Region
 from daemon.kis.link import HttpRequest, HttpResponse
-from daemon.kis.rest import KisRest, Patience
+from daemon.kis.pump import Patience
+from daemon.kis.rest import KisRest
 from daemon.kis.spec import VIRTUAL
 from tests.kis.fakes import (
     MemoryDoor,
@@ -192,6 +193,31 @@ def test_the_virtual_host_tells_cash_and_holdings_apart() -> None:
     assert codes == ["NASD", "NYSE", "AMEX"]
     ids = [dict(each.headers)["tr_id"] for each in door.requests]
     assert ids == ["VTRP6504R", *["VTTS3012R"] * 3]
+
+
+def test_what_is_ours_is_told_from_what_answers_name() -> None:
+    def answers(path: str, request: HttpRequest) -> HttpResponse:
+        if path == "order":
+            return reply("overseas_order_ok")
+        if path == "inquire-ccnl":
+            return listing([4336], "")
+        return both_balances(path, request)
+
+    async def instruments(client: KisRest) -> set[str]:
+        report = await client.account()
+        orders = await client.orders(ITS_DAY)
+        return {each.instrument for each in report.holdings} | {each.instrument for each in orders}
+
+    async def main(client: KisRest) -> None:
+        assert await instruments(client) == {"nasdaq:TSLA", "nasdaq:SNDK"}
+        client.know(Region.US, [InstrumentId("nyse:TSLA"), InstrumentId("amex:SNDK")])
+        assert await instruments(client) == {"nyse:TSLA", "amex:SNDK"}
+        client.know(Region.US, [])
+        intent = replace(apple().intent, instrument=InstrumentId("nyse:SNDK"))
+        await client.place(replace(apple(), intent=intent), leaving=lambda: None)
+        assert await instruments(client) == {"nasdaq:TSLA", "nyse:SNDK"}
+
+    run(answers, main, regions=(Region.US,), profile=VIRTUAL, capacity=5)
 
 
 def bars_page(first: datetime, count: int) -> HttpResponse:

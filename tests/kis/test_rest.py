@@ -22,7 +22,8 @@ from daemon.core.errors import (
 from daemon.core.events import OrderKind
 from daemon.core.values import AccountId, BrokerRef, Currency, InstrumentId, Region
 from daemon.kis.link import HttpRequest, HttpResponse, NotSent
-from daemon.kis.rest import KisRest, Patience
+from daemon.kis.pump import Patience
+from daemon.kis.rest import KisRest
 from daemon.kis.spec import SIM, VIRTUAL, Profile
 from tests.kis.fakes import (
     SAMSUNG,

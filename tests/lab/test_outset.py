@@ -92,10 +92,11 @@ def test_what_is_chosen_for_korea_does_not_depend_on_america() -> None:
         assert alone.hours.start == OPEN
 
 
-def test_broker_tells_holdings_twice_in_some_american_worlds() -> None:
-    count = Counter(drawn(seed, AMERICA).options.told_twice for seed in SEEDS)
+@pytest.mark.parametrize("habit", ["told_twice", "refused_by_reason"])
+def test_broker_has_each_habit_in_some_american_worlds(habit: str) -> None:
+    count = Counter(getattr(drawn(seed, AMERICA).options, habit) for seed in SEEDS)
     assert min(count[True], count[False]) > len(SEEDS) // 4
-    assert not any(drawn(seed, KOREA).options.told_twice for seed in SEEDS)
+    assert not any(getattr(drawn(seed, KOREA).options, habit) for seed in SEEDS)
 
 
 def test_broker_books_the_night_late_in_some_american_worlds_where_no_hand_trades() -> None:

@@ -35,7 +35,7 @@ def test_books_are_conflated_and_every_trade_is_told() -> None:
     books, told = 0, 0
     for _ in range(100):
         rig.pass_time(0.1)
-        for frame in rig.broker.frames(rig.monotonic):
+        for _, frame in rig.broker.frames(rig.monotonic):
             _, channel, count, payload = frame.split("|")
             if channel == "H0STASP0":
                 books += 1
@@ -61,7 +61,7 @@ def test_the_same_seed_and_requests_give_the_same_day() -> None:
         for quantity in (5, 7, 9):
             rig.buy(quantity)
             rig.pass_time(1.5)
-            frames += rig.broker.frames(rig.monotonic)
+            frames += [frame for _, frame in rig.broker.frames(rig.monotonic)]
         return frames, rig.rows(), session.ciphers
 
     assert day() == day()
@@ -72,7 +72,7 @@ def test_a_notice_reaches_both_kinds_of_channels() -> None:
     joined(rig, ("H0STCNI0", "htsid001"), ("H0STCNI9", "htsid001"))
     rig.buy(1)
     rig.pass_time(2)
-    channels = [frame.split("|")[1] for frame in rig.broker.frames(rig.monotonic)]
+    channels = [frame.split("|")[1] for _, frame in rig.broker.frames(rig.monotonic)]
     assert channels == ["H0STCNI0", "H0STCNI9"] * 2
     counters = (rig.broker.accepted, rig.broker.fills, rig.broker.rejects, rig.broker.sequence)
     assert counters == (1, 1, 0, 2)

@@ -16,6 +16,7 @@ def call(tr_cont: str = "", **parameters: str) -> Call:
         older=False,
         parameters=parameters,
         tr_cont=tr_cont,
+        accounts=("12345678-01",),
     )
 
 
@@ -62,12 +63,11 @@ def test_texts_of_virtual_queries_are_numbers_and_say_so() -> None:
 
 
 def test_an_account_belongs_to_the_key_or_is_refused() -> None:
-    market = Rig(listings=QUIET).broker.market
-    assert account_of(call(CANO="12345678", ACNT_PRDT_CD=" 01 "), market) == "12345678-01"
+    assert account_of(call(CANO="12345678", ACNT_PRDT_CD=" 01 ")) == "12345678-01"
     with pytest.raises(Denied, match="OPSQ2000"):
-        account_of(call(CANO="12345678", ACNT_PRDT_CD="02"), market)
+        account_of(call(CANO="12345678", ACNT_PRDT_CD="02"))
     with pytest.raises(Denied, match="OPSQ2001"):
-        account_of(call(CANO="12345678"), market)
+        account_of(call(CANO="12345678"))
 
 
 def test_a_symbol_may_carry_its_old_letter_and_must_be_listed() -> None:

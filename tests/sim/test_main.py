@@ -18,6 +18,7 @@ from daemon.core.calendar import KST
 from daemon.core.values import Region
 from daemon.sim.__main__ import brief, main, parse
 from daemon.sim.charges import Charges
+from daemon.sim.options import APP_KEY
 
 
 def test_the_command_line_becomes_options() -> None:
@@ -39,6 +40,20 @@ def test_the_command_line_becomes_options() -> None:
     assert options.accounts == ("11111111-01", "11111111-02")
     assert options.charges is None
     assert parse(["--charges"]).charges == Charges()
+    options = parse(["--customer", "key:secret:htsid:11111111-01"])
+    assert [each.accounts for each in options.customers] == [("12345678-01",), ("11111111-01",)]
+    [other] = options.others
+    assert (other.app_key, other.app_secret, other.hts_id) == ("key", "secret", "htsid")
+
+
+@pytest.mark.parametrize("shared", ["key:s:h:12345678-01", f"{APP_KEY}:s:h:11111111-01"])
+def test_customers_share_neither_a_key_nor_an_account(
+    shared: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--customer", shared])
+    assert ended.value.code == 2
+    assert "cannot share an app key or an account" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -49,6 +64,7 @@ def test_the_command_line_becomes_options() -> None:
         *("--token-interval -1", "--token-interval inf", "--ping-interval 0", "--cash 0"),
         *("--cash nan", "--cash abc", "--cash Infinity", "--account 1-01", "--sim-start lately"),
         *("--regions JP", "--regions ,", "--cash-usd 0"),
+        *("--customer key:secret:htsid", "--customer :secret:htsid:11111111-01"),
         *("--early-notices 1.1", "--refused-later -0.1", "--host 0.0.0.0", "--host evil.example"),
     ],
 )

@@ -168,7 +168,7 @@ def test_frames_are_told_apart() -> None:
     beat = rig.broker.stream.pingpong(market.now)
     rig.buy(1)
     rig.pass_time(5)
-    frames = rig.broker.frames(rig.monotonic)
+    frames = [frame for _, frame in rig.broker.frames(rig.monotonic)]
     notice = next(frame for frame in frames if frame.startswith("1|"))
     trade = next(frame for frame in frames if frame.startswith("0|"))
 

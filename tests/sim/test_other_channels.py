@@ -66,7 +66,7 @@ class Listener:
         events: list[FrameEvent] = []
         for _ in range(int(seconds / step)):
             self.rig.pass_time(step)
-            frames = self.rig.broker.frames(self.rig.monotonic)
+            frames = [frame for _, frame in self.rig.broker.frames(self.rig.monotonic)]
             self.frames += frames
             for frame in frames:
                 events += self.decoder.decode(frame, self.rig.now)

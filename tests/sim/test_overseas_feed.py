@@ -18,7 +18,7 @@ def test_every_trade_is_told_with_the_volume_of_the_day_and_books_are_conflated(
     before, shares, books = tape.volume, 0, 0
     for _ in range(600):
         rig.pass_time(1.0)
-        for frame in rig.broker.frames(rig.monotonic):
+        for _, frame in rig.broker.frames(rig.monotonic):
             _, channel, count, text = frame.split("|")
             columns = text.split("^")
             if channel == "HDFSASP0":
@@ -40,7 +40,7 @@ def test_a_quiet_market_is_silent_and_what_is_not_listed_is_made_up() -> None:
     frames = []
     for _ in range(30):
         rig.pass_time(10.0)
-        frames += rig.broker.frames(rig.monotonic)
+        frames += [frame for _, frame in rig.broker.frames(rig.monotonic)]
     assert {frame.split("|")[3].split("^")[1] for frame in frames} == {"GOOGL"}
 
 
@@ -49,5 +49,5 @@ def test_notices_go_to_the_channels_of_foreign_orders_alone() -> None:
     listening(rig, ("H0GSCNI0", "htsid001"), ("H0STCNI0", "htsid001"), ("H0GSCNI9", "htsid001"))
     rig.abroad(1, "100.00")
     rig.pass_time(2.0)
-    channels = [frame.split("|")[1] for frame in rig.broker.frames(rig.monotonic)]
+    channels = [frame.split("|")[1] for _, frame in rig.broker.frames(rig.monotonic)]
     assert channels == ["H0GSCNI0", "H0GSCNI9"]

@@ -94,6 +94,14 @@ def test_a_broker_may_tell_the_same_holding_under_two_exchanges() -> None:
     ]
     assert len(present(rig).body["output1"]) == 2
     assert len(balance(rig, "NYSE").body["output1"]) == 2
+    # Asked for one exchange after the other, the virtual world tells it under both.
+    asked = ("NASD", "NYSE", "AMEX")
+    virtual = [balance(rig, each, "VTTS3012R").body["output1"] for each in asked]
+    assert [[row["ovrs_excg_cd"] for row in rows if row["ovrs_pdno"]] for rows in virtual] == [
+        ["NASD"],
+        ["NYSE"],
+        [],
+    ]
 
 
 def test_the_present_balance_knows_the_cash_of_the_account() -> None:

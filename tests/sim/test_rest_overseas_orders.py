@@ -121,3 +121,10 @@ def test_the_exchange_may_refuse_what_the_broker_took() -> None:
     (row,) = rig.rows_abroad().body["output"]
     assert (row["odno"], row["prcs_stat_name"], row["rjct_rson"]) == (made, "거부", "0001")
     assert (row["nccs_qty"], row["ft_ccld_qty"]) == ("0", "0")
+
+
+def test_a_refusal_may_be_told_by_its_reason_alone() -> None:
+    rig = Rig(OPTIONS, refused_later=1.0, refused_by_reason=True)
+    rig.abroad(1, "250")
+    (row,) = rig.rows_abroad().body["output"]
+    assert (row["prcs_stat_name"], row["rjct_rson"]) == ("완료", "0001")

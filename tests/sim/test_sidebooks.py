@@ -14,6 +14,7 @@ from daemon.core.inference import looks_like
 from daemon.core.values import BrokerRef, InstrumentId, Region, Session, Side
 from daemon.core.witness import BrokerOrder
 from daemon.kis import codec, overseas_calls
+from daemon.kis.listed import Listed
 from daemon.kis.overseas_orders import OverseasOrderList
 from daemon.kis.spec import Api
 from daemon.sim.facts import OrderRequest
@@ -234,7 +235,7 @@ def abroad(rig: Rig, session: Session, limit: str | None, side: Side) -> str:
 
 
 def rows_abroad(rig: Rig) -> list[BrokerOrder]:
-    listed = OverseasOrderList(Region.US)
+    listed = OverseasOrderList(Region.US, Listed())
     listed.add(rig.rows_abroad().body["output"])
     return list(listed.orders())
 

@@ -17,7 +17,8 @@ from tests.sim.rig import OPEN, OPTIONS, listings, registration
 class Desk:
     def __init__(self, **changes: Any) -> None:
         self.keys = KeyOffice(Random(1), 60.0)
-        self.wire = StreamWire(replace(OPTIONS, **changes), self.keys)
+        options = replace(OPTIONS, **changes)
+        self.wire = StreamWire(options.customers[0], options, self.keys)
         self.approval = self.keys.issue_approval(OPEN)
         self.session = StreamSession()
 
