@@ -147,8 +147,7 @@ class Exposure:
         """KRW that what one strategy holds and buys may come to, with `more` of one at `price`."""
 
         def shares(each: InstrumentId) -> int:
-            # Below zero where it sold what no strategy had bought: that frees nothing of its own.
-            held = max(self._portfolio.strategy_position(strategy, each).quantity, 0)
+            held = self._portfolio.strategy_position(strategy, each).quantity
             return held + self._bought_by.get((strategy, each), 0)
 
         owned = {*self._portfolio.owned(), *self._bought_by}

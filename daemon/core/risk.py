@@ -407,6 +407,9 @@ def _covered(case: _Case) -> Problem | None:
         return Problem(
             Rule.HOLDING, f"{intent.quantity} shares to sell, {held} held and not on sale"
         )
+    if case.urgent:
+        # Whose shares they are is a matter among strategies: it keeps no emergency from selling.
+        return None
     free_shares = exposure.sellable_by(intent.strategy, intent.instrument)
     if intent.quantity > free_shares:
         return Problem(

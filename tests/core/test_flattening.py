@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from daemon.core.events import AccountReported, Holding, OrderDoubted
 from daemon.core.flattening import SWITCH, Plan, edge, open_rest, plan
 from daemon.core.leftovers import LeftCause
-from daemon.core.limits import RiskLimits
+from daemon.core.limits import RiskLimits, Rule
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.risk import Approved, check
+from daemon.core.risk import Approved, Denied, check
 from daemon.core.values import InstrumentId, OrderId, Region, Session, Side, StrategyId
 from tests.builders import (
     ACCOUNT,
@@ -94,6 +94,22 @@ def test_each_owner_sells_its_own_and_never_more_than_both_books_hold(
     assert found.is_done is (held == total == 0)
     answers = check(found.sales, portfolio, quotes=Quotes(), limits=LIMITS, now=NINE, urgent=True)
     assert all(isinstance(answer, Approved) for answer in answers)
+
+
+def test_whoever_owns_shares_an_emergency_sells_them() -> None:
+    portfolio = shared(own=6, others=4, unowned=0)
+    [sale] = planned(portfolio_of(krx_005930=10), {SAMSUNG: 10}).sales
+    assert sale.strategy == SWITCH
+
+    def rule(*, urgent: bool, quantity: int) -> Rule | None:
+        wish = replace(sale, quantity=quantity)
+        given = {"quotes": Quotes(), "limits": LIMITS, "now": NINE, "urgent": urgent}
+        [answer] = check([wish], portfolio, **given)  # type: ignore[arg-type]
+        return answer.rule if isinstance(answer, Denied) else None
+
+    assert rule(urgent=False, quantity=10) is Rule.HOLDING
+    assert rule(urgent=True, quantity=10) is None
+    assert rule(urgent=True, quantity=11) is Rule.HOLDING
 
 
 @pytest.mark.parametrize(
