@@ -153,7 +153,6 @@ class PortfolioView(Protocol):
     def find(self, key: OrderKey) -> Order | None: ...
     def position(self, instrument: InstrumentId) -> Position: ...
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position: ...
-    def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int: ...
     def owned(self) -> Mapping[tuple[StrategyId, InstrumentId], Position]: ...
 
 
@@ -226,14 +225,6 @@ class Portfolio:
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position:
         """The part of the account's position that `strategy` bought itself: never below zero."""
         return self._by_strategy.get((strategy, instrument)) or Position(instrument=instrument)
-
-    def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int:
-        """Shares of `instrument` that strategies other than `strategy` bought and still hold."""
-        return sum(
-            position.quantity
-            for (owner, held), position in self._by_strategy.items()
-            if held == instrument and owner != strategy
-        )
 
     def find(self, key: OrderKey) -> Order | None:
         """The order the broker keeps under that number in a region on a day, if it is ours."""

@@ -414,7 +414,7 @@ def _covered(case: _Case) -> Problem | None:
     if intent.quantity > free_shares:
         return Problem(
             Rule.HOLDING,
-            f"{intent.quantity} shares to sell, {free_shares} not of other strategies",
+            f"{intent.quantity} shares to sell, {free_shares} neither others' nor on sale by them",
         )
     return None
 

@@ -40,10 +40,21 @@ from daemon.core.risk import (
     state_problem,
 )
 from daemon.core.values import Currency, InstrumentId, OrderId, Side, StrategyId
-from tests.builders import HYNIX, NINE, SAMSUNG, filled, funded, intent, ref
+from tests.builders import (
+    HYNIX,
+    NINE,
+    SAMSUNG,
+    accepted,
+    created,
+    filled,
+    funded,
+    intent,
+    ref,
+    sent,
+)
 from tests.core.test_risk import Quotes
 
-STRATEGIES = (StrategyId("one"), StrategyId("two"))
+STRATEGIES = (StrategyId("one"), StrategyId("two"), StrategyId("three"))
 CODES = (SAMSUNG, HYNIX)
 UPPER = {SAMSUNG: Decimal(75_000), HYNIX: Decimal(220_000)}
 LOWER = {SAMSUNG: Decimal(65_000), HYNIX: Decimal(180_000)}
@@ -83,11 +94,16 @@ def wishes(draw: st.DrawFn) -> OrderIntent:
 
 
 class Trading(RuleBasedStateMachine):
-    """One account, two strategies, two instruments, and a clock."""
+    """One account, three strategies, two instruments, and a clock."""
 
-    @initialize(cash=st.sampled_from([800_000, 2_500_000, 100_000_000]), held=st.integers(0, 9))
-    def begin(self, cash: int, held: int) -> None:
-        self.portfolio = funded(cash, krx_005930=held)
+    @initialize(
+        cash=st.sampled_from([800_000, 2_500_000, 100_000_000]),
+        held=st.integers(0, 9),
+        bought=st.integers(0, 9),
+    )
+    def begin(self, cash: int, held: int, bought: int) -> None:
+        """Shares of nobody, and those that one of them bought the day before."""
+        self.portfolio = funded(cash + 70_000 * bought, krx_005930=held)
         self.now = NINE
         self.last = {SAMSUNG: Decimal(70_000), HYNIX: Decimal(200_000)}
         self.known = NINE
@@ -95,6 +111,17 @@ class Trading(RuleBasedStateMachine):
         self.sent: list[datetime] = []
         self.cancelled: list[datetime] = []
         self.lost: dict[tuple[StrategyId, InstrumentId], datetime] = {}
+        self.bought: Counter[tuple[StrategyId, InstrumentId]] = Counter()
+        if bought:
+            self.bought[STRATEGIES[-1], SAMSUNG] = bought
+            wish = intent(quantity=bought, strategy=STRATEGIES[-1])
+            for fact in (
+                created("0", wish),
+                sent("0"),
+                accepted("0", "n0"),
+                filled("0", bought),
+            ):
+                self.portfolio.apply(replace(fact, at=NINE - timedelta(days=1)))
 
     # What happens -------------------------------------------------------------------------------
 
@@ -108,6 +135,12 @@ class Trading(RuleBasedStateMachine):
             name = OrderId(f"{self.made}")
             self.portfolio.apply(OrderCreated(order=name, intent=wish, at=self.now))
         self.judge_worth([wish for wish in passed if wish.side is Side.BUY])
+
+    @rule(code=st.sampled_from(CODES), quantity=st.integers(1, 8))
+    def sell_together(self, code: InstrumentId, quantity: int) -> None:
+        """Everybody sells the same at once, whoever bought it."""
+        wish = intent(side=Side.SELL, quantity=quantity, limit=None, instrument=code)
+        self.submit([replace(wish, strategy=owner) for owner in STRATEGIES])
 
     @rule(which=st.integers(0, 9), doubt=st.booleans())
     def leave(self, which: int, doubt: bool) -> None:
@@ -149,8 +182,10 @@ class Trading(RuleBasedStateMachine):
             price = bound
         key = (order.intent.strategy, code)
         before = self.portfolio.strategy_position(*key)
-        event = filled(order.id, min(part, order.remaining), int(price), side=side, instrument=code)
+        shares = min(part, order.remaining)
+        event = filled(order.id, shares, int(price), side=side, instrument=code)
         self.portfolio.apply(replace(event, at=self.now))
+        self.bought[key] = max(self.bought[key] + side.sign * shares, 0)
         average = before.average_price
         if side is Side.SELL and average is not None and price < average:
             self.lost[key] = self.now
@@ -252,6 +287,24 @@ class Trading(RuleBasedStateMachine):
                 if (order.intent.instrument, order.intent.side) == (code, Side.SELL)
             )
             assert on_sale <= self.portfolio.position(code).quantity
+
+    @invariant()
+    def what_others_bought_is_not_for_sale(self) -> None:
+        """All that is on sale fills, and everybody still holds what they bought and kept."""
+        for code in CODES:
+            on_sale: Counter[StrategyId] = Counter()
+            for order in self.portfolio.open_orders():
+                if (order.intent.instrument, order.intent.side) == (code, Side.SELL):
+                    on_sale[order.intent.strategy] += order.remaining
+            bound = sum(max(self.bought[owner, code], on_sale[owner]) for owner in STRATEGIES)
+            assert bound <= self.portfolio.position(code).quantity
+
+    @invariant()
+    def strategies_hold_what_they_bought(self) -> None:
+        for owner in STRATEGIES:
+            for code in CODES:
+                held = self.portfolio.strategy_position(owner, code).quantity
+                assert held == self.bought[owner, code]
 
     @invariant()
     def positions_are_never_short(self) -> None:
