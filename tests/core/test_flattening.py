@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.acts import OWNERS
 from daemon.core.events import AccountReported, Holding, OrderDoubted
 from daemon.core.flattening import SWITCH, Plan, edge, open_rest, plan
 from daemon.core.leftovers import LeftCause
@@ -237,3 +238,30 @@ def test_in_a_region_only_what_strategies_hold_is_sold() -> None:
     (left,) = planned(portfolio, held, region=Region.KR, closed="it opens at nine").left
     assert (left.instrument, left.quantity) == (SAMSUNG, ours)
     assert planned(portfolio, held, region=Region.US).is_done
+
+
+@pytest.mark.parametrize("person", sorted(OWNERS))
+def test_in_a_region_what_people_bought_stays_and_so_do_their_sales(person: StrategyId) -> None:
+    portfolio = portfolio_of(krx_005930=3)
+    for name, owner, instrument in (
+        ("a", STRATEGY, SAMSUNG),
+        ("b", person, SAMSUNG),
+        ("c", person, HYNIX),
+    ):
+        wish = intent(strategy=owner, quantity=4, instrument=instrument, limit=200_000)
+        for fact in (created(name, wish), sent(name), accepted(name, name)):
+            portfolio.apply(fact)
+        portfolio.apply(filled(name, 4, 200_000, instrument=instrument))
+    dear = intent(strategy=person, side=Side.SELL, quantity=4)
+    for fact in (created("d", dear), sent("d"), accepted("d", "d")):
+        portfolio.apply(fact)
+    held = {SAMSUNG: 11, HYNIX: 4}
+
+    found = planned(portfolio, held, region=Region.KR)
+    assert [(each.strategy, each.quantity) for each in found.sales] == [(STRATEGY, 4)]
+    assert found.stale == ()
+    (left,) = planned(portfolio, held, region=Region.KR, closed="it opens at nine").left
+    assert (left.instrument, left.quantity) == (SAMSUNG, 4)
+    everything = planned(portfolio, held)
+    assert sum(each.quantity for each in everything.sales) == 11 - 4 + 4
+    assert [each.id for each in everything.stale] == ["d"]
