@@ -30,6 +30,8 @@ REASON = "flatten"
 
 Closed = Callable[[InstrumentId], str]
 
+_CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING)
+
 
 class Prices(PriceView, Protocol):
     """Prices, and what is known of instruments that may not trade."""
@@ -114,7 +116,7 @@ def plan(
         for order in standing:
             # A sale for another session, such as the closing auction, may wait for hours.
             waits = region is None and order.intent.session is not Session.REGULAR
-            goes = order.state is OrderState.WORKING and _goes(order.intent.strategy, region)
+            goes = order.state in _CANCELLABLE and _goes(order.intent.strategy, region)
             if goes and (waits or _too_dear(order, price)):
                 stale.append(order)
             left.append(_under_way(order))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.acts import OWNERS
-from daemon.core.events import AccountReported, Holding, OrderDoubted
+from daemon.core.events import AccountReported, Holding, ModifySent, OrderDoubted
 from daemon.core.flattening import SWITCH, Plan, edge, open_rest, plan
 from daemon.core.leftovers import LeftCause
 from daemon.core.limits import RiskLimits, Rule
@@ -197,6 +197,9 @@ def test_a_standing_sale_is_counted_and_one_that_asks_too_much_is_replaced() -> 
         ("b", LeftCause.UNDER_WAY),
     ]
     assert len(planned(portfolio, {SAMSUNG: 5}, at_market=True).stale) == 2
+    # Nor is the outcome of a new price waited for.
+    portfolio.apply(ModifySent(order=OrderId("a"), limit=Decimal(69_000), at=NINE))
+    assert [each.id for each in planned(portfolio, {SAMSUNG: 5}).stale] == ["a"]
 
 
 def test_a_sale_that_waits_for_another_session_is_replaced_where_everything_goes() -> None:
