@@ -203,7 +203,8 @@ class StrategyContext(Protocol):
     async def cancel(self, *order_ids: OrderId) -> tuple[Order, ...]:
         """Ask the broker to cancel the open rest; the confirmation comes as an event.
 
-        Raises `TryLater` when the strategies cancel more often than the settings allow.
+        Raises `TryLater` when the strategies cancel more often than the settings allow, after it
+        has asked for as many as they do: cancel the same orders again for the rest.
         """
 
 

@@ -112,11 +112,16 @@ class Exposure:
         return self._portfolio.position(instrument).quantity - self._on_sale.get(instrument, 0)
 
     def sellable_by(self, strategy: StrategyId, instrument: InstrumentId) -> int:
-        """What of them a strategy may sell: what no strategy bought may be sold by any, what
-        another bought is the other's alone."""
-        key = (strategy, instrument)
-        held = self._portfolio.position(instrument).quantity - self._on_sale_by.get(key, 0)
-        return held - self._portfolio.held_by_others(*key)
+        """What of them a strategy may sell: what no strategy bought may be sold by any, once, and
+        what another bought is the other's alone."""
+        on_sale = self._on_sale_by
+        theirs = sum(
+            max(self._portfolio.strategy_position(*key).quantity, on_sale.get(key, 0))
+            for key in {*self._portfolio.owned(), *on_sale}
+            if key[1] == instrument and key[0] != strategy
+        )
+        held = self._portfolio.position(instrument).quantity
+        return held - on_sale.get((strategy, instrument), 0) - theirs
 
     def position_worth(
         self, instrument: InstrumentId, more: int = 0, price: Decimal | None = None
@@ -147,8 +152,7 @@ class Exposure:
         """KRW that what one strategy holds and buys may come to, with `more` of one at `price`."""
 
         def shares(each: InstrumentId) -> int:
-            # Below zero where it sold what no strategy had bought: that frees nothing of its own.
-            held = max(self._portfolio.strategy_position(strategy, each).quantity, 0)
+            held = self._portfolio.strategy_position(strategy, each).quantity
             return held + self._bought_by.get((strategy, each), 0)
 
         owned = {*self._portfolio.owned(), *self._bought_by}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
+from daemon.core.acts import OWNERS
 from daemon.core.calendar import RoundingWay
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.leftovers import Left, LeftCause
@@ -28,6 +29,8 @@ SWITCH = StrategyId("kill-switch")
 REASON = "flatten"
 
 Closed = Callable[[InstrumentId], str]
+
+_CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING)
 
 
 class Prices(PriceView, Protocol):
@@ -79,7 +82,7 @@ def plan(
     """Sell what the broker says is held and our books know of, for each owner its own.
 
     `closed` says why an instrument's market takes nothing now, and is empty when it does. With a
-    `region` it is what strategies hold in that region, and nothing else.
+    `region` it is what strategies hold in that region, and nothing else: what people bought stays.
     """
     sales: list[OrderIntent] = []
     stale: list[Order] = []
@@ -104,7 +107,7 @@ def plan(
         if why is not None:
             quantity = min(held, known)
             if region is not None:
-                quantity = min(quantity, sum(_shares(portfolio, instrument).values()))
+                quantity = min(quantity, sum(_shares(portfolio, instrument, region).values()))
             if quantity:
                 left.append(_left(instrument, quantity, *why))
             continue
@@ -113,10 +116,11 @@ def plan(
         for order in standing:
             # A sale for another session, such as the closing auction, may wait for hours.
             waits = region is None and order.intent.session is not Session.REGULAR
-            if order.state is OrderState.WORKING and (waits or _too_dear(order, price)):
+            goes = order.state in _CANCELLABLE and _goes(order.intent.strategy, region)
+            if goes and (waits or _too_dear(order, price)):
                 stale.append(order)
             left.append(_under_way(order))
-        owners = _shares(portfolio, instrument)
+        owners = _shares(portfolio, instrument, region)
         if region is None:
             owners[SWITCH] = free
         sales += _sales(portfolio, instrument, owners, free, account, price)
@@ -129,8 +133,8 @@ def concerned(portfolio: PortfolioView, region: Region | None) -> set[Instrument
         return {each for each, position in portfolio.positions.items() if position.quantity}
     return {
         instrument
-        for (_, instrument), position in portfolio.owned().items()
-        if position.quantity > 0 and region_of(instrument) is region
+        for (owner, instrument), position in portfolio.owned().items()
+        if position.quantity > 0 and region_of(instrument) is region and _goes(owner, region)
     }
 
 
@@ -235,12 +239,19 @@ def _sales(
     return sales
 
 
-def _shares(portfolio: PortfolioView, instrument: InstrumentId) -> dict[StrategyId, int]:
-    """What each strategy holds of an instrument."""
+def _goes(owner: StrategyId, region: Region | None) -> bool:
+    """Whether what an owner has is to be sold: in a region, what people bought is not."""
+    return region is None or owner not in OWNERS
+
+
+def _shares(
+    portfolio: PortfolioView, instrument: InstrumentId, region: Region | None
+) -> dict[StrategyId, int]:
+    """What each owner holds of an instrument that is to be sold."""
     return {
         owner: position.quantity
         for (owner, each), position in sorted(portfolio.owned().items())
-        if each == instrument and position.quantity > 0 and owner != SWITCH
+        if each == instrument and position.quantity > 0 and owner != SWITCH and _goes(owner, region)
     }
 
 

@@ -126,6 +126,9 @@ def _table() -> dict[tuple[OrderState, type[OrderEvent]], OrderState]:
         (state.MODIFYING, ModifyRefused): state.WORKING,
         (state.CANCELLING, CancelRefused): state.WORKING,
         (state.CANCELLING, ModifyRefused): state.CANCELLING,
+        # No order is asked for a second price any more before the first is known: old journals
+        # tell of it after a cancel that was refused.
+        (state.MODIFYING, ModifySent): state.MODIFYING,
     }
     for unanswered in _UNANSWERED:
         legal[unanswered, OrderAccepted] = state.WORKING
@@ -195,6 +198,9 @@ def _with_figures(order: Order, event: OrderEvent) -> Order:
             return replace(order, asked_limit=event.limit)
         case ModifyRefused():
             return replace(order, asked_limit=None)
+        case CancelRefused() if order.asked_limit is not None:
+            # The price asked for before the cancel may still take effect.
+            return replace(order, state=OrderState.MODIFYING)
         case OrderModified():
             refs = (*order.refs, event.ref)
             return replace(order, refs=refs, limit=event.limit, asked_limit=None)

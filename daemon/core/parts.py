@@ -160,10 +160,6 @@ class RegionView:
         """The part of it that `strategy` traded."""
         return self._whole.strategy_position(strategy, instrument)
 
-    def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int:
-        """Shares that other strategies hold."""
-        return self._whole.held_by_others(strategy, instrument)
-
     def owned(self) -> Mapping[tuple[StrategyId, InstrumentId], Position]:
         """What each strategy traded in the region."""
         owned = self._whole.owned().items()

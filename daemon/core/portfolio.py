@@ -156,7 +156,6 @@ class PortfolioView(Protocol):
     def find(self, key: OrderKey) -> Order | None: ...
     def position(self, instrument: InstrumentId) -> Position: ...
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position: ...
-    def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int: ...
     def owned(self) -> Mapping[tuple[StrategyId, InstrumentId], Position]: ...
 
 
@@ -224,7 +223,7 @@ class Portfolio:
         return found
 
     def owned(self) -> Mapping[tuple[StrategyId, InstrumentId], Position]:
-        """What each strategy traded, by strategy and instrument; flat positions included."""
+        """What each strategy bought, by strategy and instrument; flat positions included."""
         return self._by_strategy
 
     def position(self, instrument: InstrumentId) -> Position:
@@ -232,16 +231,8 @@ class Portfolio:
         return self.positions.get(instrument) or Position(instrument=instrument)
 
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position:
-        """The part of the account's position that `strategy` traded itself."""
+        """The part of the account's position that `strategy` bought itself: never below zero."""
         return self._by_strategy.get((strategy, instrument)) or Position(instrument=instrument)
-
-    def held_by_others(self, strategy: StrategyId, instrument: InstrumentId) -> int:
-        """Shares of `instrument` that strategies other than `strategy` bought and still hold."""
-        return sum(
-            max(position.quantity, 0)
-            for (owner, held), position in self._by_strategy.items()
-            if held == instrument and owner != strategy
-        )
 
     def find(self, key: OrderKey) -> Order | None:
         """The order the broker keeps under that number in a region on a day, if it is ours."""
@@ -365,9 +356,14 @@ class Portfolio:
         self.positions[instrument] = self.position(instrument).apply(fill)
         key = (order.intent.strategy, instrument)
         before = self.strategy_position(*key)
-        self._by_strategy[key] = before.apply(fill)
+        self._by_strategy[key] = after = before.apply(fill)
+        if after.quantity < 0:
+            # It sold what no strategy had bought, which makes nobody own less than nothing, or what
+            # another had: that is gone, too.
+            self._by_strategy[key] = replace(after, quantity=0)
+            self._trim_shares(instrument)
         # By price: shares that no strategy had bought would pass for profit.
-        worse = fill.notional * max(before.quantity, 0) < before.cost * fill.quantity
+        worse = fill.notional * before.quantity < before.cost * fill.quantity
         if fill.side is Side.SELL and worse:
             self.activity.losing_exits[key] = event.at
         self._pay(currency_of(instrument), fill.side.sign * fill.notional)
@@ -418,8 +414,8 @@ class Portfolio:
             excess += position.quantity if traded == instrument else 0
         for key in sorted(each for each in self._by_strategy if each[1] == instrument):
             position = self._by_strategy[key]
-            lost = min(max(excess, 0), max(position.quantity, 0))
-            if lost:
+            lost = min(excess, position.quantity)
+            if lost > 0:
                 cost = position.cost * (position.quantity - lost) / position.quantity
                 kept = replace(position, quantity=position.quantity - lost, cost=cost)
                 self._by_strategy[key] = kept

@@ -203,7 +203,8 @@ class ProfitBook:
         return self._account.get(instrument) or Position(instrument=instrument)
 
     def strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position:
-        """A strategy's position as this book counts it."""
+        """A strategy's position as this book counts it: below zero where it sold what no strategy
+        had bought, so that its profit is held against what those shares would be worth now."""
         return self._strategies.get((strategy, instrument)) or Position(instrument=instrument)
 
     def _lines(self, owner: StrategyId) -> Iterable[tuple[Position, Costs | None]]:
@@ -373,12 +374,12 @@ class ProfitBook:
     def _trim(self, instrument: InstrumentId) -> None:
         """Strategies cannot hold more of an instrument than the account does."""
         keys = sorted(each for each in self._strategies if each[1] == instrument)
-        excess = sum(self._strategies[key].quantity for key in keys)
+        excess = sum(max(self._strategies[key].quantity, 0) for key in keys)
         excess -= self._account[instrument].quantity
         for key in keys:
             held = self._strategies[key]
-            lost = min(max(excess, 0), max(held.quantity, 0))
-            if lost:
+            lost = min(excess, held.quantity)
+            if lost > 0:
                 kept = held.quantity - lost
                 cost = held.cost * kept / held.quantity
                 self._strategies[key] = replace(held, quantity=kept, cost=cost)

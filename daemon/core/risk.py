@@ -41,6 +41,13 @@ class Problem(NamedTuple):
     detail: str
 
 
+class Fitting(NamedTuple):
+    """How many requests fit into their pace, and what keeps the rest, if any."""
+
+    fits: int
+    problem: Problem | None
+
+
 class _Case(NamedTuple):
     """One order before the judge. `price` is the most a share can cost, or what it is sold for."""
 
@@ -167,23 +174,29 @@ def denied_by_gate(intents: Sequence[OrderIntent], reason: str) -> tuple[Denied,
     return tuple(Denied(intent=each, rule=Rule.GATE_CLOSED, detail=reason) for each in intents)
 
 
-def cancel_problem(
-    wanted: int, portfolio: PortfolioView, *, limits: RiskLimits, now: datetime
-) -> Problem | None:
-    """Whether a strategy cancels too often. Never asked for an operator or the kill switch, and
-    without an answer in an emergency: nothing is kept alive by a limit."""
+def fitting_cancels(
+    wanted: int, waiting: int, portfolio: PortfolioView, *, limits: RiskLimits, now: datetime
+) -> Fitting:
+    """How many of the cancels a strategy wants may leave, where `waiting` ones are yet to leave.
+
+    Never asked for an operator or the kill switch, and all fit in an emergency: nothing is kept
+    alive by a limit.
+    """
     if portfolio.state is not TradingState.RUNNING:
-        return None
+        return Fitting(wanted, None)
     pace = portfolio.activity.cancels
     found = (
         (Rule.CANCELS_PER_SECOND, limits.max_cancels_per_second, pace.within(now, SECOND)),
         (Rule.CANCELS_PER_MINUTE, limits.max_cancels_per_minute, pace.within(now, MINUTE)),
         (Rule.CANCELS_PER_DAY, limits.max_cancels_per_day, pace.on_day_of(now)),
     )
+    fitting = Fitting(wanted, None)
     for rule, most, sent in found:
-        if most is not None and sent + wanted > most:
-            return Problem(rule, f"{sent} cancels sent and {wanted} wanted, {most} allowed")
-    return None
+        room = fitting.fits if most is None else max(most - sent - waiting, 0)
+        if room < fitting.fits:
+            told = f"{sent} cancels sent, {waiting} waiting and {wanted} wanted, {most} allowed"
+            fitting = Fitting(room, Problem(rule, told))
+    return fitting
 
 
 def modification_problem(
@@ -407,11 +420,14 @@ def _covered(case: _Case) -> Problem | None:
         return Problem(
             Rule.HOLDING, f"{intent.quantity} shares to sell, {held} held and not on sale"
         )
+    if case.urgent:
+        # Whose shares they are is a matter among strategies: it keeps no emergency from selling.
+        return None
     free_shares = exposure.sellable_by(intent.strategy, intent.instrument)
     if intent.quantity > free_shares:
         return Problem(
             Rule.HOLDING,
-            f"{intent.quantity} shares to sell, {free_shares} not of other strategies",
+            f"{intent.quantity} shares to sell, {free_shares} neither others' nor on sale by them",
         )
     return None
 

@@ -118,6 +118,8 @@ class Executor:
         self._look = look
         self._rates = rates
         self._urgent: dict[OrderId, Urgency] = {}
+        self._leaving: set[OrderId] = set()
+        """Orders whose cancel was let pass and has yet to leave."""
         self._log = structlog.get_logger("executor")
         self._denials = Denials()
         self._tasks: asyncio.TaskGroup | None = None
@@ -186,20 +188,35 @@ class Executor:
     ) -> tuple[Order, ...]:
         """Ask the broker to cancel orders, all at once. A shut gate lets this pass.
 
-        `throttled` keeps a strategy to its pace: raises `TryLater` for what comes too often.
+        `throttled` keeps a strategy to its pace: what fits is asked for, and `TryLater` raised for
+        the rest.
         """
         portfolio = self._ledger.portfolio
         orders = portfolio.orders
         wanted = [each for each in order_ids if orders[each].state in _CANCEL.allowed]
-        if wanted and throttled:
-            now = self._clock.now()
-            problem = risk.cancel_problem(len(wanted), portfolio, limits=self.limits, now=now)
-            if problem is not None:
-                self.stats.denied += 1
-                raise TryLater(problem.rule, problem.detail, delay=1.0)
+        problem = None
+        if throttled:
+            wanted, problem = self._fitting(wanted)
         if wanted:
+            self._leaving.update(wanted)
             await self._owned(self._cancel_all(wanted))
+        if problem is not None:
+            self.stats.denied += 1
+            raise TryLater(problem.rule, problem.detail, delay=1.0)
         return tuple(orders[each] for each in order_ids)
+
+    def _fitting(self, order_ids: Sequence[OrderId]) -> tuple[list[OrderId], risk.Problem | None]:
+        """The cancels that a strategy may send now, and what keeps the rest."""
+        new = list(dict.fromkeys(each for each in order_ids if each not in self._leaving))
+        fits, problem = risk.fitting_cancels(
+            len(new),
+            len(self._leaving),
+            self._ledger.portfolio,
+            limits=self.limits,
+            now=self._clock.now(),
+        )
+        late = set(new[fits:])
+        return [each for each in order_ids if each not in late], problem
 
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         unjudged = self._look()
@@ -417,7 +434,10 @@ class Executor:
         async def request(order: Order, leaving: Callable[[], None]) -> None:
             await self._broker.cancel(order, leaving=leaving)
 
-        sent = await self._change(order_id, _CANCEL, request)
+        try:
+            sent = await self._change(order_id, _CANCEL, request)
+        finally:
+            self._leaving.discard(order_id)
         self.stats.cancels += sent
 
     async def _modify(self, order_id: OrderId, limit: Decimal) -> None:
@@ -453,6 +473,7 @@ class Executor:
             now = self._clock.now()
             if limit is None:
                 self._ledger.record(CancelSent(order=order_id, at=now))
+                self._leaving.discard(order_id)
             else:
                 # Judged again: others may have bound cash, or shut the gate, while this waited.
                 order = self._ledger.portfolio.orders[order_id]

@@ -101,6 +101,25 @@ def test_what_another_strategy_bought_is_not_for_sale() -> None:
     assert found.sellable_by(StrategyId("other"), SAMSUNG) == 10
 
 
+def test_what_others_have_on_sale_is_not_for_sale_again() -> None:
+    """Of twenty shares ten are of nobody, and ten of another strategy."""
+    third, theirs = StrategyId("third"), StrategyId("other")
+    portfolio = portfolio_of(
+        *(created("a", intent(strategy=theirs)), sent("a"), accepted("a", "1"), filled("a", 10)),
+        *(created("b", intent(side=Side.SELL, quantity=7)), sent("b"), accepted("b", "2")),
+        krx_005930=10,
+    )
+    found = exposure(portfolio)
+    assert found.sellable(SAMSUNG) == 13
+    assert found.sellable_by(third, SAMSUNG) == found.sellable_by(STRATEGY, SAMSUNG) == 3
+    assert found.sellable_by(theirs, SAMSUNG) == 13
+    # What an owner has on sale of its own takes nothing from the others.
+    found.add(intent(side=Side.SELL, quantity=10, strategy=theirs), Decimal(70_000))
+    assert found.sellable_by(third, SAMSUNG) == 3
+    found.add(intent(side=Side.SELL, quantity=3, strategy=third), Decimal(70_000))
+    assert [found.sellable_by(each, SAMSUNG) for each in (STRATEGY, theirs, third)] == [0, 0, 0]
+
+
 def test_having_sold_what_nobody_bought_frees_nothing() -> None:
     portfolio = portfolio_of(
         *(created("a", intent(side=Side.SELL, quantity=4)), sent("a"), accepted("a", "1")),

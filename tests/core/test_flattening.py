@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.events import AccountReported, Holding, OrderDoubted
+from daemon.core.acts import OWNERS
+from daemon.core.events import AccountReported, Holding, ModifySent, OrderDoubted
 from daemon.core.flattening import SWITCH, Plan, edge, open_rest, plan
 from daemon.core.leftovers import LeftCause
-from daemon.core.limits import RiskLimits
+from daemon.core.limits import RiskLimits, Rule
 from daemon.core.orders import OrderState
 from daemon.core.portfolio import Portfolio
-from daemon.core.risk import Approved, check
+from daemon.core.risk import Approved, Denied, check
 from daemon.core.values import InstrumentId, OrderId, Region, Session, Side, StrategyId
 from tests.builders import (
     ACCOUNT,
@@ -94,6 +95,22 @@ def test_each_owner_sells_its_own_and_never_more_than_both_books_hold(
     assert found.is_done is (held == total == 0)
     answers = check(found.sales, portfolio, quotes=Quotes(), limits=LIMITS, now=NINE, urgent=True)
     assert all(isinstance(answer, Approved) for answer in answers)
+
+
+def test_whoever_owns_shares_an_emergency_sells_them() -> None:
+    portfolio = shared(own=6, others=4, unowned=0)
+    [sale] = planned(portfolio_of(krx_005930=10), {SAMSUNG: 10}).sales
+    assert sale.strategy == SWITCH
+
+    def rule(*, urgent: bool, quantity: int) -> Rule | None:
+        wish = replace(sale, quantity=quantity)
+        given = {"quotes": Quotes(), "limits": LIMITS, "now": NINE, "urgent": urgent}
+        [answer] = check([wish], portfolio, **given)  # type: ignore[arg-type]
+        return answer.rule if isinstance(answer, Denied) else None
+
+    assert rule(urgent=False, quantity=10) is Rule.HOLDING
+    assert rule(urgent=True, quantity=10) is None
+    assert rule(urgent=True, quantity=11) is Rule.HOLDING
 
 
 @pytest.mark.parametrize(
@@ -180,6 +197,9 @@ def test_a_standing_sale_is_counted_and_one_that_asks_too_much_is_replaced() -> 
         ("b", LeftCause.UNDER_WAY),
     ]
     assert len(planned(portfolio, {SAMSUNG: 5}, at_market=True).stale) == 2
+    # Nor is the outcome of a new price waited for.
+    portfolio.apply(ModifySent(order=OrderId("a"), limit=Decimal(69_000), at=NINE))
+    assert [each.id for each in planned(portfolio, {SAMSUNG: 5}).stale] == ["a"]
 
 
 def test_a_sale_that_waits_for_another_session_is_replaced_where_everything_goes() -> None:
@@ -221,3 +241,30 @@ def test_in_a_region_only_what_strategies_hold_is_sold() -> None:
     (left,) = planned(portfolio, held, region=Region.KR, closed="it opens at nine").left
     assert (left.instrument, left.quantity) == (SAMSUNG, ours)
     assert planned(portfolio, held, region=Region.US).is_done
+
+
+@pytest.mark.parametrize("person", sorted(OWNERS))
+def test_in_a_region_what_people_bought_stays_and_so_do_their_sales(person: StrategyId) -> None:
+    portfolio = portfolio_of(krx_005930=3)
+    for name, owner, instrument in (
+        ("a", STRATEGY, SAMSUNG),
+        ("b", person, SAMSUNG),
+        ("c", person, HYNIX),
+    ):
+        wish = intent(strategy=owner, quantity=4, instrument=instrument, limit=200_000)
+        for fact in (created(name, wish), sent(name), accepted(name, name)):
+            portfolio.apply(fact)
+        portfolio.apply(filled(name, 4, 200_000, instrument=instrument))
+    dear = intent(strategy=person, side=Side.SELL, quantity=4)
+    for fact in (created("d", dear), sent("d"), accepted("d", "d")):
+        portfolio.apply(fact)
+    held = {SAMSUNG: 11, HYNIX: 4}
+
+    found = planned(portfolio, held, region=Region.KR)
+    assert [(each.strategy, each.quantity) for each in found.sales] == [(STRATEGY, 4)]
+    assert found.stale == ()
+    (left,) = planned(portfolio, held, region=Region.KR, closed="it opens at nine").left
+    assert (left.instrument, left.quantity) == (SAMSUNG, 4)
+    everything = planned(portfolio, held)
+    assert sum(each.quantity for each in everything.sales) == 11 - 4 + 4
+    assert [each.id for each in everything.stale] == ["d"]

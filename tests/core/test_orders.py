@@ -124,11 +124,26 @@ def test_a_modify_changes_number_and_price_and_keeps_the_intent() -> None:
             ],
             OrderState.WORKING,
         ),
+        (
+            [
+                *(sent("a"), accepted("a", "1"), ModifySent(order=A, limit=Decimal(1), at=NINE)),
+                CancelSent(order=A, at=NINE),
+                CancelRefused(order=A, code="X", reason="filled", at=NINE),
+            ],
+            OrderState.MODIFYING,
+        ),
         ([sent("a"), accepted("a", "1"), OrderExpired(order=A, at=NINE)], OrderState.EXPIRED),
     ],
 )
 def test_where_a_history_leads(events: Sequence[OrderEvent], state: OrderState) -> None:
     assert after(*events).state is state
+
+
+def test_a_journal_may_tell_of_a_new_price_while_another_was_in_doubt() -> None:
+    first, second = (ModifySent(order=A, limit=Decimal(limit), at=NINE) for limit in (1, 2))
+    crossed = (CancelSent(order=A, at=NINE), CancelRefused(order=A, code="X", reason="", at=NINE))
+    order = after(sent("a"), accepted("a", "1"), first, *crossed, second)
+    assert (order.state, order.asked_limit) == (OrderState.MODIFYING, Decimal(2))
 
 
 @pytest.mark.parametrize(

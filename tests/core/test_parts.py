@@ -99,7 +99,6 @@ def test_what_belongs_to_no_region_is_the_accounts() -> None:
     assert view.costs == {}
     assert view.position(APPLE).quantity == 7
     assert view.strategy_position(STRATEGY, APPLE).quantity == 0
-    assert view.held_by_others(STRATEGY, APPLE) == 0
     assert view.traded_of(Currency.USD) == view.charged_of(Currency.USD) == 0
     assert view.orders_traded_in(Currency.USD) == 0
     assert len(view.orders) == 1

@@ -88,6 +88,51 @@ def test_adopted_books_leave_no_strategy_with_shares_the_account_lacks() -> None
     assert portfolio.position(SAMSUNG).quantity == 12
 
 
+def sold(name: str, strategy: StrategyId, quantity: int) -> tuple[Event, ...]:
+    """A sale of one owner, from its making to its fill."""
+    wish = intent(strategy=strategy, side=Side.SELL, quantity=quantity)
+    fill = filled(name, quantity, side=Side.SELL)
+    return (created(name, wish), sent(name), accepted(name, name), fill)
+
+
+def bought(name: str, strategy: StrategyId, quantity: int = 10) -> tuple[Event, ...]:
+    """A purchase of one owner, from its making to its fill."""
+    wish = intent(strategy=strategy, quantity=quantity)
+    return (created(name, wish), sent(name), accepted(name, name), filled(name, quantity))
+
+
+def test_who_sold_what_nobody_bought_owns_nothing_and_not_less() -> None:
+    portfolio = funded(krx_005930=10)
+    for event in sold("a", STRATEGY, 10):
+        portfolio.apply(event)
+    owned = portfolio.strategy_position(STRATEGY, SAMSUNG)
+    assert (owned.quantity, owned.cost, owned.realised) == (0, Decimal(0), Decimal(700_000))
+    for event in bought("b", STRATEGY, 4):
+        portfolio.apply(event)
+    owned = portfolio.strategy_position(STRATEGY, SAMSUNG)
+    figures = (owned.quantity, owned.average_price, owned.realised)
+    assert figures == (4, Decimal(70_000), Decimal(700_000))
+
+
+def test_shares_that_are_gone_are_no_strategys() -> None:
+    portfolio = funded(krx_005930=10)
+    other = StrategyId("other")
+    for event in (
+        *sold("a", StrategyId("kill-switch"), 10),
+        *bought("b", STRATEGY),
+        reported(5_000),
+    ):
+        portfolio.apply(event)
+    assert portfolio.strategy_position(STRATEGY, SAMSUNG).quantity == 0
+
+    for event in (*bought("c", STRATEGY), *bought("d", other)):
+        portfolio.apply(event)
+    for event in sold("e", StrategyId("kill-switch"), 14):
+        portfolio.apply(event)
+    shares = [portfolio.strategy_position(each, SAMSUNG).quantity for each in (STRATEGY, other)]
+    assert sum(shares) == portfolio.position(SAMSUNG).quantity == 6
+
+
 def test_orders_are_found_by_every_number_they_ever_had() -> None:
     portfolio = funded()
     for event in (created("a"), sent("a"), accepted("a", "77")):

@@ -332,6 +332,18 @@ def test_adopted_books_are_adopted_as_in_the_portfolio(
     assert book.settlements.total(USD) == (before.settlements.total(USD) if kept else 0)
 
 
+def test_what_one_sold_and_had_not_bought_hides_no_shares_of_another_that_are_gone() -> None:
+    story = Story()
+    story.facts.append(reported(1_000_000, krx_005930=10))
+    story.order(Side.SELL, (10, "70000"), strategy=ONE)
+    story.order(Side.BUY, (10, "70000"), strategy=TWO)
+    story.facts.append(reported(1_000_000))
+    book = story.book()
+    assert book.strategy_position(TWO, SAMSUNG).quantity == 0
+    # Held against what the shares it sold would be worth now.
+    assert book.of_strategies(PRICES)[ONE][KRW].gross == 700_000 - 10 * PRICES[SAMSUNG]
+
+
 def test_a_schedule_of_ones_own_is_used() -> None:
     story = Story()
     story.order(Side.BUY, (10, "70000"))

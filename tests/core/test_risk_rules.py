@@ -20,7 +20,7 @@ from daemon.core.events import (
 )
 from daemon.core.limits import WON_ONLY, Rates, RiskLimits, Rule
 from daemon.core.portfolio import Portfolio
-from daemon.core.risk import Denied, cancel_problem, check, modification_problem
+from daemon.core.risk import Denied, check, fitting_cancels, modification_problem
 from daemon.core.values import Currency, OrderId, Side, StrategyId
 from tests.builders import HYNIX, LIMITS, NINE, SAMSUNG, accepted, after, filled, intent, sent
 from tests.builders import created as created_at_nine
@@ -144,16 +144,23 @@ def test_cancels_of_strategies(setting: str, rule: Rule, seconds: float) -> None
     portfolio = portfolio_of(*working("a"), *working("b"), cancelled)
     limits = limited(**{setting: 2})
 
-    def problem(wanted: int, now: datetime = NINE) -> Rule | None:
-        found = cancel_problem(wanted, portfolio, limits=limits, now=now)
-        return found and found.rule
+    def problem(wanted: int, now: datetime = NINE, waiting: int = 0) -> Rule | None:
+        found = fitting_cancels(wanted, waiting, portfolio, limits=limits, now=now)
+        assert (found.fits < wanted) is (found.problem is not None)
+        return found.problem and found.problem.rule
 
     assert problem(1) is None
     assert problem(2) is rule
     assert problem(2, after(seconds)) is None
+    # What was let pass and has yet to leave counts as well.
+    assert problem(1, waiting=1) is rule
+    assert problem(1, after(seconds), waiting=1) is None
+    # Of more than may ever leave at once some do.
+    assert fitting_cancels(9, 0, portfolio, limits=limits, now=after(seconds)).fits == 2
+    assert fitting_cancels(9, 0, portfolio, limits=limits, now=NINE).fits == 1
     for state in (TradingState.REDUCE_ONLY, TradingState.HALTED, TradingState.FLATTENING):
         portfolio.apply(switched(state))
-        assert problem(2) is None, "in an emergency every cancel leaves"
+        assert problem(2, waiting=9) is None, "in an emergency every cancel leaves"
 
 
 # --- Open orders --------------------------------------------------------------------------------

@@ -34,20 +34,32 @@ from daemon.core.limits import RiskLimits, limit_day
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import (
     Approved,
-    cancel_problem,
     check,
+    fitting_cancels,
     modification_problem,
     state_problem,
 )
 from daemon.core.values import Currency, InstrumentId, OrderId, Side, StrategyId
-from tests.builders import HYNIX, NINE, SAMSUNG, filled, funded, intent, ref
+from tests.builders import (
+    HYNIX,
+    NINE,
+    SAMSUNG,
+    accepted,
+    created,
+    filled,
+    funded,
+    intent,
+    ref,
+    sent,
+)
 from tests.core.test_risk import Quotes
 
-STRATEGIES = (StrategyId("one"), StrategyId("two"))
+STRATEGIES = (StrategyId("one"), StrategyId("two"), StrategyId("three"))
 CODES = (SAMSUNG, HYNIX)
 UPPER = {SAMSUNG: Decimal(75_000), HYNIX: Decimal(220_000)}
 LOWER = {SAMSUNG: Decimal(65_000), HYNIX: Decimal(180_000)}
 PRICES = {SAMSUNG: (66_000, 68_000, 70_000, 72_000), HYNIX: (185_000, 195_000, 200_000, 210_000)}
+CANCELLABLE = (OrderState.WORKING, OrderState.MODIFYING)
 STATES = [TradingState.RUNNING] * 3 + [TradingState.REDUCE_ONLY, TradingState.HALTED]
 LIMITS = RiskLimits(
     max_order_quantity=8,
@@ -75,7 +87,7 @@ def wishes(draw: st.DrawFn) -> OrderIntent:
     code = draw(st.sampled_from(CODES))
     return intent(
         side=draw(st.sampled_from([Side.BUY, Side.BUY, Side.SELL])),
-        quantity=draw(st.integers(1, 9)),
+        quantity=draw(st.sampled_from([1, 1, 1, 2, 3, 5, 8, 9])),
         limit=draw(st.sampled_from([None, *PRICES[code]])),
         instrument=code,
         strategy=draw(st.sampled_from(STRATEGIES)),
@@ -83,22 +95,40 @@ def wishes(draw: st.DrawFn) -> OrderIntent:
 
 
 class Trading(RuleBasedStateMachine):
-    """One account, two strategies, two instruments, and a clock."""
+    """One account, three strategies, two instruments, and a clock."""
 
-    @initialize(cash=st.sampled_from([800_000, 2_500_000, 100_000_000]), held=st.integers(0, 9))
-    def begin(self, cash: int, held: int) -> None:
-        self.portfolio = funded(cash, krx_005930=held)
+    @initialize(
+        cash=st.sampled_from([800_000, 2_500_000, 100_000_000]),
+        held=st.integers(0, 9),
+        bought=st.integers(0, 9),
+    )
+    def begin(self, cash: int, held: int, bought: int) -> None:
+        """Shares of nobody, and those that one of them bought the day before."""
+        self.portfolio = funded(cash + 70_000 * bought, krx_005930=held)
         self.now = NINE
         self.last = {SAMSUNG: Decimal(70_000), HYNIX: Decimal(200_000)}
         self.known = NINE
         self.made = 0
         self.sent: list[datetime] = []
         self.cancelled: list[datetime] = []
+        self.waiting: list[tuple[OrderId, bool]] = []
+        self.calm: list[datetime] = []
         self.lost: dict[tuple[StrategyId, InstrumentId], datetime] = {}
+        self.bought: Counter[tuple[StrategyId, InstrumentId]] = Counter()
+        if bought:
+            self.bought[STRATEGIES[-1], SAMSUNG] = bought
+            wish = intent(quantity=bought, strategy=STRATEGIES[-1])
+            for fact in (
+                created("0", wish),
+                sent("0"),
+                accepted("0", "n0"),
+                filled("0", bought),
+            ):
+                self.portfolio.apply(replace(fact, at=NINE - timedelta(days=1)))
 
     # What happens -------------------------------------------------------------------------------
 
-    @rule(batch=st.lists(wishes(), min_size=1, max_size=4))
+    @rule(batch=st.lists(wishes(), min_size=1, max_size=6))
     def submit(self, batch: list[OrderIntent]) -> None:
         answers = check(batch, self.portfolio, quotes=self.quotes(), limits=LIMITS, now=self.now)
         passed = [answer.intent for answer in answers if isinstance(answer, Approved)]
@@ -109,11 +139,20 @@ class Trading(RuleBasedStateMachine):
             self.portfolio.apply(OrderCreated(order=name, intent=wish, at=self.now))
         self.judge_worth([wish for wish in passed if wish.side is Side.BUY])
 
-    @rule(which=st.integers(0, 9), doubt=st.booleans())
-    def leave(self, which: int, doubt: bool) -> None:
-        order = self.pick(which, OrderState.CREATED)
-        if order is None:
-            return
+    @rule(code=st.sampled_from(CODES), quantity=st.integers(1, 8))
+    def sell_together(self, code: InstrumentId, quantity: int) -> None:
+        """Everybody sells the same at once, whoever bought it."""
+        wish = intent(side=Side.SELL, quantity=quantity, limit=None, instrument=code)
+        self.submit([replace(wish, strategy=owner) for owner in STRATEGIES])
+
+    @rule(doubts=st.lists(st.sampled_from([False] * 5 + [True]), min_size=1, max_size=6))
+    def leave(self, doubts: list[bool]) -> None:
+        for doubt in doubts:
+            order = self.pick(0, OrderState.CREATED)
+            if order is not None:
+                self.leave_order(order, doubt)
+
+    def leave_order(self, order: Order, doubt: bool) -> None:
         if state_problem(order.intent, self.portfolio.state, "") is not None:
             reason = "the gate shut"
             self.portfolio.apply(
@@ -149,24 +188,44 @@ class Trading(RuleBasedStateMachine):
             price = bound
         key = (order.intent.strategy, code)
         before = self.portfolio.strategy_position(*key)
-        event = filled(order.id, min(part, order.remaining), int(price), side=side, instrument=code)
+        shares = min(part, order.remaining)
+        event = filled(order.id, shares, int(price), side=side, instrument=code)
         self.portfolio.apply(replace(event, at=self.now))
+        self.bought[key] = max(self.bought[key] + side.sign * shares, 0)
         average = before.average_price
         if side is Side.SELL and average is not None and price < average:
             self.lost[key] = self.now
 
-    @rule(which=st.integers(0, 9), works=st.booleans())
-    def cancel(self, which: int, works: bool) -> None:
-        order = self.pick(which, OrderState.WORKING)
-        if order is None:
-            return
+    @rule(count=st.integers(1, 5))
+    def cancel(self, count: int) -> None:
+        """They wait until they leave; what does not fit is asked for again another time."""
+        asked = {each for each, _ in self.waiting}
+        alive = [each.id for each in self.portfolio.open_orders() if each.state in CANCELLABLE]
+        wanted = [each for each in alive if each not in asked][:count]
+        waiting = len(self.waiting)
+        found = fitting_cancels(len(wanted), waiting, self.portfolio, limits=LIMITS, now=self.now)
         calm = self.portfolio.state is TradingState.RUNNING
-        if cancel_problem(1, self.portfolio, limits=LIMITS, now=self.now) is not None:
-            assert calm, "an emergency's cancels always leave"
-            return
-        if calm:
-            self.within(self.cancelled, 1, 1, LIMITS.max_cancels_per_second)
-            self.within(self.cancelled, 60, 1, LIMITS.max_cancels_per_minute)
+        assert calm or found.fits == len(wanted), "an emergency's cancels always leave"
+        if calm and found.fits:
+            self.within(self.cancelled, 1, waiting + found.fits, LIMITS.max_cancels_per_second)
+            self.within(self.cancelled, 60, waiting + found.fits, LIMITS.max_cancels_per_minute)
+        today = sum(limit_day(at) == limit_day(self.now) for at in self.cancelled)
+        if not waiting and today < (LIMITS.max_cancels_per_day or 0):
+            since = self.now - timedelta(seconds=60)
+            quiet = all(at <= since for at in self.cancelled)
+            assert found.fits or not wanted or not quiet, "no limit keeps an order alive"
+        self.waiting += [(each, calm) for each in wanted[: found.fits]]
+
+    @rule(works=st.booleans(), all_of_them=st.booleans())
+    def leave_cancels(self, works: bool, all_of_them: bool) -> None:
+        leaving = self.waiting if all_of_them else self.waiting[:1]
+        self.waiting = self.waiting[len(leaving) :]
+        for name, calm in leaving:
+            if self.portfolio.orders[name].state in CANCELLABLE:
+                self.leave_cancel(self.portfolio.orders[name], works)
+                self.calm += [self.now] if calm else []
+
+    def leave_cancel(self, order: Order, works: bool) -> None:
         self.cancelled.append(self.now)
         self.portfolio.apply(CancelSent(order=order.id, at=self.now))
         if works:
@@ -230,6 +289,11 @@ class Trading(RuleBasedStateMachine):
         assert max(days.values(), default=0) <= (LIMITS.max_orders_per_day or 0)
 
     @invariant()
+    def the_pace_of_cancels_is_kept(self) -> None:
+        self.within(self.calm, 1, 0, LIMITS.max_cancels_per_second)
+        self.within(self.calm, 60, 0, LIMITS.max_cancels_per_minute)
+
+    @invariant()
     def few_orders_are_open(self) -> None:
         orders = self.portfolio.open_orders()
         assert len(orders) <= (LIMITS.max_open_orders or 0)
@@ -252,6 +316,24 @@ class Trading(RuleBasedStateMachine):
                 if (order.intent.instrument, order.intent.side) == (code, Side.SELL)
             )
             assert on_sale <= self.portfolio.position(code).quantity
+
+    @invariant()
+    def what_others_bought_is_not_for_sale(self) -> None:
+        """All that is on sale fills, and everybody still holds what they bought and kept."""
+        for code in CODES:
+            on_sale: Counter[StrategyId] = Counter()
+            for order in self.portfolio.open_orders():
+                if (order.intent.instrument, order.intent.side) == (code, Side.SELL):
+                    on_sale[order.intent.strategy] += order.remaining
+            bound = sum(max(self.bought[owner, code], on_sale[owner]) for owner in STRATEGIES)
+            assert bound <= self.portfolio.position(code).quantity
+
+    @invariant()
+    def strategies_hold_what_they_bought(self) -> None:
+        for owner in STRATEGIES:
+            for code in CODES:
+                held = self.portfolio.strategy_position(owner, code).quantity
+                assert held == self.bought[owner, code]
 
     @invariant()
     def positions_are_never_short(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from daemon.core.acts import OPERATOR
 from daemon.core.entries import CloseAction, ClosePlan, EntriesBarred, EntryBar
 from daemon.core.events import Actor, JobDone, MarketCloseReported, TradingState
 from daemon.core.leftovers import LeftCause
@@ -129,6 +130,25 @@ def test_what_strategies_hold_is_sold_and_what_nobody_bought_stays() -> None:
             assert [(each.intent.strategy, each.filled) for each in sales] == [(STRATEGY, 5)]
             assert w.broker.holdings == {SAMSUNG: 3, HYNIX: 2}
             assert w.desk.gate.is_open
+            keeping.cancel()
+
+    run(scenario())
+
+
+def test_what_a_person_bought_through_the_daemon_stays() -> None:
+    async def scenario() -> None:
+        async with world(broker=by_hand(), start=START) as w:
+            await hold(w, 5)
+            fresh(w)
+            await w.submit(replace(wish(4), strategy=OPERATOR))
+            w.broker.fill(w.broker.kept[-1], 4)
+            keeping = keep_time(w)
+            await at(w, BEGINS)
+            w.broker.fill_at_once = True
+            told = await over(w)
+            assert (told.left, told.done) == ((), True)
+            assert told.at < BEGINS + timedelta(seconds=30)
+            assert w.broker.holdings == {SAMSUNG: 4}
             keeping.cancel()
 
     run(scenario())

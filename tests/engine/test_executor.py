@@ -353,6 +353,28 @@ def test_a_modify_without_effect_keeps_the_old_price(answer: Answer, code: str) 
     run(scenario())
 
 
+def test_a_price_in_doubt_is_not_forgotten_by_way_of_a_cancel() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.broker.fill_at_once = False
+            await w.submit(wish())
+            order = w.order().id
+            w.broker.answers += [Answer.LOST_BEFORE, Answer.LOST_BEFORE]
+            await w.desk.executor.modify(order, Decimal(70_100))
+            await w.desk.executor.cancel([order])
+            await w.until(lambda: len(w.facts(CancelRefused)) == 1)
+            await w.desk.executor.modify(order, Decimal(69_900))
+            assert [each.limit for each in w.facts(ModifySent)] == [70_100]
+            assert w.order().asked_limit == 70_100, "it may rest at that price"
+
+            await w.until(lambda: w.order().asked_limit is None)
+            assert (w.order().state, w.order().limit) == (OrderState.WORKING, Decimal(70_000))
+            await w.desk.executor.modify(order, Decimal(69_900))
+            await w.until(lambda: w.order().limit == Decimal(69_900))
+
+    run(scenario())
+
+
 def test_a_modify_whose_answer_is_lost_is_looked_up() -> None:
     async def scenario() -> None:
         async with world() as w:

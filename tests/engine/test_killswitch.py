@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from daemon.core.errors import TryLater
 from daemon.core.events import (
     Actor,
+    CancelSent,
     EmergencyReported,
     OrderKind,
     ProfitMarked,
@@ -337,6 +338,65 @@ def test_a_strategys_cancels_are_throttled_and_nobody_elses() -> None:
             assert third.state is OrderState.WORKING
             [cancelled] = await w.desk.executor.cancel([third.id])
             assert cancelled.state is not OrderState.WORKING
+
+    run(scenario())
+
+
+def test_cancels_that_wait_for_their_turn_count_against_a_strategys_pace() -> None:
+    refused: list[object] = []
+
+    async def hasty(context: StrategyContext) -> None:
+        orders = await context.submit(
+            *(context.buy(SAMSUNG, 1, limit=LOW - 100 * each, reason="") for each in range(5))
+        )
+        ids = [order.id for order in orders if isinstance(order, Order)]
+        asked = (context.cancel(each) for each in (*ids, ids[0]))
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        refused.extend(each.code for each in told if isinstance(each, TryLater))
+        async for _ in context.events():
+            pass
+
+    async def scenario() -> None:
+        limits = replace(LIMITS, max_cancels_per_second=2)
+        async with world(hasty, broker=owned(), limits=limits) as w:
+
+            async def slow(order: Order, *, leaving: Any, cancel: Any = w.broker.cancel) -> None:
+                await asyncio.sleep(0.5)
+                await cancel(order, leaving=leaving)
+
+            w.broker.cancel = slow  # type: ignore[method-assign]
+            await w.until(lambda: bool(refused))
+            assert refused == [Rule.CANCELS_PER_SECOND] * 3, "one order is cancelled once"
+            assert len(w.facts(CancelSent)) == 2
+
+    run(scenario())
+
+
+def test_more_cancels_than_may_ever_leave_at_once_leave_one_part_after_the_other() -> None:
+    rounds: list[int] = []
+
+    async def tidy(context: StrategyContext) -> None:
+        orders = await context.submit(
+            *(context.buy(SAMSUNG, 1, limit=LOW - 100 * each, reason="") for each in range(5))
+        )
+        ids = [order.id for order in orders if isinstance(order, Order)]
+        while True:
+            try:
+                await context.cancel(*ids)
+            except TryLater as error:
+                await asyncio.sleep(error.delay)
+            open_ids = [each for each in context.orders() if each.state is OrderState.WORKING]
+            rounds.append(len(open_ids))
+            if not open_ids:
+                break
+        async for _ in context.events():
+            pass
+
+    async def scenario() -> None:
+        limits = replace(LIMITS, max_cancels_per_second=2)
+        async with world(tidy, broker=owned(), limits=limits) as w:
+            await w.until(lambda: rounds[-1:] == [0] or len(rounds) > 9)
+            assert rounds == [3, 1, 0]
 
     run(scenario())
 
