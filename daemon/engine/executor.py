@@ -25,7 +25,6 @@ from daemon.core.events import (
     OrderCreated,
     OrderDoubted,
     OrderIntent,
-    OrderKind,
     OrderRejected,
     OrderSent,
     check_price,
@@ -35,12 +34,12 @@ from daemon.core.limits import Rates, RiskLimits
 from daemon.core.orders import Order, OrderState
 from daemon.core.parts import region_in_books
 from daemon.core.risk import Approved, Denied
-from daemon.core.sessions import NotAccepted, OrderStyle, acceptance, intent_acceptance
-from daemon.core.steps import marketable, takes_market_orders
-from daemon.core.values import InstrumentId, OrderId, Session, region_of
+from daemon.core.steps import marketable
+from daemon.core.values import InstrumentId, OrderId, region_of
 from daemon.core.zones import local_date
 from daemon.engine.denials import Denials
 from daemon.engine.gate import Gate, Urgency
+from daemon.engine.intake import Intake
 from daemon.engine.ledger import Ledger
 from daemon.engine.quotes import QuoteBoard
 from daemon.ports import Broker, Clock
@@ -111,7 +110,7 @@ class Executor:
         self._quotes = quotes
         self._gate = gate
         self.limits = limits
-        self._calendars = calendars
+        self._intake = Intake(calendars, quotes, clock)
         self._clock = clock
         self._doubt = doubt
         self._accepted = accepted
@@ -221,7 +220,7 @@ class Executor:
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         unjudged = self._look()
         # An order whose price is asked for anew all the time would never be seen to have expired.
-        closed = self._shut(order.intent) or self._closed(order.intent)
+        closed = self._shut(order.intent) or self._intake.session_closed(order.intent)
         if closed:
             return risk.denied_by_gate([order.intent], closed)[0]
         return risk.modification_problem(
@@ -241,7 +240,7 @@ class Executor:
         unjudged = self._look()
         unready = self._broker.unready()
         reasons = [
-            self._shut(intent, urgent) or unready or self._not_accepted(intent)
+            self._shut(intent, urgent) or unready or self._intake.refusal(intent)
             for intent in intents
         ]
         judged = iter(
@@ -284,30 +283,9 @@ class Executor:
         problem = problem or risk.unjudged_problem(intent, unjudged)
         return "" if problem is None else problem.detail
 
-    def _not_accepted(self, intent: OrderIntent) -> str:
-        """Why its exchange does not take an order now, and when it does; empty when it does."""
-        unpriced = intent.kind is OrderKind.MARKET and intent.session is Session.REGULAR
-        if unpriced and not takes_market_orders(intent.instrument):
-            # It will be a limit order as soon as there is a price to word it with.
-            return self.market_closed(intent.instrument)
-        answer = intent_acceptance(
-            self._calendars,
-            intent,
-            self._clock.now(),
-            fund=self._quotes.is_fund(intent.instrument),
-        )
-        return answer.reason if isinstance(answer, NotAccepted) else ""
-
-    def _closed(self, intent: OrderIntent) -> str:
-        """Why the session an order is in takes nothing now; empty when it does."""
-        if intent.session is Session.REGULAR:
-            return self.market_closed(intent.instrument)
-        return self._not_accepted(intent)
-
     def market_closed(self, instrument: InstrumentId) -> str:
         """Why its exchange takes not even a limit order now; empty when it does."""
-        answer = acceptance(self._calendars, instrument, self._clock.now(), style=OrderStyle.LIMIT)
-        return answer.reason if isinstance(answer, NotAccepted) else ""
+        return self._intake.market_closed(instrument)
 
     def _priced(self, intent: OrderIntent) -> OrderIntent:
         """An order at market as its exchange takes it: see `core.steps.marketable`."""
