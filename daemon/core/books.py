@@ -162,21 +162,24 @@ def costs(
     return found
 
 
-def booked(
-    portfolio: PortfolioView, report: AccountReported, ceilings: CostCeilings
-) -> AccountReported:
+def booked(portfolio: PortfolioView, report: AccountReported) -> AccountReported:
     """A balance with those of our trades in it that the broker has not booked yet (`unbooked`).
 
     A figure between the one before that day's trades and ours may be late, and counts as ours:
-    so what somebody traded by hand that day may differ only once it is booked. A balance of
-    nothing at all stays as it is: it proves nothing.
+    so costs, and what somebody traded by hand that day, may show only once it is booked. Where
+    we traded it stays `unbooked`: what is not ours may have all of the day in it, or nothing. A
+    balance of nothing at all stays as it is: it proves nothing.
     """
     if not report.unbooked or is_nothing(report):
         return report
     held = {each.instrument: each for each in report.holdings}
-    cash, explained = dict(report.cash), costs(portfolio, report, ceilings)
+    cash, late = dict(report.cash), {}
     for region, day in report.unbooked.items():
-        shares, paid = _traded_on(portfolio, region, day)
+        traded = _traded_on(portfolio, region, day)
+        if traded is None:
+            continue
+        late[region] = day
+        shares, paid = traded
         for instrument, change in shares.items():
             position = portfolio.position(instrument)
             told = held[instrument].quantity if instrument in held else 0
@@ -186,17 +189,19 @@ def booked(
                     instrument=instrument, quantity=position.quantity, cost=position.cost
                 )
         currency = region.currency
-        told_cash, ours = report.cash_of(currency), portfolio.cash_of(currency)
-        if currency not in explained and _is_between(told_cash, ours + paid, ours):
+        ours = portfolio.cash_of(currency)
+        if _is_between(
+            report.cash_of(currency), ours + paid + portfolio.charged_of(currency), ours
+        ):
             cash[currency] = ours
     holdings = tuple(each for each in held.values() if each.quantity)
-    return replace(report, cash=cash, holdings=holdings, unbooked={})
+    return replace(report, cash=cash, holdings=holdings, unbooked=late)
 
 
 def _traded_on(
     portfolio: PortfolioView, region: Region, day: date
-) -> tuple[dict[InstrumentId, int], Decimal]:
-    """What our orders of a region's day changed: shares, and money paid."""
+) -> tuple[dict[InstrumentId, int], Decimal] | None:
+    """What our orders of a region's day changed: shares, and money paid; `None` for no trade."""
     shares: dict[InstrumentId, int] = {}
     paid = Decimal(0)
     began = datetime.combine(day, time(), zone_of(region))
@@ -205,7 +210,7 @@ def _traded_on(
         if region_of(instrument) is region and order.filled:
             paid += side.sign * order.notional
             shares[instrument] = shares.get(instrument, 0) + side.sign * order.filled
-    return shares, paid
+    return (shares, paid) if shares else None
 
 
 def _is_between(told: Decimal | int, before: Decimal | int, now: Decimal | int) -> bool:

@@ -64,7 +64,6 @@ class Reconciliation:
         self._hurry = hurry
         self._log = structlog.get_logger("reconciliation")
         self._link = Link()
-        self._ceilings = ceilings
         shared = Shared(
             broker=broker,
             ledger=ledger,
@@ -188,7 +187,7 @@ class Reconciliation:
 
     def booked(self, report: AccountReported) -> AccountReported:
         """What the broker said, with those of our trades in it that it is known to book late."""
-        return booked(self._ledger.portfolio, report, self._ceilings)
+        return booked(self._ledger.portfolio, report)
 
     def undecided(self, region: Region) -> bool:
         """Whether the books are not open yet, or differ in a way that nobody confirmed yet."""
@@ -211,7 +210,7 @@ class Reconciliation:
 
         The books are taken once looks at them agree and nothing of ours moved between, so that
         no fill is in them and told again. Raises `NeedsOperator`, and `TryLater` when what is
-        asked does not come to rest.
+        asked does not come to rest, or lacks trades that the broker books late.
         """
         regions = list(self._books.values()) if only is None else [self._judge_of(only)]
         looks = [books.new_looks() for books in regions]
@@ -220,6 +219,8 @@ class Reconciliation:
         while self._clock.monotonic() < give_up:
             seen = await all_of(_look(books) for books in regions)
             told = [each for each in seen if not isinstance(each, str)]
+            for report, _ in told:
+                _refuse_unbooked(report)
             cause = next((each for each in seen if isinstance(each, str)), cause)
             if len(told) == len(regions):
                 # In one go: nothing may move between the last answer and the taking over.
@@ -350,6 +351,16 @@ async def _look(books: RegionBooks) -> tuple[AccountReported, float] | str:
         except TradingError as error:
             books.failed(error)
             return str(error)
+
+
+def _refuse_unbooked(report: AccountReported) -> None:
+    """Raise `TryLater` for books of which nobody knows whether a day's trades are in them."""
+    for region, day in report.unbooked.items():
+        reason = (
+            f"{day} 의 {region} 체결이 증권사 장부에 아직 없을 수 있으니 뉴욕 16:45 뒤에 하세요 / "
+            f"the broker's books may lack trades of {region} on {day}: do it after 16:45 there"
+        )
+        raise TryLater("NOT_BOOKED", reason, delay=60.0)
 
 
 async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:

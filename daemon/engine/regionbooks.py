@@ -385,7 +385,7 @@ class RegionBooks:
         self._say_ours()
         report = await self._broker.account(regions=(self.region,))
         self._shared.rates.learn(report.rates)
-        return booked(self._portfolio, report, self._ceilings), asked
+        return booked(self._portfolio, report), asked
 
     def _say_ours(self) -> None:
         """Tell the broker what its next answers may be about. What it refused is not ours."""

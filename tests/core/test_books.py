@@ -390,10 +390,10 @@ def test_trades_that_are_booked_late_are_no_difference() -> None:
     before = reported(1_000_000, krx_005930=20)
     assert len(differences(portfolio, before, LISTED)) == 2
 
-    whole = booked(portfolio, late(before), LISTED)
+    whole = booked(portfolio, late(before))
 
     assert differences(portfolio, whole, LISTED) == []
-    assert (whole.cash_of(Currency.KRW), whole.unbooked) == (Decimal(584_000), {})
+    assert whole.cash_of(Currency.KRW) == Decimal(584_000)
     (held,) = whole.holdings
     assert (held.quantity, held.cost) == (26, portfolio.position(SAMSUNG).cost)
 
@@ -401,7 +401,7 @@ def test_trades_that_are_booked_late_are_no_difference() -> None:
 @pytest.mark.parametrize(("cash", "shares"), [(900_000, 23), (584_000, 26), (1_000_000, 26)])
 def test_a_balance_may_have_some_of_them_already(cash: int, shares: int) -> None:
     told = late(reported(cash, krx_005930=shares))
-    assert differences(traded_tonight(), booked(traded_tonight(), told, LISTED), LISTED) == []
+    assert differences(traded_tonight(), booked(traded_tonight(), told), LISTED) == []
 
 
 @pytest.mark.parametrize(
@@ -417,14 +417,16 @@ def test_what_no_late_trade_explains_differs_all_the_same(
     cash: int, shares: int, subject: str
 ) -> None:
     portfolio = traded_tonight()
-    whole = booked(portfolio, late(reported(cash, krx_005930=shares)), LISTED)
+    whole = booked(portfolio, late(reported(cash, krx_005930=shares)))
     assert [each.subject for each in differences(portfolio, whole, LISTED)] == [subject]
 
 
 def test_trades_of_another_day_are_booked() -> None:
     portfolio = traded_tonight()
-    told = late(reported(1_000_000, krx_005930=20), DAY + timedelta(days=1))
-    assert len(differences(portfolio, booked(portfolio, told, LISTED), LISTED)) == 2
+    told = booked(portfolio, late(reported(1_000_000, krx_005930=20), DAY + timedelta(days=1)))
+    assert len(differences(portfolio, told, LISTED)) == 2
+    assert told.unbooked == {}, "we did not trade that day: nothing of ours is missing"
+    assert booked(portfolio, late(reported(0, krx_005930=20))).unbooked == {Region.KR: DAY}
 
 
 def test_a_purchase_that_is_all_sold_again_and_booked_late_leaves_nothing() -> None:
@@ -434,16 +436,38 @@ def test_a_purchase_that_is_all_sold_again_and_booked_late_leaves_nothing() -> N
         filled("a", 4, side=Side.SELL),
     ):
         portfolio.apply(event)
-    assert booked(portfolio, late(reported(1_000_000, krx_005930=4)), LISTED).holdings == ()
+    assert booked(portfolio, late(reported(1_000_000, krx_005930=4))).holdings == ()
+
+
+def test_the_profit_of_late_trades_is_no_cost() -> None:
+    portfolio = funded(10_000_000)
+    before = late(reported(10_000_000))
+    for event in (
+        *(created("a"), sent("a"), accepted("a", "1"), filled("a", 10)),
+        *(created("b", intent(side=Side.SELL)), sent("b"), accepted("b", "2")),
+        filled("b", 10, 70_010, side=Side.SELL),
+    ):
+        portfolio.apply(event)
+    assert costs(portfolio, booked(portfolio, before), LISTED) == {}
+
+    for event in (created("c"), sent("c"), accepted("c", "3"), filled("c", 10)):
+        portfolio.apply(event)
+    assert differences(portfolio, booked(portfolio, before), LISTED) == []
 
 
 def test_costs_are_told_apart_from_late_trades() -> None:
     portfolio = traded_tonight()
-    whole = booked(portfolio, late(reported(583_000, krx_005930=26)), LISTED)
-    assert costs(portfolio, whole, LISTED) == {Currency.KRW: Decimal(1_000)}
+    told = late(reported(583_000, krx_005930=26))
+    assert costs(portfolio, booked(portfolio, told), LISTED) == {Currency.KRW: Decimal(1_000)}
+
+    # What was charged is in both figures, the one before the trades and ours.
+    portfolio.apply(CostsCharged(account=ACCOUNT, amount=Decimal(1_000), at=NINE))
+    for cash in (1_000_000, 583_000):
+        told = late(reported(cash, krx_005930=26))
+        assert booked(portfolio, told).cash_of(Currency.KRW) == Decimal(583_000)
 
 
 def test_a_balance_of_nothing_proves_nothing_late_or_not() -> None:
     told = late(reported(0))
-    assert booked(traded_tonight(), told, LISTED) is told
-    assert booked(traded_tonight(), reported(0), LISTED) == reported(0)
+    assert booked(traded_tonight(), told) is told
+    assert booked(traded_tonight(), reported(0)) == reported(0)

@@ -662,15 +662,22 @@ def test_tonights_purchases_are_sold_out_though_the_broker_does_not_show_them() 
     run(scenario())
 
 
-def test_the_brokers_late_books_are_taken_over_with_tonights_trades() -> None:
+@pytest.mark.parametrize("subject", [None, "position nasdaq:AAPL"])
+def test_late_books_are_taken_over_once_tonights_trades_are_in_them(subject: str | None) -> None:
     async def scenario() -> None:
-        late = BookedLate()
+        late = BookedLate(apple=7)
         async with world(broker=late, regions=BOTH, start=LATE, limits=BROAD) as w:
+            reconciliation, portfolio = w.desk.reconciliation, w.desk.ledger.portfolio
+            late.holdings[APPLE] = 8
+            late.before = None
+            await reconciliation.adopt(subject)
+            assert portfolio.position(APPLE).quantity == 8, "nothing of ours is missing"
             trade_at(w)
             await w.submit(apples(3))
-            await w.desk.reconciliation.adopt()
-            portfolio = w.desk.ledger.portfolio
-            assert portfolio.position(APPLE).quantity == 3
-            assert portfolio.cash_of(Currency.USD) == late.dollars
+            with pytest.raises(TryLater, match=r"NOT_BOOKED.*16:45"):
+                await reconciliation.adopt(subject)
+            late.is_booked = True
+            await reconciliation.adopt(subject)
+            assert portfolio.position(APPLE).quantity == 11
 
     run(scenario())
