@@ -116,8 +116,9 @@ def plan(
         for order in standing:
             # A sale for another session, such as the closing auction, may wait for hours.
             waits = region is None and order.intent.session is not Session.REGULAR
-            goes = order.state in _CANCELLABLE and _goes(order.intent.strategy, region)
-            if goes and (waits or _too_dear(order, price)):
+            if not is_to_end(order, region):
+                continue
+            if order.state in _CANCELLABLE and (waits or _too_dear(order, price)):
                 stale.append(order)
             left.append(_under_way(order))
         owners = _shares(portfolio, instrument, region)
@@ -237,6 +238,11 @@ def _sales(
             )
         )
     return sales
+
+
+def is_to_end(order: Order, region: Region | None) -> bool:
+    """Whether closing has to see an order end: in a region, not what people have on sale there."""
+    return order.intent.side is Side.BUY or _goes(order.intent.strategy, region)
 
 
 def _goes(owner: StrategyId, region: Region | None) -> bool:

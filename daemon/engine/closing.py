@@ -132,8 +132,9 @@ class _Closing:
             return True
         closed = now >= self._calendar.close_at(occasion.day)
         told = found is not None and found.is_told
-        settled = closed and told and not self._selling.open_orders(self._region)
-        return settled or now >= occasion.ends - LAST_WORD
+        everything = self._action is CloseAction.CANCEL
+        left = self._selling.to_end(self._region, everything=everything)
+        return (closed and told and not left) or now >= occasion.ends - LAST_WORD
 
     def _pause(self, found: Pass | None) -> float:
         if self._ledger.portfolio.state not in OF_CLOSE.states:

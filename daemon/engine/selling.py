@@ -127,7 +127,7 @@ class Selling:
         else:
             why = f"trading is {portfolio.state}: {portfolio.state_reason}"
             left += [_not_sold(each, LeftCause.GATE_CLOSED, why) for each in plan.sales]
-        return Pass(tuple(left), plan.is_done and not self.open_orders(region))
+        return Pass(tuple(left), plan.is_done and not self.to_end(region, everything=everything))
 
     async def _ask(self, region: Region) -> tuple[dict[InstrumentId, int] | None, str]:
         """What is held in a region by the broker's word, or why it is not known."""
@@ -148,6 +148,11 @@ class Selling:
     def open_orders(self, region: Region) -> list[Order]:
         """What may be alive at the broker in a region."""
         return RegionView(self._ledger.portfolio, region).open_orders()
+
+    def to_end(self, region: Region, *, everything: bool = False) -> list[Order]:
+        """Those of them that `sell_out` has to see end."""
+        part = None if everything else region
+        return [each for each in self.open_orders(region) if flattening.is_to_end(each, part)]
 
     def nowhere(self) -> tuple[Left, ...]:
         """What our books know of in regions the broker is not asked about."""

@@ -154,6 +154,31 @@ def test_what_a_person_bought_through_the_daemon_stays() -> None:
     run(scenario())
 
 
+def test_what_a_person_has_on_sale_stays_and_keeps_nothing_from_being_done() -> None:
+    async def scenario() -> None:
+        async with world(broker=by_hand(), start=START) as w:
+            await hold(w, 5)
+            fresh(w)
+            await w.submit(replace(wish(4), strategy=OPERATOR))
+            w.broker.fill(w.broker.kept[-1], 4)
+            dear = wish(4, Side.SELL, limit=PRICE + 3_000)
+            (resting,) = await w.submit(replace(dear, strategy=OPERATOR))
+            assert isinstance(resting, Order)
+            keeping = keep_time(w)
+            await at(w, BEGINS)
+            sent = w.broker.numbers
+            await w.until(lambda: w.broker.numbers > sent)
+            w.broker.fill(w.broker.kept[-1], 5)
+            told = await over(w)
+            assert (told.left, told.done) == ((), True)
+            assert told.at < BEGINS + timedelta(seconds=30)
+            assert w.desk.ledger.portfolio.orders[resting.id].state is OrderState.WORKING
+            assert w.broker.holdings == {SAMSUNG: 4}
+            keeping.cancel()
+
+    run(scenario())
+
+
 def test_nothing_is_bought_from_then_until_the_next_session_begins() -> None:
     async def scenario() -> None:
         async with world(start=START) as w:
