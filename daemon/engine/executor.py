@@ -197,7 +197,8 @@ class Executor:
         if throttled:
             wanted, problem = self._fitting(wanted)
         if wanted:
-            self._leaving.update(wanted)
+            if self._tasks is not None:
+                self._leaving.update(wanted)
             await self._owned(self._cancel_all(wanted))
         if problem is not None:
             self.stats.denied += 1
@@ -206,6 +207,7 @@ class Executor:
 
     def _fitting(self, order_ids: Sequence[OrderId]) -> tuple[list[OrderId], risk.Problem | None]:
         """The cancels that a strategy may send now, and what keeps the rest."""
+        # One whose cancel has yet to leave needs no other.
         new = list(dict.fromkeys(each for each in order_ids if each not in self._leaving))
         fits, problem = risk.fitting_cancels(
             len(new),
@@ -214,8 +216,7 @@ class Executor:
             limits=self.limits,
             now=self._clock.now(),
         )
-        late = set(new[fits:])
-        return [each for each in order_ids if each not in late], problem
+        return new[:fits], problem
 
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         unjudged = self._look()
