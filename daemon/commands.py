@@ -19,11 +19,13 @@ import shtab
 from rich.console import Console
 
 from daemon import shown
+from daemon.core.errors import OutcomeUnknown
 from daemon.core.events import TradingState
 from daemon.ops.client import (
     AnswerLost,
     ControlClient,
     NoDaemon,
+    meant,
     new_request,
     socket_path,
     sockets_in,
@@ -86,7 +88,17 @@ Looks at a running daemon, and tells it what to do. See docs/control.md
      (resume 은 지워짐)
      no daemon answers: halt, reduce-only and flatten stay in their file and are obeyed at the next
      start (a resume is taken back)
+  69 또는 결과를 모름: 되었을 수 있으니 다시 시키지 말고 먼저 확인하세요
+     or the outcome is not known: it may have been done, so look before you ask for it again
 """
+
+UNKNOWN = """\
+결과를 모릅니다, 되었을 수도 있습니다 / the outcome is not known, it may have been done: {cause}"""
+LOOK_FIRST = """\
+  → 다시 시키지 말고 먼저 확인하세요 / do not ask for it again, look first:
+    orders --day, orders show ID, status, 증권사의 주문 목록 / the broker's list of orders
+  → 같은 요청 이름으로는 두 번 되지 않습니다 / by the same request it is never done twice:
+    --request {request}"""
 
 
 def parser(program: str = "python -m daemon") -> argparse.ArgumentParser:
@@ -252,11 +264,13 @@ def _answered(arguments: argparse.Namespace, folder: Path, place: Path) -> int:
         client = _client(arguments, place)
         answer = _ask(client, arguments)
     except ControlError as error:
-        return _told_refusal(error, arguments.json)
+        return _told_error(error, folder, arguments)
     except NoDaemon as error:
-        return _without_answer(str(error), folder, arguments, asked=False)
+        return _without_answer(str(error), folder, arguments)
     except AnswerLost as error:
-        return _without_answer(str(error), folder, arguments, asked=True)
+        if _looks(arguments):
+            return _without_answer(str(error), folder, arguments)
+        return _of_unknown_outcome(str(error), folder, arguments)
     except OSError as error:
         _say(f"{error.filename}: 읽을 수 없습니다 / cannot be read: {error.strerror}")
         return EXIT_USAGE
@@ -286,12 +300,17 @@ def _client(arguments: argparse.Namespace, place: Path) -> ControlClient:
 
 def _ask(client: ControlClient, arguments: argparse.Namespace) -> dict[str, Any]:
     word = arguments.command
-    if word in VIEWS or getattr(arguments, "do", "") == "list":
+    if _looks(arguments):
         scope = getattr(arguments, "scope", None)
         return client.see(word, {"scope": scope} if scope else None)
     return client.act(
         word, request=arguments.request, reason=arguments.reason, **_fields(arguments)
     )
+
+
+def _looks(arguments: argparse.Namespace) -> bool:
+    """Whether a command only looks: nothing can come of it."""
+    return arguments.command in VIEWS or getattr(arguments, "do", "") == "list"
 
 
 def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -331,28 +350,42 @@ def _show(arguments: argparse.Namespace, answer: Mapping[str, Any]) -> None:
     console.print(drawn)
 
 
-def _told_refusal(error: ControlError, as_json: bool) -> int:
-    if as_json:
+def _told_error(error: ControlError, folder: Path, arguments: argparse.Namespace) -> int:
+    if arguments.json:
         sys.stdout.write(orjson.dumps({"v": 1, "ok": False, "error": error.told()}).decode() + "\n")
     where = f" [{error.field}]" if error.field else ""
     fix = f"\n  → {error.fix}" if error.fix else ""
-    _say(f"거절 / refused: {error.code}{where}: {error.problem}{fix}")
-    return {400: EXIT_USAGE, 504: EXIT_NO_ANSWER}.get(error.status, EXIT_REFUSED)
+    told = f"{error.code}{where}: {error.problem}{fix}"
+    if not _looks(arguments) and isinstance(meant(error), OutcomeUnknown):
+        return _of_unknown_outcome(told, folder, arguments)
+    _say(f"거절 / refused: {told}")
+    return EXIT_USAGE if error.status == 400 else EXIT_REFUSED
 
 
-def _without_answer(cause: str, folder: Path, arguments: argparse.Namespace, *, asked: bool) -> int:
-    """Move the kill switch by its file, and say of everything else that nobody answers.
-
-    A resume whose answer was lost is not asked for a second time.
-    """
+def _without_answer(cause: str, folder: Path, arguments: argparse.Namespace) -> int:
+    """Move the kill switch by its file, and say of everything else that nobody answers."""
     state = STATES.get(arguments.command)
-    by_file = state is not None and arguments.url is None
-    if state is None or not by_file or (asked and state is TradingState.RUNNING):
+    if state is None or arguments.url is not None:
         _say(f"데몬이 답하지 않습니다 / no daemon answers: {cause}")
-        if asked:
-            same = f"--request {arguments.request}"
-            _say(f"다시 물어도 한 번만 실행됩니다 / asked again it is done once: {same}")
         return EXIT_NO_ANSWER
+    return _moved_by_file(state, folder, arguments)
+
+
+def _of_unknown_outcome(cause: str, folder: Path, arguments: argparse.Namespace) -> int:
+    """Say that it may have been done; the kill switch is made sure of by its file.
+
+    A resume is not asked for a second time.
+    """
+    _say(UNKNOWN.format(cause=cause))
+    state = STATES.get(arguments.command)
+    if state is None or state is TradingState.RUNNING or arguments.url is not None:
+        _say(LOOK_FIRST.format(request=arguments.request))
+        return EXIT_NO_ANSWER
+    _say("  → 킬 파일로도 시킵니다 / asked for by the kill file as well")
+    return _moved_by_file(state, folder, arguments)
+
+
+def _moved_by_file(state: TradingState, folder: Path, arguments: argparse.Namespace) -> int:
     file = KillFile(folder, _tag(arguments.account))
     return move(file, state, arguments.reason, wait=arguments.wait, say=_say)
 

@@ -16,7 +16,6 @@ import structlog
 
 from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, Refused, TradingError, TryLater
-from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.orders import Order, OrderState
 from daemon.core.values import (
     AccountId,
@@ -357,16 +356,7 @@ def _key(order: Order, ref: BrokerRef) -> Key:
 
 def _as_ours(listed: BrokerOrder, account: AccountId, now: datetime) -> Order:
     """A row of the broker's list as an order that can be cancelled."""
-    intent = OrderIntent(
-        account=account,
-        strategy=OWNER,
-        instrument=listed.instrument,
-        side=listed.side,
-        quantity=max(listed.quantity, listed.remaining, 1),
-        kind=OrderKind.MARKET if listed.limit is None else OrderKind.LIMIT,
-        limit=listed.limit,
-        reason="found open",
-    )
+    intent = listed.intent(account, OWNER, max(listed.quantity, listed.remaining, 1))
     return Order(
         id=OrderId(f"{OWNER}-{listed.refs[-1].number}"),
         intent=intent,

@@ -13,9 +13,11 @@ from daemon import commands
 from daemon.core.events import TradingState
 from daemon.core.switch import Answer, answer
 from daemon.ops.client import socket_path
+from daemon.ops.control import ControlError
 from daemon.ops.doors import Door, TcpDoor, UnixDoor
 from daemon.store.killfile import KillFile, account_tag
 from tests.ops.rig import TOKEN, Behind, free_port, serving
+from tests.ops.test_client import saying
 
 
 @contextmanager
@@ -188,6 +190,78 @@ def test_a_halt_whose_answer_is_lost_is_left_in_the_file_as_well(tmp_path: Path)
         (tmp_path / "sim" / "KILL").unlink()
         assert commands.main(["resume", *quick]) == commands.EXIT_NO_ANSWER
         assert not (tmp_path / "sim" / "KILL").exists()
+
+
+UNKNOWN = [(500, "FATAL"), (500, "BUG"), (504, "NOT_DONE_YET"), (409, "OUTCOME_UNKNOWN")]
+BUY = "submit --symbol krx:005930 --side buy --quantity 1 --price 71000 --request mine"
+
+
+@pytest.mark.parametrize(("status", "code"), UNKNOWN)
+@pytest.mark.parametrize("words", [BUY, "cancel 7 --request mine"])
+def test_an_answer_that_leaves_the_outcome_open_is_no_refusal(
+    words: str, status: int, code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving_in_a_thread(door(tmp_path)) as behind:
+        behind.raising = ControlError(code, "the disk is full", fix="look around", status=status)
+        assert run(tmp_path, *words.split()) == commands.EXIT_NO_ANSWER
+        said = capsys.readouterr().err
+        assert run(tmp_path, *words.split(), "--json") == commands.EXIT_NO_ANSWER
+        told = orjson.loads(capsys.readouterr().out)
+    assert (told["ok"], told["error"]["code"]) == (False, code)
+    assert "refused" not in said
+    assert "거절" not in said
+    for part in (
+        *("결과를 모릅니다", "outcome is not known", f"{code}: the disk is full", "look around"),
+        *("다시 시키지 말고", "do not ask for it again", "orders --day", "orders show ID"),
+        "--request mine",
+    ):
+        assert part in said
+
+
+def test_a_lost_answer_leaves_the_outcome_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = ("--mode", "sim", "--data-dir", str(tmp_path), "--wait", "0.2", "--reason", "x")
+    with serving_in_a_thread(door(tmp_path)) as behind:
+        behind.free.clear()
+        assert commands.main([*BUY.split(), *quick]) == commands.EXIT_NO_ANSWER
+    said = capsys.readouterr().err
+    assert "outcome is not known" in said
+    assert "--request mine" in said
+
+
+def test_a_halt_of_unknown_outcome_is_left_in_the_file_and_a_resume_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = ("--mode", "sim", "--data-dir", str(tmp_path), "--wait", "0.1", "--reason", "x")
+    with serving_in_a_thread(door(tmp_path)) as behind:
+        behind.raising = ControlError("BUG", "broke", status=500)
+        assert commands.main(["resume", *quick]) == commands.EXIT_NO_ANSWER
+        assert not (tmp_path / "sim" / "KILL").exists()
+        assert "outcome is not known" in capsys.readouterr().err
+        assert commands.main(["halt", *quick]) == commands.EXIT_NO_ANSWER
+        assert (tmp_path / "sim" / "KILL").read_text().startswith("HALTED\nx\n")
+
+
+def test_a_view_told_nonsense(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = socket_path(tmp_path / "sim", "aaaaaaaa")
+    path.parent.mkdir(parents=True)
+    with saying(path, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"):
+        assert run_without_reason(tmp_path, "status") == commands.EXIT_NO_ANSWER
+    said = capsys.readouterr().err
+    assert "no daemon answers" in said
+    assert "outcome" not in said
+
+
+def test_a_view_that_broke_and_a_busy_daemon_did_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving_in_a_thread(door(tmp_path)) as behind:
+        assert run_without_reason(tmp_path, "token") == commands.EXIT_REFUSED
+        assert "refused: BUG" in capsys.readouterr().err
+        behind.raising = ControlError("BUSY", "32 acts are under way", status=503)
+        assert run(tmp_path, "cancel", "7") == commands.EXIT_REFUSED
+        assert "refused: BUSY" in capsys.readouterr().err
 
 
 def test_a_port_is_spoken_to_with_the_token_of_a_file(

@@ -5,7 +5,17 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from daemon.core.values import AccountId, BrokerRef, InstrumentId, Region, Side, region_of
+from daemon.core.events import OrderIntent, OrderKind
+from daemon.core.values import (
+    AccountId,
+    BrokerRef,
+    InstrumentId,
+    Region,
+    Session,
+    Side,
+    StrategyId,
+    region_of,
+)
 from daemon.core.zones import local_date
 
 
@@ -67,7 +77,8 @@ class BrokerOrder:
     all numbers; `remaining` is open now and `cancelled` what the broker confirms as taken back
     or dropped. Shares that are none of these moved to a number the list does not show. `limit` is
     the price in force and `first_limit` the one ordered at, `None` at market. Not `rooted`, the
-    first number's own row is missing: only the numbers are told, no figure is.
+    first number's own row is missing: only the numbers are told, no figure is. It trades in
+    `session`, and `unpriced` is how it is priced without a limit.
     """
 
     refs: tuple[BrokerRef, ...]
@@ -83,6 +94,29 @@ class BrokerOrder:
     cancelled: int
     rejected: int
     ordered_at: datetime
+    session: Session = Session.REGULAR
+    unpriced: OrderKind = OrderKind.MARKET
+
+    @property
+    def kind(self) -> OrderKind:
+        """How it is priced now."""
+        return self.unpriced if self.limit is None else OrderKind.LIMIT
+
+    def intent(self, account: AccountId, strategy: StrategyId, quantity: int) -> OrderIntent:
+        """What was wanted, for `quantity` shares and at the price in force, as if by `strategy`.
+
+        Orders for the moment do not stay in the book: it is taken to be for the day.
+        """
+        return OrderIntent(
+            account=account,
+            strategy=strategy,
+            instrument=self.instrument,
+            side=self.side,
+            quantity=quantity,
+            kind=self.kind,
+            limit=self.limit,
+            session=self.session,
+        )
 
     @property
     def accounted(self) -> bool:

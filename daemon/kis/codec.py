@@ -58,6 +58,11 @@ _DIVISIONS: Mapping[Session, Mapping[_Form, OrderDivision]] = {
     Session.PREVIOUS_CLOSE: {(OrderKind.MARKET, _DAY): OrderDivision.PREVIOUS_CLOSE},
     Session.CLOSING_PRICE: {(OrderKind.MARKET, _DAY): OrderDivision.CLOSING_PRICE},
 }
+_FORMS: Mapping[str, tuple[Session, OrderKind]] = {
+    division.value: (session, kind)
+    for session, forms in _DIVISIONS.items()
+    for (kind, _), division in forms.items()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +223,14 @@ def division_of(
         reason = f"kind, time_in_force: no {form} order in the session {session}, use {choice}"
         raise Refused("ORDER_TYPE", reason)
     return division
+
+
+def form_of(division: str) -> tuple[Session, OrderKind]:
+    """The session and the kind that ORD_DVSN of a listed order means.
+
+    What is never sent from here, and may be listed, is told as an order of the regular session.
+    """
+    return _FORMS.get(division, (Session.REGULAR, OrderKind.MARKET))
 
 
 def change_division(intent: OrderIntent) -> OrderDivision:

@@ -6,7 +6,7 @@ judged: which strategy owns what, disputed trading days, closings ahead of the b
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -22,7 +22,6 @@ from daemon.core.events import (
     OrderCreated,
     OrderDoubted,
     OrderIntent,
-    OrderKind,
     OrderRejected,
     OrderSent,
     TradingState,
@@ -193,8 +192,11 @@ class HandGate:
         rules = self._rules()
         self._pass_switch(order.intent)
         portfolio, known = await self._facts(order.intent)
-        instrument, now = order.intent.instrument, self._clock.now()
-        taken = acceptance(rules.calendars, instrument, now, style=OrderStyle.LIMIT)
+        instrument, session = order.intent.instrument, order.intent.session
+        now = self._clock.now()
+        taken = acceptance(
+            rules.calendars, instrument, now, style=OrderStyle.LIMIT, session=session
+        )
         if isinstance(taken, NotAccepted):
             raise RiskRefused(Rule.GATE_CLOSED, taken.reason)
         told = modification_problem(
@@ -342,19 +344,10 @@ class HandGate:
     ) -> "_Life":
         """An order by its row, at the dearest of its price and those that the row hides."""
         own = not self._numbers.isdisjoint(_keys(row))
-        limit = row.limit
+        intent = row.intent(account, BY_HAND if own else LISTED, remaining)
         for each in moves:
-            if limit is not None and each.asked_limit is not None:
-                limit = max(limit, each.asked_limit)
-        intent = OrderIntent(
-            account=account,
-            strategy=BY_HAND if own else LISTED,
-            instrument=row.instrument,
-            side=row.side,
-            quantity=remaining,
-            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
-            limit=limit,
-        )
+            if intent.limit is not None and each.asked_limit is not None:
+                intent = replace(intent, limit=max(intent.limit, each.asked_limit))
         order, at = OrderId(f"{row.region}-{row.refs[-1].number}"), row.ordered_at
         return at, [
             OrderCreated(order=order, intent=intent, at=at),

@@ -13,9 +13,10 @@ from functools import lru_cache
 from operator import itemgetter
 
 from daemon.core.errors import BadData
+from daemon.core.events import OrderKind
 from daemon.core.values import BrokerRef, InstrumentId, Side
 from daemon.core.witness import BrokerOrder
-from daemon.kis.codec import VENUE
+from daemon.kis.codec import VENUE, form_of
 from daemon.kis.fields import (
     day_of,
     decimal_or_none,
@@ -276,6 +277,7 @@ def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
     if head.division in PRICELESS_DIVISIONS:
         # Our own order has none: what the list shows is where the exchange put it.
         head, price = replace(head, price=Decimal(0)), Decimal(0)
+    session, kind = form_of(head.division)
     return BrokerOrder(
         refs=tuple(refs),
         instrument=head.instrument,
@@ -291,4 +293,6 @@ def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
         cancelled=min(sum(entry.cancelled for entry in living), head.quantity),
         rejected=first.rejected if first is not None else 0,
         ordered_at=head.at,
+        session=session,
+        unpriced=OrderKind.MARKET if kind is OrderKind.LIMIT else kind,
     )

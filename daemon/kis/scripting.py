@@ -235,7 +235,16 @@ class UnifiedClient:
         instrument = await self.instrument(ticker, market)
         if limit is None and not takes_market_orders(instrument):
             raise Refused("ORDER_TYPE", f"{instrument} takes limit orders only: give a price")
-        order = self._order(instrument, side, quantity, limit)
+        intent = OrderIntent(
+            account=self._broker.account_id,
+            strategy=BY_HAND,
+            instrument=instrument,
+            side=side,
+            quantity=quantity,
+            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
+            limit=limit,
+        )
+        order = self._order(intent)
         told = {
             "instrument": instrument,
             "action": side.value,
@@ -250,20 +259,9 @@ class UnifiedClient:
             )
         return self._placed(ref, instrument, side, quantity, limit)
 
-    def _order(
-        self, instrument: InstrumentId, side: Side, quantity: int, limit: Decimal | None
-    ) -> Order:
+    def _order(self, intent: OrderIntent) -> Order:
         self._minted += 1
         now = self._clock.now()
-        intent = OrderIntent(
-            account=self._broker.account_id,
-            strategy=BY_HAND,
-            instrument=instrument,
-            side=side,
-            quantity=quantity,
-            kind=OrderKind.MARKET if limit is None else OrderKind.LIMIT,
-            limit=limit,
-        )
         order = OrderId(f"{now.astimezone(KST):%Y%m%d}-hand-{self._minted}")
         return create(OrderCreated(order=order, intent=intent, at=now))
 
@@ -404,7 +402,7 @@ class UnifiedClient:
         if len({each.region for each in found}) > 1:
             raise Refused("AMBIGUOUS", f"order {order_no} is of two countries: give market=")
         (each, *_) = found
-        order = self._order(each.instrument, each.side, each.quantity, each.limit)
+        order = self._order(each.intent(self._broker.account_id, BY_HAND, each.quantity))
         return replace(order, refs=each.refs, filled=each.filled)
 
     async def _listed_under(

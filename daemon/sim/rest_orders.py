@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from daemon.core.values import Side
+from daemon.core.values import Session, Side
 from daemon.kis.spec import Api, Environment
 from daemon.sim.calls import Answer, Call, account_of, succeeded
 from daemon.sim.facts import Condition, Order, OrderRequest, Refusal, RefusalReason
@@ -68,8 +68,7 @@ def change(call: Call, market: Market) -> Answer:
         branch=original.request.branch,
         venue=original.request.venue,
     )
-    if not cancels:
-        _check_moved(call, original, market)
+    _check_session(call, original, market, cancels=cancels)
     try:
         exchange = market.entrance(original.request.division, original.request.code)
         act = exchange.cancel if cancels else exchange.modify
@@ -83,13 +82,18 @@ def change(call: Call, market: Market) -> Answer:
     return _confirmed(order, market, "APBK0013", "주문 전송 완료 되었습니다.")
 
 
-def _check_moved(call: Call, original: Order, market: Market) -> None:
-    """A new price keeps an order in its session, and one without a price has none to change."""
+def _check_session(call: Call, original: Order, market: Market, *, cancels: bool) -> None:
+    """A change is worded for the session of its order; a new price is for one that has a price.
+
+    A cancel may be worded as a limit order of the regular session, but not in the after-market,
+    which knows no such order.
+    """
     sessions = market.sides.divisions
     before, after = original.request.division, call.get("ORD_DVSN")
-    if sessions.get(before) is not sessions.get(after):
+    plain = cancels and after == "00" and sessions.get(before) is not Session.AFTER_MARKET
+    if sessions.get(before) is not sessions.get(after) and not plain:
         raise Denied("APBK0963", "주문구분코드 오류 입니다.", rt_cd="7")
-    if after in sessions and _price(call) is None:
+    if not cancels and after in sessions and _price(call) is None:
         raise Denied("APBK1234", "주문단가를 입력하십시오.", rt_cd="7")
 
 

@@ -7,6 +7,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -28,16 +30,22 @@ from daemon.core.values import (
     Tick,
 )
 from daemon.core.witness import BrokerNotice, NoticeKind
+from daemon.emergency import cancel_all
+from daemon.kis.caller import ApiCaller
 from daemon.kis.codec import Credentials
 from daemon.kis.rest import KisRest
+from daemon.kis.scripting import UnifiedClient
 from daemon.kis.spec import SIM, VIRTUAL, Profile
 from daemon.kis.stream import KisFeed
+from daemon.kis.ticker import PriceStream
 from daemon.kis.transport import AiohttpTransport, WebsocketsTransport
 from daemon.ports import FeedEvent
 from daemon.sim.facts import OrderRequest
 from daemon.sim.options import SimulatorOptions
 from daemon.sim.server import SimulatorServer
+from daemon.sim.universe import LISTINGS
 from daemon.store.locks import FileTokenStore, SharedBudget
+from tests.kis.bank import DAYS, rules
 from tests.kis.fakes import ACCOUNT, SAMSUNG, make_order
 
 pytestmark = pytest.mark.e2e
@@ -75,12 +83,20 @@ class World:
         ]
 
 
-def simulated(*, american: bool, refused: bool) -> SimulatorOptions:
+EVENING = datetime(2026, 10, 12, 16, 10, tzinfo=KST)
+"""The after-market of KRX has begun."""
+
+STILL = tuple(replace(listing, pace=0.001) for listing in LISTINGS[:1])
+"""Nobody trades with an order that rests at the best price."""
+
+
+def simulated(*, american: bool, refused: bool, start: datetime | None) -> SimulatorOptions:
     # Ten minutes after the open: what comes before is lived through at the start.
     hour, minute = (22, 40) if american else (10, 0)
     return SimulatorOptions(
-        start=datetime(2026, 7, 10, hour, minute, tzinfo=KST),
+        start=start or datetime(2026, 7, 10, hour, minute, tzinfo=KST),
         regions=frozenset({Region.US if american else Region.KR}),
+        listings=STILL if start else LISTINGS,
         told_twice=american,
         refused_later=float(refused),
         refused_by_reason=american,
@@ -94,9 +110,10 @@ def with_world(
     american: bool = False,
     base: Profile = SIM,
     refused: bool = False,
+    start: datetime | None = None,
 ) -> None:
     regions = (Region.US, Region.KR) if american else (Region.KR,)
-    options = simulated(american=american, refused=refused)
+    options = simulated(american=american, refused=refused, start=start)
 
     async def scenario() -> None:
         server = SimulatorServer(options)
@@ -228,6 +245,89 @@ def test_what_an_app_sent_to_another_exchange_is_moved_and_cancelled_there(
         assert [each.remaining for each in await rest.orders(today)] == [0, 0]
 
     with_world(tmp_path, main)
+
+
+async def by_app(world: World, division: str) -> None:
+    """An order of a person's app in the after-market, resting far from the price if it has one."""
+    info = await world.rest.info(SAMSUNG)
+    wish = OrderRequest(
+        account=ACCOUNT,
+        code="005930",
+        side=Side.BUY,
+        quantity=3,
+        price=info.lower_limit if division == "41" else None,
+        division=division,
+        branch="06010",
+        origin="HTS",
+    )
+    world.server.place_by_hand(wish)
+
+
+@pytest.mark.parametrize("division", ["41", "47"])
+def test_what_an_app_sent_to_the_after_market_is_cancelled_in_an_emergency(
+    division: str, tmp_path: Path
+) -> None:
+    async def main(world: World) -> None:
+        rest = world.rest
+        await by_app(world, division)
+        broker = SimpleNamespace(
+            account_id=rest.account_id,
+            run=asyncio.Event().wait,  # its requests move already
+            know=rest.know,
+            orders=rest.orders,
+            cancel=rest.cancel,
+        )
+        session: Any = SimpleNamespace(broker=broker, clock=world.server.clock, calendars=DAYS)
+        korea = (Region.KR,)
+        outcome = await cancel_all(session, regions=korea, traded=korea, patience=20)
+        assert outcome.is_done
+        assert outcome.sent == 1
+        (listed,) = await rest.orders(EVENING.date())
+        assert (listed.remaining, listed.cancelled) == (0, 3)
+
+    with_world(tmp_path, main, start=EVENING)
+
+
+@pytest.mark.parametrize("division", ["41", "47"])
+def test_what_an_app_sent_to_the_after_market_is_cancelled_by_a_script(
+    division: str, tmp_path: Path
+) -> None:
+    async def main(world: World) -> None:
+        await by_app(world, division)
+        client = script(world)
+        (listed,) = await client.get_open_orders()
+        await client.cancel_order(listed.refs[-1].number)
+        (listed,) = await client.get_orders()
+        assert (listed.remaining, listed.cancelled) == (0, 3)
+
+    with_world(tmp_path, main, start=EVENING)
+
+
+def test_what_an_app_sent_to_the_after_market_is_moved_by_a_script(tmp_path: Path) -> None:
+    async def main(world: World) -> None:
+        await by_app(world, "41")
+        client = script(world)
+        (listed,) = await client.get_open_orders()
+        last = (await client.get_price("005930")).price
+        near = accepted_price(SAMSUNG, last * Decimal("0.96"), RoundingWay.UP)
+        moved = await client.modify_order(listed.refs[-1].number, near)
+        (listed,) = await client.get_orders()
+        assert (listed.refs[-1].number, listed.limit) == (moved.order_no, near)
+        await client.cancel_order(moved.order_no)
+        assert await client.get_open_orders() == []
+
+    with_world(tmp_path, main, start=EVENING)
+
+
+def script(world: World) -> UnifiedClient:
+    caller = ApiCaller(world.rest)
+    return UnifiedClient(
+        broker=world.rest,
+        caller=caller,
+        websocket=PriceStream(world.feed),
+        clock=world.server.clock,
+        rules=rules,
+    )
 
 
 def test_a_market_order_fills_and_the_books_show_it(tmp_path: Path) -> None:

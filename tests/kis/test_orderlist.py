@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.errors import BadData
-from daemon.core.values import Side
+from daemon.core.events import OrderKind
+from daemon.core.values import Session, Side, StrategyId
 from daemon.kis.orderlist import OrderList
-from tests.kis.fakes import fold_orders, sample
+from tests.kis.fakes import ACCOUNT, fold_orders, sample
 
 
 def row(number: str, **changes: str) -> dict[str, Any]:
@@ -79,6 +80,39 @@ def test_a_market_order_has_no_limit() -> None:
         Decimal(3145),
     )
     assert order.side is Side.BUY
+
+
+@pytest.mark.parametrize(
+    ("division", "price", "session", "kind"),
+    [
+        ("00", "71900", Session.REGULAR, OrderKind.LIMIT),
+        ("01", "0", Session.REGULAR, OrderKind.MARKET),
+        ("03", "71900", Session.REGULAR, OrderKind.LIMIT),
+        ("05", "71900", Session.PREVIOUS_CLOSE, OrderKind.MARKET),
+        ("06", "0", Session.CLOSING_PRICE, OrderKind.MARKET),
+        ("41", "71900", Session.AFTER_MARKET, OrderKind.LIMIT),
+        ("44", "71900", Session.AFTER_MARKET, OrderKind.BEST_OPPOSITE),
+        ("47", "0", Session.AFTER_MARKET, OrderKind.BEST_OWN),
+        ("", "71900", Session.REGULAR, OrderKind.LIMIT),
+    ],
+)
+def test_a_row_tells_the_session_and_how_the_order_is_priced(
+    division: str, price: str, session: Session, kind: OrderKind
+) -> None:
+    (order,) = fold_orders([row("1", ord_dvsn_cd=division, ord_unpr=price)])
+    assert (order.session, order.kind) == (session, kind)
+    wish = order.intent(ACCOUNT, StrategyId("x"), order.remaining)
+    assert (wish.session, wish.kind, wish.limit) == (session, kind, order.limit)
+
+
+def test_a_market_order_that_got_a_limit_is_a_limit_order() -> None:
+    (order,) = fold_orders(
+        [
+            row("1", ord_dvsn_cd="01", ord_unpr="0"),
+            row("2", orgn_odno="1", ord_unpr="71800", ord_tmd="101600"),
+        ]
+    )
+    assert (order.session, order.kind) == (Session.REGULAR, OrderKind.LIMIT)
 
 
 def test_a_chain_of_modifies_is_one_order() -> None:

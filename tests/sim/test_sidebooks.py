@@ -16,7 +16,7 @@ from daemon.core.witness import BrokerOrder
 from daemon.kis import codec, overseas_calls
 from daemon.kis.listed import Listed
 from daemon.kis.overseas_orders import OverseasOrderList
-from daemon.kis.spec import Api
+from daemon.kis.spec import Api, OrderDivision
 from daemon.sim.facts import OrderRequest
 from daemon.sim.sidebooks import hours
 from tests.kis.fakes import CREDENTIALS, fold_orders, make_order
@@ -84,6 +84,18 @@ def test_the_after_market_trades_continuously_at_limits_and_ends_without_a_word(
     assert rig.broker.market.exchange.orders[2].expired
 
 
+@pytest.mark.parametrize(
+    ("division", "code"), [("00", "APBK0013"), ("06", "APBK0013"), ("41", "APBK0963")]
+)
+def test_a_cancel_at_the_closing_price_may_be_worded_as_a_limit_order(
+    division: str, code: str
+) -> None:
+    rig = at("15:31")
+    place(rig, wish(Session.CLOSING_PRICE))
+    cancel = codec.cancel_call(ref(1), CREDENTIALS, OrderDivision(division))
+    assert change(rig, cancel).code == code
+
+
 def make_order_of(intent: OrderIntent) -> Any:
     return replace(make_order(), intent=intent, limit=intent.limit)
 
@@ -101,6 +113,8 @@ def test_an_after_market_order_gets_a_new_price_and_is_cancelled_in_its_own_word
     [row] = listed(rig)
     assert (row.remaining, row.refs[-1].number) == (10, "2")
     assert row.limit == price + 100
+    assert (row.session, row.kind) == (Session.AFTER_MARKET, OrderKind.LIMIT)
+    assert change(rig, codec.cancel_call(ref(2), CREDENTIALS)).code == "APBK0963"
     assert change(rig, codec.cancel_call(ref(2), CREDENTIALS, division)).code == "APBK0013"
     [row] = listed(rig)
     assert (row.remaining, row.cancelled, row.accounted) == (0, 10, True)
@@ -123,6 +137,7 @@ def test_the_best_prices_of_the_after_market(
     assert place(rig, intent).code == "APBK0013"
     [row] = listed(rig)
     assert (row.filled, row.remaining, row.limit) == (filled, remaining, None)
+    assert (row.session, row.kind) == (Session.AFTER_MARKET, kind)
     assert looks_like(make_order_of(intent), row)
 
 
