@@ -128,8 +128,9 @@ async def cancel_all(
 
     Whoever ordered what it finds: orders made by hand are cancelled, too. `recorded` are the orders
     that were open to our knowledge: it is asked after the first round of cancels, and may fail. One
-    of them that the list does not show is cancelled by its number. It is waited for as long as it
-    may still come up if the broker does not take that cancel, or if it never had a number.
+    of them that the list does not show is cancelled by its number. That the broker takes a cancel
+    is no proof (the exchange may refuse it): an order is waited for until the list tells its end,
+    as long as it may still come up.
 
     A region whose list a person must see to is given up, and the others go on. The refusal of one
     that is neither `traded` nor ordered in proves that nothing is open there. Raises
@@ -162,7 +163,8 @@ class _Emergency:
         self._numbered: dict[Key, Order] = {}
         self._unheard: list[Order] = []
         self._ended: set[Key] = set()
-        self._denied: set[Key] = set()
+        self._answered: set[Key] = set()
+        """Whose cancel by number needs no repetition, whatever the answer was."""
         self._told_wait = False
         self._begun = session.clock.now()
         self._session = session
@@ -295,11 +297,12 @@ class _Emergency:
         unlisted = []
         for key, order in self._numbered.items():
             row = rows.get(key)
-            if key[0] is not region or (row is not None and row.remaining > 0):
+            open_now = row is not None and row.remaining > 0 and _is_about(row, order)
+            if key[0] is not region or open_now:
                 continue
-            if row is not None and row.rooted and row.accounted:
+            if row is not None and row.rooted and row.accounted and _is_about(row, order):
                 self._ended.add(key)
-            elif key not in self._ended | self._denied:
+            elif key not in self._ended | self._answered:
                 unlisted.append(order)
         return unlisted
 
@@ -324,9 +327,9 @@ class _Emergency:
             # Traded, or cancelled, meanwhile; or not heard of. The next list tells.
             self._log.warning("emergency_cancel_unclear", number=number, cause=str(error))
             if _is_final(error) or self._session.clock.now() >= self._shown_until(order):
-                self._denied.add(key)
+                self._answered.add(key)
         else:
-            self._ended.add(key)
+            self._answered.add(key)
             self._seen.add(_key(order, order.refs[0]))
             self._log.warning(
                 "emergency_cancel_sent",
@@ -348,6 +351,12 @@ def _is_final(error: TradingError) -> bool:
 
 def _region(order: Order) -> Region:
     return region_of(order.intent.instrument)
+
+
+def _is_about(row: BrokerOrder, order: Order) -> bool:
+    """Whether a row with an order's number is that order's: two branches may number alike."""
+    intent = order.intent
+    return (row.instrument, row.side) == (intent.instrument, intent.side)
 
 
 def _key(order: Order, ref: BrokerRef) -> Key:

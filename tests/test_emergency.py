@@ -34,7 +34,7 @@ from daemon.core.values import (
 from daemon.core.witness import BrokerOrder
 from daemon.emergency import DOUBT, LOOKS, Leaving, Outcome, cancel_all, left_open
 from daemon.store.journal import SqliteJournal
-from tests.builders import ACCOUNT, created, intent, sent
+from tests.builders import ACCOUNT, HYNIX, created, intent, sent
 from tests.support import VirtualClock, run_virtual
 
 NOW = datetime(2026, 11, 2, 1, 30, tzinfo=UTC)
@@ -366,7 +366,44 @@ def test_an_order_with_a_number_is_cancelled_at_once_by_a_list_that_lags(tmp_pat
     outcome, took = cancel(broker, recorded_in(tmp_path / "journal.sqlite3", numbered("7")))
     assert broker.asked == ["7"]
     assert outcome == Outcome(seen=1, sent=1, left=(), problems={})
-    assert took < 10, "the broker took the cancel: there is nothing to wait for"
+    assert took < 30, "the list told its end, and there is nothing more to wait for"
+
+
+class Powerless(Lagging):
+    """It takes cancels, and the exchange refuses the first."""
+
+    refuses = 1
+
+    async def cancel(self, order: Order, *, leaving: Leaving) -> None:
+        before = dict(self.open)
+        await super().cancel(order, leaving=leaving)
+        if self.refuses:
+            self.refuses -= 1
+            self.open = before
+
+
+def test_a_cancel_that_is_taken_proves_nothing_until_the_list_does(tmp_path: Path) -> None:
+    broker = Powerless(listed("7", remaining=10), lag=20.0)
+    outcome, took = cancel(broker, recorded_in(tmp_path / "journal.sqlite3", numbered("7")))
+    assert broker.asked == ["7", "7"]
+    assert outcome == Outcome(seen=1, sent=2, left=(), problems={})
+    assert took < 30
+
+
+class Branches(FakeBroker):
+    """An order of another branch has the same number, and is all that is listed."""
+
+    async def cancel(self, order: Order, *, leaving: Leaving) -> None:
+        assert order.ref is not None
+        self.asked.append(order.ref.number)
+
+
+def test_another_order_of_the_same_number_is_not_the_end_of_ours(tmp_path: Path) -> None:
+    broker = Branches({"7": listed("7", HYNIX, remaining=0)})
+    outcome, took = cancel(broker, recorded_in(tmp_path / "journal.sqlite3", numbered("7")))
+    assert broker.asked == ["7"]
+    assert outcome.is_done
+    assert timedelta(seconds=took) >= DOUBT - timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
