@@ -4,11 +4,24 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # Machines are busy and slow at times: no test fails for taking long over one example.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+# A shell's job in the background starts with interrupts ignored, and no loop gives that back.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_told_as_they_were() -> Iterator[None]:
+    """A program that a test runs may set a level that keeps a later test's lines to itself."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(autouse=True)
