@@ -53,7 +53,7 @@ LIST_REACH = timedelta(days=80)
 """How far back the broker's list of orders is asked: KIS keeps three months in it."""
 
 OURS_REACH = timedelta(days=10)
-"""How old an order may be that answers are still about: as long as days can be compared."""
+"""How old a closed order may be that lists and balances are still about, with days to spare."""
 
 BLIND_LIMIT = 60.0
 """Seconds without one complete inquiry after which a region's new orders are closed; as much longer
