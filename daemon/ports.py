@@ -99,7 +99,7 @@ class Broker(Protocol):
         """The regions of the account, at least one."""
 
     def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
-        """All that we hold and have ordered in a region, said anew each time.
+        """All that we hold and have ordered in a region of several markets, said anew each time.
 
         An answer that names another exchange of theirs is understood by it.
         """
