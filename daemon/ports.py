@@ -99,7 +99,7 @@ class Broker(Protocol):
         """The regions of the account, at least one."""
 
     def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
-        """All that we hold and have ordered in a region, said anew each time.
+        """All that we hold and have ordered in a region of several markets, said anew each time.
 
         An answer that names another exchange of theirs is understood by it.
         """
@@ -148,11 +148,12 @@ class ProfitSource(Protocol):
     """The broker's own profit and loss."""
 
     async def trade_profits(
-        self, region: Region, first: date, last: date
+        self, region: Region, first: date, last: date, *, traded: Collection[InstrumentId]
     ) -> Sequence[BrokerProfit]:
         """Every instrument traded from `first` to `last`, at home; abroad, every one sold.
 
-        Raises `TradingError`.
+        `traded` is what we traded then: an answer that names another exchange of theirs is
+        understood by it. Raises `TradingError`.
         """
 
 

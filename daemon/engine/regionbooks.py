@@ -53,7 +53,7 @@ LIST_REACH = timedelta(days=80)
 """How far back the broker's list of orders is asked: KIS keeps three months in it."""
 
 OURS_REACH = timedelta(days=10)
-"""How old an order may be that answers are still about: as long as days can be compared."""
+"""How old a closed order may be that lists and balances are still about, with days to spare."""
 
 BLIND_LIMIT = 60.0
 """Seconds without one complete inquiry after which a region's new orders are closed; as much longer
@@ -382,13 +382,17 @@ class RegionBooks:
         Trades of ours that it is known to book late are in it.
         """
         asked = self._clock.monotonic()
-        self._say_ours()
         report = await self._broker.account(regions=(self.region,))
         self._shared.rates.learn(report.rates)
         return booked(self._portfolio, report), asked
 
     def _say_ours(self) -> None:
-        """Tell the broker what its next answers may be about. What it refused is not ours."""
+        """Tell the broker what its next answers may be about. What it refused is not ours.
+
+        In Korea no answer names a market that is not meant: there is one.
+        """
+        if self.region is Region.KR:
+            return
         portfolio, since = self._portfolio, self._clock.now() - OURS_REACH
         ordered = {
             each.intent.instrument

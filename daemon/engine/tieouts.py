@@ -93,7 +93,7 @@ class TieOuts:
         """
         log, ours = self._log.bind(region=region, day=day), self._profit.of_day(region, day)
         try:
-            theirs = await self._source.trade_profits(region, day, day)
+            theirs = await self._source.trade_profits(region, day, day, traded=ours.keys())
         except TradingError as error:
             log.warning("profit_not_compared", cause=str(error))
             return None

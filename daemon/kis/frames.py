@@ -426,7 +426,8 @@ class FrameDecoder:
                 self.stats.pending += 1
             else:
                 meant = self._listed.among((notice.instrument,))
-                notices.append(replace(notice, instrument=meant))
+                named = notice.instrument == meant
+                notices.append(notice if named else replace(notice, instrument=meant))
         return notices
 
     def _own(self, rows: Sequence[Sequence[str]], channel: Channel) -> list[Sequence[str]]:

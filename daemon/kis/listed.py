@@ -12,7 +12,7 @@ a row that names it may be about a share of another one."""
 class Listed:
     """What is known of listings: those that are ours, by region, and those of the symbol masters.
 
-    One code is one listing in a region. Where ours and the masters name two, neither is believed.
+    One code is one listing in a region. A listing of the masters is believed before one of ours.
     """
 
     def __init__(self) -> None:
@@ -33,25 +33,29 @@ class Listed:
         self._master[region] = _by_code(listings)
 
     def of(self, region: Region, code: str) -> InstrumentId | None:
-        """The one known instrument of a code, `None` for none and for several."""
-        ours, master = self._ours.get(region, {}), self._master.get(region, {})
-        known = ours.get(code, set()) | master.get(code, set())
+        """The one known instrument of a code, `None` for none and for several.
+
+        Ours count where the masters name none: they may come from an answer that named another.
+        """
+        known = self._mastered(region, code) or self._ours.get(region, {}).get(code, set())
         return next(iter(known)) if len(known) == 1 else None
 
     def among(self, named: Collection[InstrumentId]) -> InstrumentId:
         """The instrument meant by answers that name these, which share region and code.
 
-        An exchange that stands for no other is believed where it is the only one named. Else what
-        is known decides, then the only one that stands for no other, then the first.
+        An exchange that stands for no other is believed where it is the only one named. Else the
+        masters decide, then the only one that stands for no other, then what is ours, then the
+        first.
         """
         each = tuple(dict.fromkeys(named))
         certain = [one for one in each if market_of(one) is not _STANDS_FOR_ALL]
-        if certain and len(each) == 1:
-            return each[0]
-        known = self.of(region_of(each[0]), code_of(each[0]))
-        if known is not None:
-            return known
-        return certain[0] if len(certain) == 1 else each[0]
+        region, code = region_of(each[0]), code_of(each[0])
+        if len(certain) == 1 and (len(each) == 1 or len(self._mastered(region, code)) != 1):
+            return certain[0]
+        return self.of(region, code) or each[0]
+
+    def _mastered(self, region: Region, code: str) -> Collection[InstrumentId]:
+        return self._master.get(region, {}).get(code, set())
 
 
 def _by_code(instruments: Iterable[InstrumentId]) -> dict[str, set[InstrumentId]]:

@@ -16,7 +16,7 @@ from daemon.core.errors import BadData
 from daemon.core.events import OrderKind
 from daemon.core.values import BrokerRef, InstrumentId, Side
 from daemon.core.witness import BrokerOrder
-from daemon.kis.codec import VENUE, form_of
+from daemon.kis.codec import form_of
 from daemon.kis.fields import (
     day_of,
     decimal_or_none,
@@ -31,12 +31,19 @@ from daemon.kis.fields import (
 from daemon.kis.replies import Row
 from daemon.kis.spec import LIMIT_DIVISIONS, PRICELESS_DIVISIONS
 
+_VENUE = "excg_id_dvsn_cd"
+"""Where an order was sent. The portal writes it excg_id_dvsn_Cd, and whether the virtual world
+sends it at all is not known."""
+
 _READ = (
     *("odno", "orgn_odno", "ord_dt", "ord_gno_brno", "pdno", "sll_buy_dvsn_cd", "ord_qty"),
     *("ord_unpr", "tot_ccld_qty", "tot_ccld_amt", "avg_prvs", "rmn_qty", "rjct_qty"),
-    *("ord_dvsn_cd", "ord_tmd", "cncl_cfrm_qty", "cncl_yn", "excg_id_dvsn_cd"),
+    *("ord_dvsn_cd", "ord_tmd", "cncl_cfrm_qty", "cncl_yn", _VENUE),
 )
 """Every field that `_read_entry` looks at."""
+
+_ROUTES = frozenset({"NXT", "SOR"})
+"""Where an order may have been sent instead of to `codec.VENUE`, as changes of it must repeat."""
 
 _SEPARATOR = "\x1f"
 REMEMBERED = 4096
@@ -140,10 +147,13 @@ class OrderList:
         Raises `BadData` for a row that cannot be read: an order must not vanish because of one
         field.
         """
-        for row in rows:
-            entry = _entry(row if "odno" in row else {n.lower(): value for n, value in row.items()})
+        for raw in rows:
+            row = raw
+            if "odno" not in raw or _VENUE not in raw:
+                row = {_VENUE: "", **{name.lower(): value for name, value in raw.items()}}
+            entry = _entry(row)
             if entry is None:
-                self.skipped.add(row)
+                self.skipped.add(raw)
             else:
                 self._entries[entry.key] = entry
 
@@ -174,13 +184,13 @@ def _read_entry(row: Row) -> Entry | None:
         raise BadData("required and blank", field="odno")
     day = day_of(text_of(row, "ord_dt"), "ord_dt")
     filled = shares_at(row, "tot_ccld_qty")
-    venue = text_of(row, "excg_id_dvsn_cd")
+    venue = text_of(row, _VENUE)
     return Entry(
         ref=BrokerRef(
             day=day,
             branch=text_of(row, "ord_gno_brno"),
             number=number,
-            route="" if venue == VENUE else venue,
+            route=venue if venue in _ROUTES else "",
         ),
         parent=parent,
         instrument=instrument_of(text_of(row, "pdno"), "pdno"),
@@ -254,6 +264,12 @@ class _Roots:
         return day, branch, number
 
 
+def _sent_alike(refs: Sequence[BrokerRef]) -> tuple[BrokerRef, ...]:
+    """No change moves an order elsewhere: numbers without a route have that of the others."""
+    route = next((ref.route for ref in refs if ref.route), "")
+    return tuple(ref if ref.route or not route else replace(ref, route=route) for ref in refs)
+
+
 @lru_cache(maxsize=REMEMBERED)
 def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
     first = next((entry for entry in family if entry.key == root), None)
@@ -279,7 +295,7 @@ def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
         head, price = replace(head, price=Decimal(0)), Decimal(0)
     session, kind = form_of(head.division)
     return BrokerOrder(
-        refs=tuple(refs),
+        refs=_sent_alike(refs),
         instrument=head.instrument,
         side=head.side,
         quantity=head.quantity,

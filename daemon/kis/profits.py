@@ -6,13 +6,13 @@ the sales as one amount. Neither is offered in the virtual world. The documents 
 the realised profit is after costs; `core.tieout` finds that out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
 from daemon.core.errors import BadData
 from daemon.core.tieout import BrokerProfit
-from daemon.core.values import InstrumentId, Market, Region, instrument_id
+from daemon.core.values import InstrumentId, Market, Region, code_of, instrument_id
 from daemon.kis.codec import Call, Credentials
 from daemon.kis.fields import day_of, decimal_at, decimal_or_none, instrument_of, shares_at, text_of
 from daemon.kis.listed import Listed
@@ -66,17 +66,20 @@ def call(region: Region, first: date, last: date, credentials: Credentials) -> C
     return Call(api=api, query=query)
 
 
-def read(pages: Sequence[Reply], region: Region, listed: Listed) -> list[BrokerProfit]:
+def read(
+    pages: Sequence[Reply], region: Region, listed: Listed, traded: Iterable[InstrumentId]
+) -> list[BrokerProfit]:
     """Every row of an answer; raises `BadData`, also when rows are missing from their totals.
 
-    In America the broker may name one exchange for all: the instrument that `listed` knows of the
-    same symbol is believed to be meant.
+    In America the broker may name one exchange for all: of the same symbol the instrument that we
+    `traded` on those days is meant, or else the one that `listed` knows.
     """
     if region is Region.KR:
         told = [row for page in pages for row in rows(page, "output1")]
         _check_sums(pages, told)
         return [_at_home(row) for row in told]
-    return [_in_america(row, listed) for page in pages for row in _sales(page)]
+    ours = {code_of(each): each for each in traded}
+    return [_in_america(row, listed, ours) for page in pages for row in _sales(page)]
 
 
 def _sales(page: Reply) -> Sequence[Row]:
@@ -99,10 +102,10 @@ def _at_home(row: Row) -> BrokerProfit:
     )
 
 
-def _in_america(row: Row, listed: Listed) -> BrokerProfit:
+def _in_america(row: Row, listed: Listed, ours: Mapping[str, InstrumentId]) -> BrokerProfit:
     return BrokerProfit(
         day=day_of(text_of(row, "trad_day"), "trad_day"),
-        instrument=_instrument(row, listed),
+        instrument=_instrument(row, listed, ours),
         bought=None,
         spent=None,
         sold=shares_at(row, "slcl_qty"),
@@ -112,9 +115,9 @@ def _in_america(row: Row, listed: Listed) -> BrokerProfit:
     )
 
 
-def _instrument(row: Row, listed: Listed) -> InstrumentId:
+def _instrument(row: Row, listed: Listed, ours: Mapping[str, InstrumentId]) -> InstrumentId:
     code = text_of(row, "ovrs_pdno")
-    known = listed.of(Region.US, code)
+    known = ours.get(code) or listed.of(Region.US, code)
     if known is not None:
         return known
     market = _EXCHANGES.get(text_of(row, "ovrs_excg_cd"))

@@ -1,7 +1,7 @@
 """One account over HTTP: orders that are sent once, inquiries that reach the last page or raise."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from random import Random
@@ -371,17 +371,18 @@ class KisRest:
         return self.regions if regions is None else regions
 
     async def trade_profits(
-        self, region: Region, first: date, last: date
+        self, region: Region, first: date, last: date, *, traded: Collection[InstrumentId]
     ) -> Sequence[BrokerProfit]:
         """The broker's own profit and loss of every instrument traded from `first` to `last`.
 
-        Raises `Refused` where it is not offered: in the virtual world, and for a region other than
-        Korea and the United States.
+        `traded` is what we traded then. Raises `Refused` where it is not offered: in the virtual
+        world, and for a region other than Korea and the United States.
         """
         call = profits.call(region, first, last, self._credentials)
         if call is None or not call.api.tr_id(self._profile.environment):
             raise Refused("NOT_OFFERED", f"no profit inquiry for {region} in {self._profile.name}")
-        return profits.read([page async for page in self._pages(call)], region, self._listed)
+        pages = [page async for page in self._pages(call)]
+        return profits.read(pages, region, self._listed, traded)
 
     async def trades_on(self, region: Region, day: date) -> bool | None:
         """Whether `day` is a trading day; `None` but for KRX, and in the virtual world."""

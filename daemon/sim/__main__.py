@@ -105,11 +105,13 @@ def _account(text: str) -> str:
 
 
 def _customer(text: str) -> Customer:
-    key, *rest = text.split(":")
-    if len(rest) != 3 or not all((key, *rest)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not APPKEY:APPSECRET:HTSID:ACCOUNT")
-    secret, hts_id, account = rest
-    return Customer(app_key=key, app_secret=secret, hts_id=hts_id, accounts=(_account(account),))
+    parts = text.split(":")
+    if len(parts) != 4 or not all(parts) or not _ACCOUNT.fullmatch(parts[-1]):
+        # The text is not repeated: any part of it may be the secret.
+        right = f"APPKEY:APPSECRET:HTSID:ACCOUNT with an account such as {ACCOUNT}"
+        raise argparse.ArgumentTypeError(f"not {right}")
+    key, secret, hts_id, account = parts
+    return Customer(app_key=key, app_secret=secret, hts_id=hts_id, accounts=(account,))
 
 
 def _host(text: str) -> str:

@@ -30,7 +30,7 @@ class Customer:
     """
 
     app_key: str
-    app_secret: str
+    app_secret: str = field(repr=False)
     hts_id: str
     accounts: tuple[str, ...]
 
@@ -69,7 +69,7 @@ class SimulatorOptions:
     american_holidays: frozenset[date] = frozenset()
     american_odd_days: Mapping[date, OddDay] = field(default_factory=dict)
     app_key: str = APP_KEY
-    app_secret: str = APP_SECRET
+    app_secret: str = field(default=APP_SECRET, repr=False)
     accounts: tuple[str, ...] = (ACCOUNT,)
     hts_id: str = HTS_ID
     others: tuple[Customer, ...] = ()

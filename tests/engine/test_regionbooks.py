@@ -1,7 +1,7 @@
 """Two regions of one account, and one of them does not answer."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -57,11 +57,16 @@ def broker(*, fill_at_once: bool = True, dollars: str = "5000.00") -> PaperBroke
 
 
 class Counting(PaperBroker):
-    """Remembers when each region's list was asked for."""
+    """Remembers when each region's list was asked for, and of which it was told what is ours."""
 
     def __init__(self) -> None:
         super().__init__(VirtualClock(), dollars=Decimal("5000.00"))
         self.listed: dict[Region, list[datetime]] = {region: [] for region in BOTH}
+        self.told_of: list[Region] = []
+
+    def know(self, region: Region, ours: Iterable[InstrumentId]) -> None:
+        self.told_of.append(region)
+        super().know(region, ours)
 
     async def orders(
         self, since: date, *, regions: Sequence[Region] | None = None
@@ -159,11 +164,26 @@ def test_the_broker_is_told_what_is_ours_in_each_region_from_the_start() -> None
             first.answers.append(Answer.REFUSED)
             await w.submit(wish(1, Side.BUY, away, Decimal("145.00")))
             await w.desk.reconciliation.inquire()
-            assert first.ours == {Region.KR: set(), Region.US: {jpm, ko}}
+            assert first.ours == {Region.US: {jpm, ko}}
         first.ours.clear()
         first.mute_lists.add(Region.US)
         async with world(broker=first, regions=BOTH, start=LATE, journal=journal):
             assert first.ours[Region.US] == {jpm, ko}
+
+    run(scenario())
+
+
+def test_what_is_ours_is_told_once_a_pass_and_not_where_there_is_one_market() -> None:
+    async def scenario() -> None:
+        teller = Counting()
+        async with world(broker=teller, regions=BOTH, start=LATE) as w:
+            await w.until(lambda: w.desk.gate.is_open)
+            before = {region: len(teller.listed[region]) for region in BOTH}
+            teller.told_of.clear()
+            await w.desk.reconciliation.inquire()
+            passes = {region: len(teller.listed[region]) - before[region] for region in BOTH}
+            assert min(passes.values()) >= 1
+            assert teller.told_of == [Region.US] * passes[Region.US]
 
     run(scenario())
 

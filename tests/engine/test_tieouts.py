@@ -1,7 +1,7 @@
 """Our days against the broker's: each once, late ones too, and never at anybody's expense."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -41,14 +41,16 @@ class Bank:
     errors: list[TradingError] = field(default_factory=list)
     traded: set[date] = field(default_factory=set)
     asked: list[tuple[Region, date]] = field(default_factory=list)
+    ours: dict[tuple[Region, date], set[InstrumentId]] = field(default_factory=dict)
     clock: VirtualClock = field(default_factory=VirtualClock)
     times: list[datetime] = field(default_factory=list)
 
     async def trade_profits(
-        self, region: Region, first: date, last: date
+        self, region: Region, first: date, last: date, *, traded: Collection[InstrumentId]
     ) -> Sequence[BrokerProfit]:
         assert first == last
         self.asked.append((region, first))
+        self.ours[region, first] = set(traded)
         self.times.append(self.clock.now())
         await asyncio.sleep(0.1)
         if self.errors:
@@ -215,6 +217,7 @@ def test_days_that_were_missed_are_made_up_for_once() -> None:
         desk.marks.mark_done(f"{TIED_OUT} {US}", THURSDAY)
         desk.buys(THURSDAY)
         desk.buys(FRIDAY)
+        desk.buys(FRIDAY, APPLE)
         await desk.run_until(seoul(FRIDAY, "20:00"))
 
     async def second() -> None:
@@ -227,6 +230,8 @@ def test_days_that_were_missed_are_made_up_for_once() -> None:
     assert bank.asked == []
     run(second)
     assert bank.asked == [(US, FRIDAY), (KR, MONDAY), (KR, FRIDAY), (US, MONDAY)]
+    # Each answer is understood by what was traded on its own day, however long ago.
+    assert [bank.ours[each] for each in bank.asked] == [{APPLE}, set(), {SAMSUNG}, set()]
 
 
 @pytest.mark.parametrize(

@@ -514,8 +514,8 @@ _READERS: tuple[tuple[str, Callable[[Reply], object]], ...] = (
     ("inquire_price", lambda page: replies.price_report(page, SAMSUNG)),
     ("inquire_asking", lambda page: replies.order_book(page, SAMSUNG, RECEIVED)),
     ("psbl_order", replies.orderable_cash),
-    ("period_trade_profit", lambda page: profits.read([page], Region.KR, Listed())),
-    ("period_profit", lambda page: profits.read([page], Region.US, Listed())),
+    ("period_trade_profit", lambda page: profits.read([page], Region.KR, Listed(), ())),
+    ("period_profit", lambda page: profits.read([page], Region.US, Listed(), ())),
     ("bars", lambda page: replies.daily_bars(page, SAMSUNG)),
     ("bars", lambda page: replies.minute_bars(page, SAMSUNG)),
 )

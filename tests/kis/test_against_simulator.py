@@ -349,9 +349,10 @@ def test_a_market_order_fills_and_the_books_show_it(tmp_path: Path) -> None:
         (holding,) = after.holdings
         assert (holding.instrument, holding.quantity) == (SAMSUNG, 2)
         assert before.cash_of(Currency.KRW) - after.cash_of(Currency.KRW) >= listed.notional
-        (told,) = await rest.trade_profits(Region.KR, ref.day, ref.day)
+        day = ref.day
+        (told,) = await rest.trade_profits(Region.KR, day, day, traded=[SAMSUNG])
         assert (told.instrument, told.bought, told.spent) == (SAMSUNG, 2, listed.notional)
-        assert await rest.trade_profits(Region.US, ref.day, ref.day) == []
+        assert await rest.trade_profits(Region.US, day, day, traded=()) == []
 
     with_world(tmp_path, main)
 

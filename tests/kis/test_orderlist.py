@@ -58,7 +58,10 @@ def test_the_states_of_a_captured_list() -> None:
     assert orders["1568197"].rejected == 10
 
 
-@pytest.mark.parametrize(("told", "route"), [("KRX", ""), ("", ""), ("SOR", "SOR"), ("NXT", "NXT")])
+@pytest.mark.parametrize(
+    ("told", "route"),
+    [("KRX", ""), ("", ""), ("SOR", "SOR"), ("NXT", "NXT"), ("통합", ""), ("12", "")],
+)
 def test_where_an_order_was_sent_is_kept_with_every_number(told: str, route: str) -> None:
     (order,) = fold_orders(
         [
@@ -69,6 +72,30 @@ def test_where_an_order_was_sent_is_kept_with_every_number(told: str, route: str
     assert [ref.route for ref in order.refs] == [route, route]
     (elsewhere,) = fold_orders([row("1", excg_id_dvsn_cd="SOR")])
     assert elsewhere.refs[0] == order.refs[0], "it is the same order wherever it was sent"
+
+
+def test_where_an_order_was_sent_goes_by_two_names() -> None:
+    (order,) = fold_orders([row("1", excg_id_dvsn_Cd="SOR")])
+    assert order.refs[0].route == "SOR"
+
+
+@pytest.mark.parametrize("own", [{"rmn_qty": "0", "excg_id_dvsn_cd": "SOR"}, None])
+def test_a_change_was_sent_where_its_order_was(own: dict[str, str] | None) -> None:
+    """Also the numbers whose own rows do not say it, or are not on the list at all."""
+    changes = [
+        row("2", orgn_odno="1", rmn_qty="0", ord_tmd="101600", excg_id_dvsn_cd="SOR"),
+        row("3", orgn_odno="2", ord_unpr="71800", ord_tmd="101700"),
+    ]
+    (order,) = fold_orders(changes if own is None else [row("1", **own), *changes])
+    assert [(ref.number, ref.route) for ref in order.refs] == [
+        (number, "SOR") for number in ("1", "2", "3")
+    ]
+
+
+@pytest.mark.parametrize("spelt", ["excg_id_dvsn_cd", "excg_id_dvsn_Cd", None])
+def test_a_row_is_read_once_however_it_tells_where_it_was_sent(spelt: str | None) -> None:
+    told = row("1", cncl_cfrm_qty="0", cncl_yn="", **({} if spelt is None else {spelt: "KRX"}))
+    assert fold_orders([told])[0] is fold_orders([dict(told)])[0]
 
 
 def test_a_market_order_has_no_limit() -> None:

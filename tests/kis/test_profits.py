@@ -75,7 +75,7 @@ def test_every_parameter_of_the_catalogue_is_sent(region: Region, name: str) -> 
 
 
 def test_a_row_at_home() -> None:
-    assert profits.read([Reply(HOME, "D")], Region.KR, Listed()) == [
+    assert profits.read([Reply(HOME, "D")], Region.KR, Listed(), ()) == [
         BrokerProfit(
             day=FIRST,
             instrument=SAMSUNG,
@@ -91,7 +91,7 @@ def test_a_row_at_home() -> None:
 
 def test_a_row_abroad_is_of_the_instrument_we_know_by_its_symbol() -> None:
     page = Reply(ABROAD, "D")
-    (row,) = profits.read([page], Region.US, Listed())
+    (row,) = profits.read([page], Region.US, Listed(), ())
     assert row.instrument == "nasdaq:AAPL"
     assert (row.sold, row.bought, row.spent) == (10, None, None)
     assert [row.proceeds, row.costs, row.realised] == [
@@ -102,8 +102,13 @@ def test_a_row_abroad_is_of_the_instrument_we_know_by_its_symbol() -> None:
     berkshire = Reply({"output1": [{**ABROAD_ROW, "ovrs_pdno": "BRK/B"}]}, "D")
     listed = Listed()
     listed.know(Region.US, [InstrumentId("nyse:BRK/B")])
-    (row,) = profits.read([berkshire], Region.US, listed)
+    (row,) = profits.read([berkshire], Region.US, listed, ())
     assert row.instrument == "nyse:BRK/B"
+    listed.learn(Region.US, [InstrumentId("amex:BRK/B")])
+    for traded in ("nyse:BRK/B", "nasdaq:BRK/B"):
+        # It is held against that day, wherever the share is listed by now.
+        (row,) = profits.read([berkshire], Region.US, listed, [InstrumentId(traded)])
+        assert row.instrument == traded
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,7 @@ def test_a_row_abroad_is_of_the_instrument_we_know_by_its_symbol() -> None:
     ],
 )
 def test_nothing_abroad_comes_in_several_shapes(body: dict[str, Any]) -> None:
-    assert profits.read([Reply(body, "D")], Region.US, Listed()) == []
+    assert profits.read([Reply(body, "D")], Region.US, Listed(), ()) == []
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def test_nothing_abroad_comes_in_several_shapes(body: dict[str, Any]) -> None:
 )
 def test_a_row_that_cannot_be_read_is_named(row: dict[str, str], field: str) -> None:
     with pytest.raises(BadData, match=field):
-        profits.read([home(row)], Region.KR, Listed())
+        profits.read([home(row)], Region.KR, Listed(), ())
 
 
 @pytest.mark.parametrize(
@@ -137,13 +142,13 @@ def test_a_row_that_cannot_be_read_is_named(row: dict[str, str], field: str) -> 
 )
 def test_an_unknown_listing_abroad_is_named(change: dict[str, str], field: str) -> None:
     with pytest.raises(BadData, match=field):
-        profits.read([Reply({"output1": [{**ABROAD_ROW, **change}]}, "D")], Region.US, Listed())
+        profits.read([Reply({"output1": [{**ABROAD_ROW, **change}]}, "D")], Region.US, Listed(), ())
 
 
 def test_rows_missing_from_their_totals_are_no_answer() -> None:
     with pytest.raises(BadData, match="rows add up to 284000 of 900000"):
-        profits.read([home(HOME_ROW, sll_tr_amt_smtl="900000")], Region.KR, Listed())
-    assert profits.read([reply_of_nothing()], Region.KR, Listed()) == []
+        profits.read([home(HOME_ROW, sll_tr_amt_smtl="900000")], Region.KR, Listed(), ())
+    assert profits.read([reply_of_nothing()], Region.KR, Listed(), ()) == []
 
 
 def reply_of_nothing() -> Reply:
@@ -230,9 +235,7 @@ def test_a_simulated_day_ties_out_to_the_won_and_the_cent(
     asked = profits.call(region, DAY, DAY, CREDENTIALS)
     assert asked is not None
     said = rig.get(asked.api.path, asked.api.tr_id(Environment.REAL), **dict(asked.query))
-    listed = Listed()
-    listed.know(region, ours)
-    theirs = profits.read([Reply(said.body, said.tr_cont)], region, listed)
+    theirs = profits.read([Reply(said.body, said.tr_cont)], region, Listed(), ours)
     abroad = region is not Region.KR
     result = tie_out(DAY, ours, theirs, book.schedule, sales_only=abroad)
     assert result.differences == ()

@@ -566,7 +566,7 @@ def test_profits_are_read_to_the_last_page() -> None:
 
     async def main(client: KisRest) -> None:
         day = date(2026, 7, 10)
-        rows = await client.trade_profits(Region.KR, day, day)
+        rows = await client.trade_profits(Region.KR, day, day, traded=())
         assert [row.instrument for row in rows] == ["krx:005930", "krx:000660"]
 
     run(door, main)
@@ -581,8 +581,9 @@ def test_profits_that_are_not_offered_are_not_asked_for(region: Region, profile:
     door = door_of()
 
     async def main(client: KisRest) -> None:
+        day = date(2026, 7, 10)
         with pytest.raises(Refused, match="NOT_OFFERED"):
-            await client.trade_profits(region, date(2026, 7, 10), date(2026, 7, 10))
+            await client.trade_profits(region, day, day, traded=())
 
     run(door, main, profile=profile)
     assert door.requests == []

@@ -64,7 +64,6 @@ def test_customers_share_neither_a_key_nor_an_account(
         *("--token-interval -1", "--token-interval inf", "--ping-interval 0", "--cash 0"),
         *("--cash nan", "--cash abc", "--cash Infinity", "--account 1-01", "--sim-start lately"),
         *("--regions JP", "--regions ,", "--cash-usd 0"),
-        *("--customer key:secret:htsid", "--customer :secret:htsid:11111111-01"),
         *("--early-notices 1.1", "--refused-later -0.1", "--host 0.0.0.0", "--host evil.example"),
     ],
 )
@@ -73,6 +72,30 @@ def test_a_wrong_command_line_is_told(wrong: str, capsys: pytest.CaptureFixture[
         parse([wrong.split()[0] + "=" + wrong.split()[1]])
     assert ended.value.code == 2
     assert f"argument {wrong.split()[0]}: {wrong.split()[1]!r} is not" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("key:s3cret:htsid", ":s3cret:htsid:11111111-01", "key:htsid:11111111-01:s3cret"),
+        *("key:htsid:s3cret:1-01", "key,s3cret,htsid,11111111-01", "s3cret"),
+    ],
+)
+def test_a_wrong_customer_is_told_without_the_secret(
+    wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--customer", wrong])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "argument --customer: not APPKEY:APPSECRET:HTSID:ACCOUNT with an account such" in said
+    assert "s3cret" not in said
+
+
+def test_options_are_shown_without_secrets() -> None:
+    shown = repr(parse(["--app-secret", "s3cret-a", "--customer", "key:s3cret-b:id:11111111-01"]))
+    assert "11111111-01" in shown
+    assert "s3cret" not in shown
 
 
 def test_right_edges_and_every_flags_help(capsys: pytest.CaptureFixture[str]) -> None:
