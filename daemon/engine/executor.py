@@ -207,7 +207,6 @@ class Executor:
 
     def _fitting(self, order_ids: Sequence[OrderId]) -> tuple[list[OrderId], risk.Problem | None]:
         """The cancels that a strategy may send now, and what keeps the rest."""
-        # One whose cancel has yet to leave needs no other.
         new = list(dict.fromkeys(each for each in order_ids if each not in self._leaving))
         fits, problem = risk.fitting_cancels(
             len(new),
@@ -216,7 +215,8 @@ class Executor:
             limits=self.limits,
             now=self._clock.now(),
         )
-        return new[:fits], problem
+        late = set(new[fits:])
+        return [each for each in order_ids if each not in late], problem
 
     def _modification_problem(self, order: Order, limit: Decimal) -> Denied | None:
         unjudged = self._look()
