@@ -241,6 +241,8 @@ class DeskControl:
         result: dict[str, Any] = {}
         if isinstance(act, Submit):
             order = self._order_of(act.request)
+            if order is not None and order.state is OrderState.REJECTED:
+                raise _rejected(order)
             result = {} if order is None else {"order": told(order)}
         if answer is not None and not answer.done:
             raise ControlError("REFUSED", answer.answer)
@@ -394,7 +396,7 @@ class DeskControl:
                 fix="see docs/risk.md",
             )
         if outcome.state is OrderState.REJECTED:
-            raise ControlError("REJECTED", f"order {outcome.id}: {outcome.cause}")
+            raise _rejected(outcome)
         return Done(
             message=f"order {outcome.id} is {outcome.state}", result={"order": told(outcome)}
         )
@@ -424,6 +426,10 @@ class DeskControl:
 
     def _rate(self) -> int:
         return self._sent[-1] - self._sent[0] if self._sent else 0
+
+
+def _rejected(order: Order) -> ControlError:
+    return ControlError("REJECTED", f"order {order.id}: {order.cause}")
 
 
 def _reused(request: str) -> ControlError:

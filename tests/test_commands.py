@@ -218,6 +218,20 @@ def test_an_answer_that_leaves_the_outcome_open_is_no_refusal(
         assert part in said
 
 
+@pytest.mark.parametrize("state", ["sent", "in_doubt"])
+def test_an_order_whose_outcome_is_not_known_is_told_as_one(
+    state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving_in_a_thread(door(tmp_path)) as behind:
+        behind.result = {"order": {"id": "20261102-0001", "state": state}}
+        assert run(tmp_path, *BUY.split()) == commands.EXIT_NO_ANSWER
+        said = capsys.readouterr().err
+        for part in ("outcome is not known", f"20261102-0001 is {state}", "--request mine"):
+            assert part in said
+        behind.result["order"]["state"] = "working"
+        assert run(tmp_path, *BUY.split()) == commands.EXIT_OK
+
+
 def test_a_lost_answer_leaves_the_outcome_open(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from daemon.core.events import (
     TradingArmed,
     TradingStateChanged,
 )
+from daemon.core.values import OrderId
 from daemon.kis.client import KISUnifiedClient
 from daemon.ops.client import ControlClient, NoDaemon, socket_path
 from daemon.ops.control import ControlError
@@ -150,6 +152,21 @@ def of_kind(settings: Settings, kind: type[Any]) -> list[Any]:
     return [each for each in facts(settings) if isinstance(each, kind)]
 
 
+def die_before_sending(settings: Settings, request: str, quantity: int) -> None:
+    """Leave an order as a daemon does that ends between its decision and its request."""
+    [asked] = [each for each in of_kind(settings, OperatorAsked) if each.request == "one"]
+    [made, *_] = of_kind(settings, OrderCreated)
+    intent = replace(made.intent, quantity=quantity, request=request)
+    subject = asked.subject.replace(" 1 ", f" {quantity} ")
+    with SqliteJournal(settings.journal_path, owner=f"sim:{settings.account}") as journal:
+        journal.append(
+            [
+                replace(asked, request=request, subject=subject),
+                replace(made, order=OrderId(f"{made.order[:-4]}0009"), intent=intent),
+            ]
+        )
+
+
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(scenario)
 
@@ -208,12 +225,17 @@ def test_an_order_by_hand_is_owned_judged_and_sent_once_over_restarts(tmp_path: 
                     "submit", request="two", instrument="005930", side="buy", quantity=1_000_000
                 )
                 assert denied.code == "REFUSED"
+                never = await asking.refused(
+                    "submit", request="three", instrument="005930", side="buy", quantity=3
+                )
+                assert (never.code, "before the order left" in str(never)) == ("REJECTED", True)
                 stop.set()
 
     run(first())
+    die_before_sending(settings, "three", 3)
     run(second())
     created = of_kind(settings, OrderCreated)
-    assert [each.intent.strategy for each in created] == ["operator", "script"]
+    assert [each.intent.strategy for each in created] == ["operator", "script", "operator"]
     assert len(of_kind(settings, OrderSent)) == 2
     asked = {each.request: each for each in of_kind(settings, OperatorAsked)}
     assert asked["one"].act == "submit"

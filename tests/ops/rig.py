@@ -23,6 +23,7 @@ class Behind:
         self.free = asyncio.Event()
         self.free.set()
         self.raising: BaseException | None = None
+        self.result: dict[str, Any] = {}
 
     def see(self, view: View, asked: Mapping[str, str]) -> Mapping[str, Any]:
         if view is View.TOKEN:
@@ -37,7 +38,9 @@ class Behind:
         if isinstance(act, Resume):
             raise ControlError("REFUSED", "not by a machine", field="state", fix="be a person")
         many = {"filling": "x" * 4_000_000} if isinstance(act, Cancel) else {}
-        return Done(message=f"{act.name} done", result={"subject": act.subject, **many})
+        return Done(
+            message=f"{act.name} done", result={"subject": act.subject, **many, **self.result}
+        )
 
 
 @asynccontextmanager
