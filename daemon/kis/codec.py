@@ -236,11 +236,14 @@ def form_of(division: str) -> tuple[Session, OrderKind]:
 def change_division(intent: OrderIntent) -> OrderDivision:
     """ORD_DVSN of a new price and of a cancel: `00` in the regular session, else the order's own.
 
-    A cancel may carry either (portal); the after-market takes none but its own.
+    A cancel may carry either (portal); the after-market takes none but its own. It has no orders at
+    market: one that is listed without a price is told as a limit.
     """
     if intent.session is Session.REGULAR:
         return OrderDivision.LIMIT
-    return division_of(intent.kind, intent.time_in_force, intent.session)
+    unpriced = intent.session is Session.AFTER_MARKET and intent.kind is OrderKind.MARKET
+    kind = OrderKind.LIMIT if unpriced else intent.kind
+    return division_of(kind, intent.time_in_force, intent.session)
 
 
 def krx_code(instrument: InstrumentId) -> str:

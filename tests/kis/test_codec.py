@@ -182,3 +182,8 @@ def test_what_a_session_does_not_know_is_refused_by_field_and_fix(
 def test_changes_of_a_regular_order_stay_in_its_own_words() -> None:
     order = make_order(time_in_force=TimeInForce.IOC)
     assert codec.change_division(order.intent).value == "00"
+
+
+def test_an_after_market_order_that_is_listed_without_a_price_can_be_cancelled() -> None:
+    at_market = replace(make_order().intent, kind=OrderKind.MARKET, limit=None)
+    assert codec.change_division(replace(at_market, session=Session.AFTER_MARKET)).value == "41"
