@@ -170,16 +170,17 @@ def booked(portfolio: PortfolioView, report: AccountReported) -> AccountReported
     we traded it stays `unbooked`: what is not ours may have all of the day in it, or nothing. A
     balance of nothing at all stays as it is: it proves nothing.
     """
-    if not report.unbooked or is_nothing(report):
-        return report
+    trades = {
+        region: traded
+        for region, day in report.unbooked.items()
+        if (traded := _traded_on(portfolio, region, day)) is not None
+    }
+    late = {region: day for region, day in report.unbooked.items() if region in trades}
+    if not trades or is_nothing(report):
+        return replace(report, unbooked=late)
     held = {each.instrument: each for each in report.holdings}
-    cash, late = dict(report.cash), {}
-    for region, day in report.unbooked.items():
-        traded = _traded_on(portfolio, region, day)
-        if traded is None:
-            continue
-        late[region] = day
-        shares, paid = traded
+    cash = dict(report.cash)
+    for region, (shares, paid) in trades.items():
         for instrument, change in shares.items():
             position = portfolio.position(instrument)
             told = held[instrument].quantity if instrument in held else 0

@@ -78,7 +78,8 @@ class BrokerOrder:
     or dropped. Shares that are none of these moved to a number the list does not show. `limit` is
     the price in force and `first_limit` the one ordered at, `None` at market. Not `rooted`, the
     first number's own row is missing: only the numbers are told, no figure is. It trades in
-    `session`, and `unpriced` is how it is priced without a limit.
+    `session`, and `unpriced` is how it is priced without a limit; lists of other countries tell
+    neither.
     """
 
     refs: tuple[BrokerRef, ...]

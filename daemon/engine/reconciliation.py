@@ -25,7 +25,7 @@ from daemon.core.events import (
     OrderEvent,
 )
 from daemon.core.inference import Hint, Outcome
-from daemon.core.parts import joined, region_in_books, region_of_subject
+from daemon.core.parts import ORDER_SUBJECT, joined, region_in_books, region_of_subject
 from daemon.core.values import InstrumentId, LinkDown, LinkUp, Region
 from daemon.core.witness import BrokerNotice
 from daemon.engine.gate import Gate, Shutter
@@ -219,8 +219,9 @@ class Reconciliation:
         while self._clock.monotonic() < give_up:
             seen = await all_of(_look(books) for books in regions)
             told = [each for each in seen if not isinstance(each, str)]
-            for report, _ in told:
-                _refuse_unbooked(report)
+            if only is None or not only.startswith(ORDER_SUBJECT):
+                for report, _ in told:
+                    _refuse_unbooked(report)
             cause = next((each for each in seen if isinstance(each, str)), cause)
             if len(told) == len(regions):
                 # In one go: nothing may move between the last answer and the taking over.
@@ -357,8 +358,10 @@ def _refuse_unbooked(report: AccountReported) -> None:
     """Raise `TryLater` for books of which nobody knows whether a day's trades are in them."""
     for region, day in report.unbooked.items():
         reason = (
-            f"{day} 의 {region} 체결이 증권사 장부에 아직 없을 수 있으니 뉴욕 16:45 뒤에 하세요 / "
-            f"the broker's books may lack trades of {region} on {day}: do it after 16:45 there"
+            f"{day} 의 {region} 체결이 증권사 장부에 아직 없을 수 있으니 뉴욕 16:45 뒤에 하세요 "
+            "(다른 지역은 항목을 적어 받아들일 수 있음) / "
+            f"the broker's books may lack trades of {region} on {day}: do it after 16:45 there "
+            "(what differs in another region can be accepted by its subject)"
         )
         raise TryLater("NOT_BOOKED", reason, delay=60.0)
 

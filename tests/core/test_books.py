@@ -469,5 +469,6 @@ def test_costs_are_told_apart_from_late_trades() -> None:
 
 def test_a_balance_of_nothing_proves_nothing_late_or_not() -> None:
     told = late(reported(0))
-    assert booked(traded_tonight(), told) is told
+    assert booked(traded_tonight(), told) == told
     assert booked(traded_tonight(), reported(0)) == reported(0)
+    assert booked(funded(0), told) == reported(0), "we did not trade: nothing of ours is missing"

@@ -696,6 +696,9 @@ def test_late_books_are_taken_over_once_tonights_trades_are_in_them(subject: str
             await w.submit(apples(3))
             with pytest.raises(TryLater, match=r"NOT_BOOKED.*16:45"):
                 await reconciliation.adopt(subject)
+            # What differs about an order takes over no books.
+            await reconciliation.adopt("order 20261123-0001")
+            assert portfolio.position(APPLE).quantity == 11
             late.is_booked = True
             await reconciliation.adopt(subject)
             assert portfolio.position(APPLE).quantity == 11
