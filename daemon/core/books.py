@@ -166,34 +166,28 @@ def booked(portfolio: PortfolioView, report: AccountReported) -> AccountReported
     """A balance with those of our trades in it that the broker has not booked yet (`unbooked`).
 
     A figure between the one before that day's trades and ours may be late, and counts as ours:
-    so costs, and what somebody traded by hand that day, may show only once it is booked. Where
-    we traded it stays `unbooked`: what is not ours may have all of the day in it, or nothing. A
-    balance of nothing at all stays as it is: it proves nothing.
+    so costs, and what somebody traded by hand that day, may show only once it is booked. Where a
+    holding was late the rest stays `unbooked`: of what is not ours nobody knows how much is in it.
+    A balance of nothing at all stays as it is: it proves nothing.
     """
-    trades = {
-        region: traded
-        for region, day in report.unbooked.items()
-        if (traded := _traded_on(portfolio, region, day)) is not None
-    }
-    late = {region: day for region, day in report.unbooked.items() if region in trades}
-    if not trades or is_nothing(report):
-        return replace(report, unbooked=late)
+    if not report.unbooked or is_nothing(report):
+        return replace(report, unbooked={})
     held = {each.instrument: each for each in report.holdings}
-    cash = dict(report.cash)
-    for region, (shares, paid) in trades.items():
+    cash, late = dict(report.cash), {}
+    for region, day in report.unbooked.items():
+        shares, paid = _traded_on(portfolio, region, day)
         for instrument, change in shares.items():
             position = portfolio.position(instrument)
             told = held[instrument].quantity if instrument in held else 0
-            before = position.quantity - change
-            if told != position.quantity and _is_between(told, before, position.quantity):
+            if _is_late(told, position.quantity - change, position.quantity):
+                late[region] = day
                 held[instrument] = Holding(
                     instrument=instrument, quantity=position.quantity, cost=position.cost
                 )
         currency = region.currency
         ours = portfolio.cash_of(currency)
-        if _is_between(
-            report.cash_of(currency), ours + paid + portfolio.charged_of(currency), ours
-        ):
+        before_all = ours + paid + portfolio.charged_of(currency)
+        if shares and _is_late(report.cash_of(currency), before_all, ours):
             cash[currency] = ours
     holdings = tuple(each for each in held.values() if each.quantity)
     return replace(report, cash=cash, holdings=holdings, unbooked=late)
@@ -201,8 +195,8 @@ def booked(portfolio: PortfolioView, report: AccountReported) -> AccountReported
 
 def _traded_on(
     portfolio: PortfolioView, region: Region, day: date
-) -> tuple[dict[InstrumentId, int], Decimal] | None:
-    """What our orders of a region's day changed: shares, and money paid; `None` for no trade."""
+) -> tuple[dict[InstrumentId, int], Decimal]:
+    """What our orders of a region's day changed: shares, and money paid."""
     shares: dict[InstrumentId, int] = {}
     paid = Decimal(0)
     began = datetime.combine(day, time(), zone_of(region))
@@ -211,11 +205,11 @@ def _traded_on(
         if region_of(instrument) is region and order.filled:
             paid += side.sign * order.notional
             shares[instrument] = shares.get(instrument, 0) + side.sign * order.filled
-    return (shares, paid) if shares else None
+    return shares, paid
 
 
-def _is_between(told: Decimal | int, before: Decimal | int, now: Decimal | int) -> bool:
-    return min(before, now) <= told <= max(before, now)
+def _is_late(told: Decimal | int, before: Decimal | int, now: Decimal | int) -> bool:
+    return told != now and min(before, now) <= told <= max(before, now)
 
 
 def cash_subject(currency: Currency) -> str:

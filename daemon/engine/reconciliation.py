@@ -218,10 +218,9 @@ class Reconciliation:
         give_up = self._clock.monotonic() + ADOPT_LIMIT
         while self._clock.monotonic() < give_up:
             seen = await all_of(_look(books) for books in regions)
-            told = [each for each in seen if not isinstance(each, str)]
             if only is None or not only.startswith(ORDER_SUBJECT):
-                for report, _ in told:
-                    _refuse_unbooked(report)
+                seen = [_unless_unbooked(each) for each in seen]
+            told = [each for each in seen if not isinstance(each, str)]
             cause = next((each for each in seen if isinstance(each, str)), cause)
             if len(told) == len(regions):
                 # In one go: nothing may move between the last answer and the taking over.
@@ -354,16 +353,19 @@ async def _look(books: RegionBooks) -> tuple[AccountReported, float] | str:
             return str(error)
 
 
-def _refuse_unbooked(report: AccountReported) -> None:
-    """Raise `TryLater` for books of which nobody knows whether a day's trades are in them."""
-    for region, day in report.unbooked.items():
-        reason = (
-            f"{day} 의 {region} 체결이 증권사 장부에 아직 없을 수 있으니 뉴욕 16:45 뒤에 하세요 "
-            "(다른 지역은 항목을 적어 받아들일 수 있음) / "
-            f"the broker's books may lack trades of {region} on {day}: do it after 16:45 there "
-            "(what differs in another region can be accepted by its subject)"
-        )
-        raise TryLater("NOT_BOOKED", reason, delay=60.0)
+def _unless_unbooked(
+    look: tuple[AccountReported, float] | str,
+) -> tuple[AccountReported, float] | str:
+    """A look, or why its books cannot be taken over: they are seen to lack trades of ours."""
+    if not isinstance(look, str):
+        for region, day in look[0].unbooked.items():
+            return (
+                f"{day} 의 {region} 체결이 증권사 장부에 아직 없으니 뉴욕 16:45 뒤에 하세요 "
+                "(다른 지역은 항목을 적어 받아들일 수 있음) / "
+                f"the broker's books lack trades of {region} on {day}: do it after 16:45 there "
+                "(what differs in another region can be accepted by its subject)"
+            )
+    return look
 
 
 async def all_of(works: Iterable[Awaitable[T]]) -> list[T]:

@@ -426,7 +426,13 @@ def test_trades_of_another_day_are_booked() -> None:
     told = booked(portfolio, late(reported(1_000_000, krx_005930=20), DAY + timedelta(days=1)))
     assert len(differences(portfolio, told, LISTED)) == 2
     assert told.unbooked == {}, "we did not trade that day: nothing of ours is missing"
-    assert booked(portfolio, late(reported(0, krx_005930=20))).unbooked == {Region.KR: DAY}
+
+
+def test_only_a_holding_that_lacks_our_trades_shows_that_the_broker_is_late() -> None:
+    portfolio = traded_tonight()
+    for shares, unbooked in ((20, {Region.KR: DAY}), (26, {}), (30, {})):
+        told = late(reported(1_000_000, krx_005930=shares))
+        assert booked(portfolio, told).unbooked == unbooked
 
 
 def test_a_purchase_that_is_all_sold_again_and_booked_late_leaves_nothing() -> None:
@@ -468,7 +474,5 @@ def test_costs_are_told_apart_from_late_trades() -> None:
 
 
 def test_a_balance_of_nothing_proves_nothing_late_or_not() -> None:
-    told = late(reported(0))
-    assert booked(traded_tonight(), told) == told
-    assert booked(traded_tonight(), reported(0)) == reported(0)
-    assert booked(funded(0), told) == reported(0), "we did not trade: nothing of ours is missing"
+    for portfolio in (traded_tonight(), funded(0)):
+        assert booked(portfolio, late(reported(0))) == reported(0)
