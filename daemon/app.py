@@ -275,7 +275,7 @@ class App:
             self._obey_file(desk)
 
     def _obey_file(self, desk: TradingDesk) -> None:
-        self._switch_files.obey(desk.execute)
+        self._switch_files.obey(desk.execute, desk.ledger.portfolio.state)
         self._tell_switch(desk)
 
     def _tell_switch(self, desk: TradingDesk) -> None:
