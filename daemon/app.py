@@ -116,6 +116,7 @@ class App:
         self._log = structlog.get_logger("app")
         self._aborted = False
         self._stage_timeout: asyncio.Timeout | None = None
+        self._early: list[Command] = []
         self._switch_files = SwitchFiles(settings.control_dir, settings.account)
 
     def abort(self) -> None:
@@ -176,6 +177,8 @@ class App:
             lambda fact: self._tell_switch(desk) if isinstance(fact, TradingStateChanged) else None
         )
         self._obey_file(desk)
+        for command in self._early:
+            desk.execute(command)
         files = [str(each.path) for each in self._switch_files.kill_files]
         self._log.info("kill_files", files=files)
         async with asyncio.TaskGroup() as services:
@@ -265,8 +268,12 @@ class App:
             self._log.info("duration_over", seconds=self._duration)
 
     def execute(self, command: Command) -> Answer | None:
-        """Obey an operator; `None` before there is a desk, or after."""
-        return None if self.desk is None else self.desk.execute(command)
+        """Obey an operator; `None` before there is a desk, which obeys as soon as it is there."""
+        if self.desk is not None:
+            return self.desk.execute(command)
+        self._log.warning("switch_waits", wanted=command.state, who=command.who)
+        self._early.append(command)
+        return None
 
     async def _watch_file(self, desk: TradingDesk) -> None:
         """Look at the kill files once a second, for ever."""
@@ -275,7 +282,7 @@ class App:
             self._obey_file(desk)
 
     def _obey_file(self, desk: TradingDesk) -> None:
-        self._switch_files.obey(desk.execute)
+        self._switch_files.obey(desk.execute, desk.ledger.portfolio.state)
         self._tell_switch(desk)
 
     def _tell_switch(self, desk: TradingDesk) -> None:

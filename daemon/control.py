@@ -414,7 +414,7 @@ class DeskControl:
                 fix=known,
                 status=404,
             )
-        adopted = await self._desk.reconciliation.adopt(act.about)
+        adopted = await self._desk.accept(act.about)
         return Done(
             message=f"accepted: {act.subject}",
             result={

@@ -5,7 +5,8 @@ import errno
 import io
 import subprocess
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,15 +25,27 @@ from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
 from daemon.core.costs import CostCeilings
 from daemon.core.entries import BrokerDayTold, EntriesBarred, EntryBar
 from daemon.core.errors import InvariantBroken, NeedsOperator
-from daemon.core.events import Event, JobDone, MarketCloseReported, OrderExpired, OrderFilled
+from daemon.core.events import (
+    Actor,
+    Event,
+    JobDone,
+    MarketCloseReported,
+    OrderExpired,
+    OrderFilled,
+    TradingState,
+    TradingStateChanged,
+)
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
+from daemon.core.switch import Command
 from daemon.core.values import Currency
 from daemon.engine.desk import TradingDesk
 from daemon.engine.ledger import Ledger
 from daemon.store.journal import SqliteJournal
+from daemon.store.switchfiles import SwitchFiles
 from daemon.strategy import SessionClosed, Strategy, StrategyContext
+from daemon.wiring import Session, open_session
 from tests.builders import NINE
 from tests.sim.rig import live
 from tests.support import T
@@ -322,6 +335,35 @@ def test_a_time_that_is_over_ends_a_run_and_a_console_hears_how_it_goes(
     assert said[-1] == "stopped"
     [first, *_] = [line for line in lines if line["event"] == "summary"]
     assert (first["orders"], first["open_orders"], first["gate"]) == (0, 0, "open")
+
+
+def test_what_is_commanded_before_the_journal_is_read_is_told_and_carried_out_then(
+    tmp_path: Path,
+) -> None:
+    settings = settings_for(tmp_path, Idle)
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+
+        @asynccontextmanager
+        async def slow(settings: Settings) -> AsyncIterator[Session]:
+            for state in (TradingState.REDUCE_ONLY, TradingState.HALTED):
+                assert app.execute(Command(state=state, who=Actor.SIGNAL, reason="early")) is None
+            async with open_session(settings, trading=True) as session:
+                yield session
+
+        app = App(settings, open_session=slow, settled=stop.set)
+        async with asyncio.timeout(PATIENCE):
+            assert await app.run(stop) == 0
+
+    with capture_logs() as lines:
+        run(scenario())
+    told = [line["wanted"] for line in lines if line["event"] == "switch_waits"]
+    moves = [each for each in facts(settings) if isinstance(each, TradingStateChanged)]
+    assert told == [each.state for each in moves] == [TradingState.REDUCE_ONLY, TradingState.HALTED]
+    journal = settings.journal_path
+    position = SwitchFiles(settings.control_dir, settings.account).position(journal)
+    assert position == (TradingState.HALTED, "early")
 
 
 def test_a_stop_that_is_aborted_skips_its_stages_and_still_reports(tmp_path: Path) -> None:

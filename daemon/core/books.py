@@ -222,6 +222,12 @@ def position_subject(instrument: InstrumentId) -> str:
     return f"position {instrument}"
 
 
+def instrument_about(subject: str) -> InstrumentId | None:
+    """Whose holding differs; `None` where it is something else that does."""
+    instrument = InstrumentId(subject.removeprefix(position_subject(InstrumentId(""))))
+    return instrument if position_subject(instrument) == subject else None
+
+
 def adopted_in(
     portfolio: PortfolioView, report: AccountReported, subject: str, ceilings: CostCeilings
 ) -> AccountReported | None:

@@ -52,6 +52,11 @@ class SwitchPolicy:
     chase_seconds: float = 3.0
 
 
+def strictness(state: TradingState) -> int:
+    """A rank: the higher, the stricter."""
+    return _ORDER.index(state)
+
+
 def answer(current: TradingState, command: Command) -> Answer:
     """What becomes of a command."""
     wanted = command.state
@@ -61,7 +66,7 @@ def answer(current: TradingState, command: Command) -> Answer:
         if command.who.is_person:
             return Answer(state=wanted)
         return Answer(state=current, refusal="only a person may resume trading")
-    if _ORDER.index(wanted) > _ORDER.index(current):
+    if strictness(wanted) > strictness(current):
         return Answer(state=wanted)
     ends_selling = current is TradingState.FLATTENING and wanted is TradingState.HALTED
     if ends_selling and (command.who.is_person or command.who is Actor.SWITCH):

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import structlog
 
+from daemon.core.books import instrument_about
 from daemon.core.budget import TimeBudget
 from daemon.core.calendar import Calendars, Phase
 from daemon.core.costs import CostCeilings
@@ -18,7 +20,7 @@ from daemon.core.errors import (
     TradingError,
     TryLater,
 )
-from daemon.core.events import OrderDoubted, OrderRejected, TradingArmed
+from daemon.core.events import AccountReported, OrderDoubted, OrderRejected, TradingArmed
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import OrderState
 from daemon.core.steps import STEPPED_REGIONS
@@ -58,8 +60,8 @@ JUDGE_LIMIT = 300.0
 """Seconds to judge the books: well over twice as long as answers that lag may contradict us."""
 
 PRICE_LIMIT = 30.0
-"""Seconds that the start waits for prices: what has none then is asked about again while others
-trade."""
+"""Seconds that a start, or books to accept, wait for prices: what has none then is asked about
+again while others trade."""
 
 TIME_LIMIT = 150.0
 """Seconds to wait for the first heartbeat, said to come every 10 to 110 s: then the machine's own
@@ -315,6 +317,19 @@ class TradingDesk:
         self.selling.use_limits(limits)
         self.switch.use_limits(limits)
 
+    async def accept(self, subject: str | None) -> AccountReported:
+        """Take over the broker's word on what differs about `subject`, or about everything, while
+        trading goes on. Raises what `Reconciliation.adopt` does.
+
+        Prices come first: what a holding earned before it was ours is then no profit of today's.
+        """
+        differing = self.ledger.portfolio.discrepancies if subject is None else (subject,)
+        held = (instrument_about(each) for each in differing)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PRICE_LIMIT):
+                await self._learn_prices([each for each in held if each and self._is_asked(each)])
+        return await self.reconciliation.adopt(subject)
+
     def execute(self, command: Command) -> Answer:
         """Obey an operator: from here on no order leaves that the new state does not let pass.
 
@@ -386,7 +401,10 @@ class TradingDesk:
         positions = self.ledger.portfolio.positions
         held = [each for each, position in positions.items() if position.quantity]
         named = dict.fromkeys([*self.instruments, *held])
-        return [each for each in named if region_of(each) in self._broker.regions]
+        return [each for each in named if self._is_asked(each)]
+
+    def _is_asked(self, instrument: InstrumentId) -> bool:
+        return region_of(instrument) in self._broker.regions
 
     async def learn_prices(self) -> None:
         """Ask for the last price and the limits of the day of every instrument not asked today:

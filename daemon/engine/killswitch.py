@@ -70,7 +70,7 @@ class KillSwitch:
         self._limits = limits
         self._regions = regions
         self._losses = LossStop(limits, rates)
-        self._replaced: Decimal | None = None
+        self._replaced = Decimal(0)
         self._anew = False
         self._unjudged_since: float | None = None
         self._cried = False
@@ -282,24 +282,25 @@ class KillSwitch:
         self._ledger.record(EmergencyReported(state=state, left=left, at=self._clock.now()))
 
     def _adopt(self, replace: Callable[[], None]) -> None:
-        """See what other books change, at the very same prices: what they fell is still a loss."""
-        before, _ = self._measure()
-        if before is not None:
-            # What is earned by these books is counted at the rates of now before they are gone.
-            self._losses.follow_rates(self._earned_at, self._clock.now())
+        """See what other books change, at the very same prices: what they fell is still a loss.
+
+        What has no price counts at its cost, before and after: where it stays, it changes nothing.
+        """
+        before = self._earned_at(self._rates)
+        # What is earned by these books is counted at the rates of now before they are gone.
+        self._losses.follow_rates(self._earned_at, self._clock.now())
         replace()
-        after, _ = self._measure()
-        self._replaced = None if before is None or after is None else after - before
+        after = self._earned_at(self._rates)
+        self._replaced = Decimal(0) if before is None or after is None else after - before
 
     def _on_fact(self, event: Event) -> None:
-        """What replaces the books is neither earned nor lost."""
+        """What replaces the books is neither earned nor lost; at a start it is measured from."""
         if not isinstance(event, AccountReported):
             return
-        by, self._replaced = self._replaced, None
-        if not self._watching or by is None:
+        if not self._watching:
             self._losses.resume(None)
             return
-        shifted = self._losses.shift(by, self._clock.now())
+        shifted = self._losses.shift(self._replaced, self._clock.now())
         if shifted is not None:
             self._ledger.record(shifted)
 

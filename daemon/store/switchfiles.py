@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from daemon.core.events import TradingState
-from daemon.core.switch import Answer, Command, answer
+from daemon.core.switch import Answer, Command, answer, strictness
 from daemon.store.killfile import KillFile, Stamp, account_tag
 from daemon.store.locks import PRIVATE_FILE
 
@@ -42,18 +42,18 @@ class SwitchFiles:
         self._told: bytes | None = None
         self._recalled = False
 
-    def obey(self, execute: Callable[[Command], Answer]) -> None:
-        """Have the daemon carry out what is new in either kill file; where both are new a resume
-        comes first, so that the stricter one stays. What a resume has ended is not new, whichever
-        way that came, and however often the daemon has started since."""
-        self._recall()
+    def obey(self, execute: Callable[[Command], Answer], state: TradingState) -> None:
+        """Have the daemon, whose switch is at `state`, carry out what is new in either kill file;
+        where both are new the stricter comes last, so that it stays. What was carried out is not
+        new, however often the daemon has started since, unless its journal forgot it."""
+        self._recall(state)
         before = {file: file.seen for file in self.kill_files}
         found = [(file, *news) for file in self.kill_files if (news := file.poll()) is not None]
         polled = {file: file.seen for file, _, _ in found}
         for file in polled:
             # Not seen until it is carried out: a daemon that dies between two obeys the rest.
             file.seen = before[file]
-        for file, command, request in sorted(found, key=_stricter_last):
+        for file, command, request in sorted(found, key=lambda each: strictness(each[1].state)):
             file.seen = polled[file]
             result = execute(command)
             try:
@@ -61,17 +61,19 @@ class SwitchFiles:
             except OSError as error:
                 log.error("kill_file_not_answered", cause=str(error))
 
-    def _recall(self) -> None:
-        """Know at the first look what an earlier daemon had seen, where trading went on after it.
+    def _recall(self, state: TradingState) -> None:
+        """Know at the first look what an earlier daemon had seen, where `state` is no looser than
+        it told: whatever moved the switch since, a resume or a flattening, is not undone.
 
-        Where it did not, or that cannot be read, a file that was left there is obeyed once more.
+        Where it is looser, as by another journal, or that cannot be read, a file that was left
+        there is obeyed once more.
         """
         if self._recalled:
             return
         self._recalled = True
         with suppress(OSError, *NO_STATE):
             told, seen = self._read()
-            if told.state is TradingState.RUNNING:
+            if strictness(state) >= strictness(told.state):
                 for file in self.kill_files:
                     file.seen = seen.get(file.path.name)
 
@@ -112,10 +114,9 @@ class SwitchFiles:
             reason = f"{self.state_path} cannot be read ({cause}): start the daemon, or mend it"
             return Position(TradingState.HALTED, reason)
         position, seen = told
-        for file in self.kill_files:
-            command = file.unseen(seen.get(file.path.name))
-            if command is None or command.state is TradingState.RUNNING:
-                continue
+        unseen = [file.unseen(seen.get(file.path.name)) for file in self.kill_files]
+        commands = [each for each in unseen if each and each.state is not TradingState.RUNNING]
+        for command in sorted(commands, key=lambda each: strictness(each.state)):
             result = answer(position.state, command)
             if result.obeyed and result.state is not position.state:
                 position = Position(result.state, command.reason)
@@ -125,10 +126,6 @@ class SwitchFiles:
         told = orjson.loads(self.state_path.read_bytes())
         seen = {str(name): tuple(stamp) for name, stamp in told["seen"].items() if stamp}
         return Position(TradingState(told["state"]), str(told["reason"])), seen
-
-
-def _stricter_last(found: tuple[KillFile, Command, str]) -> bool:
-    return found[1].state is not TradingState.RUNNING
 
 
 def _exists(journal: Path) -> bool:

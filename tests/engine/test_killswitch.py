@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from daemon.core.books import position_subject
 from daemon.core.errors import TryLater
 from daemon.core.events import (
     Actor,
     CancelSent,
     EmergencyReported,
+    Holding,
     OrderKind,
     ProfitMarked,
     TradingState,
@@ -26,7 +28,7 @@ from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.switch import Answer, Command, SwitchPolicy
-from daemon.core.values import MarketPhase, MarketStatus, Side, StrategyId
+from daemon.core.values import InstrumentId, MarketPhase, MarketStatus, Side, StrategyId
 from daemon.engine.gate import Shutter
 from daemon.engine.killswitch import UNJUDGED_LIMIT
 from daemon.strategy import StrategyContext
@@ -37,6 +39,8 @@ from tests.engine.world import World, run, wish, world
 from tests.support import VirtualClock
 
 LOW = PRICE - 1_000
+BY_HAND = InstrumentId("krx:035720")
+"""What no strategy trades: nobody asks for its price before it is held."""
 EDGE = Decimal(66_500)
 """Five percent below the last price."""
 
@@ -492,6 +496,62 @@ def test_adopting_the_brokers_books_forgives_no_fall_that_nobody_had_looked_at_y
             w.desk.ledger.record(report)
             w.desk.switch.look()
             assert w.desk.ledger.portfolio.state is TradingState.REDUCE_ONLY
+
+    run(scenario())
+
+
+def test_a_share_of_no_known_price_in_the_books_taken_over_forgives_no_loss_of_the_day() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10), limits=LOSSES) as w:
+            w.feed.trade(SAMSUNG, PRICE - 900)
+            w.desk.switch.look()
+            report = await w.broker.account()
+            bought = Holding(instrument=BY_HAND, quantity=1, cost=PRICE)
+            w.desk.ledger.record(replace(report, holdings=(*report.holdings, bought)))
+            await w.desk.learn_price(BY_HAND)
+            w.desk.switch.look()
+            assert states(w) == []
+            w.feed.trade(SAMSUNG, PRICE - 1_000)
+            w.desk.switch.look()
+            assert states(w) == [TradingState.REDUCE_ONLY]
+            assert all(each.start == each.peak == 0 for each in w.facts(ProfitMarked))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("subject", [position_subject(BY_HAND), None])
+def test_what_a_share_earned_before_it_was_accepted_makes_up_for_no_loss(
+    subject: str | None,
+) -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10), limits=LOSSES) as w:
+            w.feed.trade(SAMSUNG, PRICE - 900)
+            w.broker.holdings[BY_HAND] = 1
+            w.broker.costs[BY_HAND] = Decimal(40_000)
+            await w.until(
+                lambda: position_subject(BY_HAND) in w.desk.ledger.portfolio.discrepancies
+            )
+            await w.desk.accept(subject)
+            assert w.desk.ledger.portfolio.positions[BY_HAND].quantity == 1
+            assert states(w) == []
+            w.feed.trade(SAMSUNG, PRICE - 1_000)
+            w.desk.switch.look()
+            assert states(w) == [TradingState.REDUCE_ONLY]
+
+    run(scenario())
+
+
+def test_a_share_is_accepted_though_nobody_tells_its_price() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10), limits=LOSSES) as w:
+            w.broker.unknown.add(BY_HAND)
+            w.broker.holdings[BY_HAND] = 1
+            await w.until(
+                lambda: position_subject(BY_HAND) in w.desk.ledger.portfolio.discrepancies
+            )
+            await w.desk.accept(position_subject(BY_HAND))
+            assert w.desk.ledger.portfolio.positions[BY_HAND].quantity == 1
+            assert "no price" in w.desk.switch.look()
 
     run(scenario())
 

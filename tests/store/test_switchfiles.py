@@ -11,15 +11,17 @@ from daemon.store.switchfiles import SwitchFiles
 
 ACCOUNT, OTHER = "12345678-01", "12345678-02"
 RUNNING, HALTED = TradingState.RUNNING, TradingState.HALTED
-REDUCE_ONLY = TradingState.REDUCE_ONLY
+REDUCE_ONLY, FLATTENING = TradingState.REDUCE_ONLY, TradingState.FLATTENING
 
 
 class Daemon:
-    """One account's daemon, as far as its switch goes."""
+    """One account's daemon, as far as its switch goes; its journal left it at `state`."""
 
-    def __init__(self, folder: Path, account: str = ACCOUNT) -> None:
+    def __init__(
+        self, folder: Path, account: str = ACCOUNT, *, state: TradingState = RUNNING
+    ) -> None:
         self.files = SwitchFiles(folder, account)
-        self.state, self.reason = RUNNING, ""
+        self.state, self.reason = state, ""
         self.look()
 
     def execute(self, command: Command) -> Answer:
@@ -29,7 +31,7 @@ class Daemon:
         return result
 
     def look(self) -> None:
-        self.files.obey(self.execute)
+        self.files.obey(self.execute, self.state)
         self.files.tell(self.state, self.reason)
 
 
@@ -173,6 +175,72 @@ def test_of_two_commands_at_once_the_stricter_stays(tmp_path: Path, resumes: boo
     assert daemon.state is told(tmp_path) is HALTED
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_flattening_at_the_same_look_as_a_halt_is_carried_out(
+    tmp_path: Path, shared: bool
+) -> None:
+    daemon = Daemon(tmp_path)
+    files = (KillFile(tmp_path), own(tmp_path))
+    halt, flatten = files if shared else reversed(files)
+    flatten.ask(FLATTENING, "sell", "")
+    halt.ask(HALTED, "lunch", "")
+    assert told(tmp_path) is FLATTENING
+    daemon.look()
+    assert daemon.state is told(tmp_path) is FLATTENING
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_restart_does_not_end_a_flattening_by_the_halt_before_it(
+    tmp_path: Path, shared: bool, by_file: bool
+) -> None:
+    daemon = Daemon(tmp_path)
+    files = (KillFile(tmp_path), own(tmp_path))
+    halt, flatten = files if shared else reversed(files)
+    halt.ask(HALTED, "lunch", "")
+    daemon.look()
+    if by_file:
+        flatten.ask(FLATTENING, "sell", "")
+        daemon.look()
+    else:
+        daemon.execute(Command(state=FLATTENING, who=Actor.SIGNAL, reason="sell"))
+        daemon.look()
+    again = Daemon(tmp_path, state=daemon.state)
+    assert daemon.state is again.state is told(tmp_path) is FLATTENING
+    halt.ask(HALTED, "enough is sold", "")
+    assert Daemon(tmp_path, state=again.state).state is HALTED
+
+
+def test_a_daemon_that_died_before_it_told_of_the_flattening_goes_on_with_it(
+    tmp_path: Path,
+) -> None:
+    daemon = Daemon(tmp_path)
+    own(tmp_path).ask(HALTED, "lunch", "")
+    daemon.look()
+    assert Daemon(tmp_path, state=FLATTENING).state is FLATTENING
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_restart_does_not_begin_a_flattening_again_that_a_halt_has_ended(
+    tmp_path: Path, shared: bool
+) -> None:
+    daemon = Daemon(tmp_path)
+    files = (KillFile(tmp_path), own(tmp_path))
+    flatten, halt = files if shared else reversed(files)
+    flatten.ask(FLATTENING, "sell", "")
+    daemon.look()
+    halt.ask(HALTED, "enough is sold", "")
+    daemon.look()
+    assert Daemon(tmp_path, state=daemon.state).state is HALTED
+
+
+def test_a_journal_that_lost_the_flattening_has_its_file_obeyed_again(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    own(tmp_path).ask(FLATTENING, "sell", "")
+    daemon.look()
+    assert Daemon(tmp_path).state is FLATTENING
+
+
 def test_a_command_that_was_not_carried_out_is_obeyed_by_the_next_daemon(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     KillFile(tmp_path).ask(HALTED, "a loss", "")
@@ -188,7 +256,7 @@ def test_a_command_that_was_not_carried_out_is_obeyed_by_the_next_daemon(tmp_pat
         return result
 
     with pytest.raises(OSError, match="no space"):
-        daemon.files.obey(dies_at_the_second)
+        daemon.files.obey(dies_at_the_second, daemon.state)
     assert told(tmp_path) is REDUCE_ONLY
     assert Daemon(tmp_path).state is REDUCE_ONLY
 
