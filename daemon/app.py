@@ -1,7 +1,6 @@
 """The daemon: starts everything in order, trades until told to stop, and stops in stages."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -19,11 +18,10 @@ from daemon import log
 from daemon import report as reports
 from daemon.config import Settings
 from daemon.control import Operators
-from daemon.core.costs import CostCeilings, CostSchedule
+from daemon.core.costs import CostCeilings
 from daemon.core.errors import NeedsOperator, TradingError
 from daemon.core.events import TradingStateChanged
 from daemon.core.profit import ProfitBook
-from daemon.core.settlement import AmericanBankDays, TradingDays
 from daemon.core.switch import Answer, Command
 from daemon.core.tieout import TieOut
 from daemon.core.values import Region
@@ -36,6 +34,7 @@ from daemon.engine.tieouts import TieOuts
 from daemon.engine.timetable import Job
 from daemon.ports import Journal
 from daemon.presence import Presence
+from daemon.profit_books import profit_book
 from daemon.store.journal import SqliteJournal
 from daemon.store.switchfiles import SwitchFiles
 from daemon.wiring import Session, master_jobs, open_session
@@ -159,16 +158,10 @@ class App:
                 raise _first(group) from group
         return 0
 
-    async def _serve(
-        self, session: Session, desk: TradingDesk, profit: ProfitBook, stop: asyncio.Event
-    ) -> None:
-        """Run the services around start, trading and stop."""
-        tie_outs = self._tie_outs(session, desk, profit)
-        tally = reports.Tally()
-        started = session.clock.now()
-        must_be_armed = self._settings.mode == "real"
+    def _recover(self, desk: TradingDesk, tally: reports.Tally) -> None:
+        """Read the journal, and obey what was commanded before there was a desk."""
         desk.recover(
-            must_be_armed=must_be_armed,
+            must_be_armed=self._settings.mode == "real",
             armed=self._settings.armed,
             on_progress=self._presence.recovering,
         )
@@ -181,6 +174,15 @@ class App:
             desk.execute(command)
         files = [str(each.path) for each in self._switch_files.kill_files]
         self._log.info("kill_files", files=files)
+
+    async def _serve(
+        self, session: Session, desk: TradingDesk, profit: ProfitBook, stop: asyncio.Event
+    ) -> None:
+        """Run the services around start, trading and stop."""
+        tie_outs = self._tie_outs(session, desk, profit)
+        tally = reports.Tally()
+        started = session.clock.now()
+        self._recover(desk, tally)
         async with asyncio.TaskGroup() as services:
             tasks = [
                 services.create_task(self._watch_file(desk), name="kill file"),
@@ -463,26 +465,6 @@ def cancelling_limit(open_orders: int, requests_per_second: float) -> float:
     """The seconds a stop may take to cancel so many orders at the pace the broker allows."""
     needed = open_orders * REQUESTS_AN_ORDER / requests_per_second
     return min(STOP_ORDERS + needed, STOP_ORDERS_AT_MOST)
-
-
-def profit_book(settings: Settings) -> ProfitBook:
-    """An empty book of profit, with the costs and the trading days of the settings."""
-    calendars = settings.calendars
-    days: dict[Region, TradingDays] = {region: calendars.of(region) for region in settings.markets}
-    if Region.US in days:
-        days[Region.US] = AmericanBankDays(days[Region.US])
-    schedule = CostSchedule(days, settings.costs.tariffs())
-    basis = settings.model_dump(include={"costs", "calendar", "holidays", "markets"})
-    return ProfitBook(schedule, days, settings.costs.listing_of, _told(basis))
-
-
-def _told(basis: dict[str, Any]) -> str:
-    """Settings in words that are the same in every process: sets are in no order of their own."""
-
-    def plain(value: object) -> object:
-        return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
-
-    return json.dumps(basis, default=plain, sort_keys=True)
 
 
 def _first(group: BaseExceptionGroup[NeedsOperator]) -> NeedsOperator:

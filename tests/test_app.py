@@ -3,8 +3,6 @@
 import asyncio
 import errno
 import io
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import date, datetime
@@ -19,7 +17,7 @@ from structlog.testing import capture_logs
 from daemon import app as daemon_app
 from daemon import log
 from daemon import report as reports
-from daemon.app import STOP_ORDERS, STOP_ORDERS_AT_MOST, App, cancelling_limit, profit_book
+from daemon.app import STOP_ORDERS, STOP_ORDERS_AT_MOST, App, cancelling_limit
 from daemon.config import Settings, load_settings
 from daemon.core.calendar import KST, RoundingWay, round_to_step, shift_steps
 from daemon.core.costs import CostCeilings
@@ -42,6 +40,7 @@ from daemon.core.switch import Command
 from daemon.core.values import Currency
 from daemon.engine.desk import TradingDesk
 from daemon.engine.ledger import Ledger
+from daemon.profit_books import profit_book
 from daemon.store.journal import SqliteJournal
 from daemon.store.switchfiles import SwitchFiles
 from daemon.strategy import SessionClosed, Strategy, StrategyContext
@@ -424,28 +423,6 @@ def test_a_start_from_a_compacted_journal_knows_what_it_knew(tmp_path: Path) -> 
         assert reports.profit(profit, lambda _: None, {}) == told
         dearer = settings_for(tmp_path, Buyer, costs={"kr": {"commission": "0.01"}})
         assert Ledger(journal, profit=profit_book(dearer)).recover() == read
-
-
-def test_what_profit_depends_on_is_told_in_the_same_words_by_every_process(tmp_path: Path) -> None:
-    script = (
-        "from pathlib import Path;from daemon.app import profit_book;"
-        "from daemon.config import load_settings;"
-        "funds = {'funds': [f'{each:06}' for each in range(9)]};"
-        "settings = load_settings('sim', {'costs': funds}, environ={}, root=Path());"
-        "print(profit_book(settings).basis)"
-    )
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            check=True,
-            capture_output=True,
-            env={"PYTHONHASHSEED": seed},
-            cwd=ROOT,
-        ).stdout
-        for seed in ("1", "2", "3")
-    }
-    assert len(told) == 1
-    assert b"000008" in told.pop()
 
 
 def test_books_that_break_end_the_daemon_and_leave_nothing_running(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from daemon.core.values import (
     region_of,
 )
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
+from daemon.core.zones import local_date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ Outcome = OrderEvent | Discrepancy | ExternalOrderSeen | Hint
 """What a word of the broker leads to: facts to record, a difference to tell, a list to ask."""
 
 CLOCK_SKEW = timedelta(seconds=10)
-"""How far the broker's stamp of an order may lie before ours of sending it."""
+"""How far the broker's clock, by which it stamps an order, may differ from ours."""
 
 
 def same_shape(order: Order, instrument: InstrumentId, side: Side, quantity: int) -> bool:
@@ -55,9 +56,22 @@ def same_shape(order: Order, instrument: InstrumentId, side: Side, quantity: int
     return intent.instrument == instrument and intent.side is side and intent.quantity == quantity
 
 
-def after_sending(order: Order, row: BrokerOrder) -> bool:
-    """Whether the broker stamped its order after ours left, give or take `CLOCK_SKEW`."""
-    return order.sent_at is not None and row.ordered_at >= order.sent_at - CLOCK_SKEW
+def stamped_in_time(order: Order, row: BrokerOrder, *, within: float) -> bool:
+    """Whether the broker stamped its order after ours left and at most `within` seconds later.
+
+    Both ends give or take `CLOCK_SKEW`.
+    """
+    if order.sent_at is None:
+        return False
+    latest = timedelta(seconds=within) + CLOCK_SKEW
+    return -CLOCK_SKEW <= row.ordered_at - order.sent_at <= latest
+
+
+def of_its_day(order: Order, row: BrokerOrder, *, dead_before: date) -> bool:
+    """Whether the row is of a day on which the order may still live, and of none after it left."""
+    if order.sent_at is None:
+        return False
+    return dead_before <= row.day <= local_date(row.region, order.sent_at)
 
 
 def looks_like(order: Order, row: BrokerOrder) -> bool:
@@ -162,8 +176,8 @@ def forgotten(order: Order) -> Discrepancy:
     )
 
 
-def stamped_too_early(order: Order, row: BrokerOrder) -> Discrepancy:
-    """A row that would be the order in doubt, had the broker not stamped it before that left."""
+def stamped_apart(order: Order, row: BrokerOrder) -> Discrepancy:
+    """A row that would be the order in doubt, had the broker not stamped it at another time."""
     return Discrepancy(
         subject=f"order {order.id}",
         ours=f"in doubt, sent {order.sent_at}",

@@ -297,7 +297,9 @@ class Reconciler:
         for order in portfolio.open_orders():
             if order.id in taken or order.state is not OrderState.IN_DOUBT:
                 continue
-            if inference.looks_like(order, row) and inference.after_sending(order, row):
+            # A request that left has arrived by then, or never will.
+            in_time = inference.stamped_in_time(order, row, within=self.settle_seconds)
+            if in_time and inference.looks_like(order, row):
                 return order
         return None
 
@@ -312,9 +314,9 @@ class Reconciler:
     ) -> list[Outcome]:
         """Rows of nobody: the account holder's, unless one of ours still waits for its number.
 
-        A row that looks like an order in doubt but is stamped before it may be that order by a
-        clock that is wrong: it is told, and keeps the order from being thought absent until its
-        day is over.
+        A row that looks like an order in doubt but is stamped before it, or long after, may be
+        that order by a clock that is wrong, or sent late by a process that stood still: it is
+        told, and keeps the order from being thought absent until its day is over.
         """
         outcomes: list[Outcome] = []
         for row in rows:
@@ -327,14 +329,14 @@ class Reconciler:
                     for order in portfolio.open_orders()
                     if order.state is OrderState.IN_DOUBT
                     and order.id not in claimed
-                    and row.day >= dead_of(order)
+                    and inference.of_its_day(order, row, dead_before=dead_of(order))
                     and inference.looks_like(order, row)
                 ),
                 None,
             )
             if twin is not None:
                 self._absent.pop(twin.id, None)
-                outcomes.append(inference.stamped_too_early(twin, row))
+                outcomes.append(inference.stamped_apart(twin, row))
                 continue
             outcomes.append(
                 ExternalOrderSeen(

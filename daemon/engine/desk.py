@@ -379,6 +379,7 @@ class TradingDesk:
                 self.reconciliation.on_notice(event)
             case LinkDown():
                 self._log.warning("stream_down", cause=event.cause)
+                self.quotes.forget_halts()
                 self.reconciliation.on_link(event)
                 self.watch.on_link(event)
             case LinkUp():

@@ -35,8 +35,13 @@ class QuoteBoard:
             self._last[info.instrument] = info.last
 
     def on_tick(self, tick: Tick) -> None:
-        """A trade sets the last price: of the KRX, or of another venue as long as it tells none."""
-        if tick.venue is not Venue.KRX:
+        """A trade sets the last price: of the KRX, or of another venue as long as it tells none.
+
+        What trades on the KRX is halted no more, whether or not anybody said so.
+        """
+        if tick.venue is Venue.KRX:
+            self._halted.pop(tick.instrument, None)
+        else:
             known = self._ticks.get(tick.instrument)
             if known is not None and known.venue is Venue.KRX:
                 return
@@ -93,11 +98,17 @@ class QuoteBoard:
         return info.base if info is not None and info.base > 0 else None
 
     def on_status(self, status: MarketStatus) -> None:
-        """Remember which instruments may not trade, as far as anybody listens for it."""
+        """Remember which may not trade on the KRX, where orders go, as far as anybody listens."""
+        if status.venue is not Venue.KRX:
+            return
         if status.halted:
             self._halted[status.instrument] = status.reason or status.code
         else:
             self._halted.pop(status.instrument, None)
+
+    def forget_halts(self) -> None:
+        """The stream is lost: the end of a halt is not told again, and may be missed."""
+        self._halted.clear()
 
     def halted(self, instrument: InstrumentId) -> str:
         """Why the instrument may not trade, in the broker's words; empty as far as is known."""

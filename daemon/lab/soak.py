@@ -25,7 +25,6 @@ from typing import Any
 import orjson
 import structlog
 
-from daemon.app import profit_book
 from daemon.config import Settings, load_settings
 from daemon.core.events import Event
 from daemon.core.portfolio import Portfolio
@@ -39,6 +38,7 @@ from daemon.lab.mix import FaultMix
 from daemon.lab.outset import BOTH, Markets, instruments_of
 from daemon.lab.venue import Venue
 from daemon.lab.witness import Witness
+from daemon.profit_books import profit_book
 from daemon.sections import RiskSettings, StrategySettings
 from daemon.sim import american
 from daemon.sim.options import ACCOUNT, APP_KEY, APP_SECRET, HTS_ID, SimulatorOptions

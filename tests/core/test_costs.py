@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.app import profit_book
 from daemon.config import load_settings
 from daemon.core.costs import (
     BrokerTariff,
@@ -21,6 +20,7 @@ from daemon.core.costs import (
 )
 from daemon.core.tariffs import Board
 from daemon.core.values import Currency, InstrumentId, Region, Side, region_of
+from daemon.profit_books import profit_book
 from tests.core.days import CALENDARS
 from tests.test_tidy import ROOT
 

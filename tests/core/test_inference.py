@@ -74,12 +74,18 @@ def test_an_order_has_the_shape_of_what_was_ordered_whatever_its_price() -> None
 
 def test_the_brokers_clock_may_be_a_little_behind_and_never_much() -> None:
     left = order(sent("a", after(60)))
-    assert inference.after_sending(left, row("1", ordered_at=after(61)))
-    assert inference.after_sending(left, row("1", ordered_at=after(50)))
-    assert not inference.after_sending(left, row("1", ordered_at=after(49.9)))
-    assert not inference.after_sending(order(), row("1", ordered_at=after(61))), (
+    assert inference.stamped_in_time(left, row("1", ordered_at=after(61)), within=75)
+    assert inference.stamped_in_time(left, row("1", ordered_at=after(50)), within=75)
+    assert not inference.stamped_in_time(left, row("1", ordered_at=after(49.9)), within=75)
+    assert not inference.stamped_in_time(order(), row("1", ordered_at=after(61)), within=75), (
         "what never left was never stamped"
     )
+
+
+def test_an_order_may_be_under_way_and_the_brokers_clock_ahead() -> None:
+    left = order(sent("a", after(60)))
+    assert inference.stamped_in_time(left, row("1", ordered_at=after(145)), within=75)
+    assert not inference.stamped_in_time(left, row("1", ordered_at=after(145.1)), within=75)
 
 
 def test_a_notice_fits_an_order_of_its_instrument_and_side() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,16 @@ from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.risk import Denied
 from daemon.core.switch import Answer, Command, SwitchPolicy
-from daemon.core.values import InstrumentId, MarketPhase, MarketStatus, Side, StrategyId
+from daemon.core.values import (
+    InstrumentId,
+    LinkDown,
+    LinkUp,
+    MarketPhase,
+    MarketStatus,
+    Side,
+    StrategyId,
+    Venue,
+)
 from daemon.engine.gate import Shutter
 from daemon.engine.killswitch import UNJUDGED_LIMIT
 from daemon.strategy import StrategyContext
@@ -246,6 +255,42 @@ def test_a_halted_stock_and_one_nobody_may_touch_are_told_and_left() -> None:
             w.desk.on_feed(halt._replace(halted=False))
             await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
             assert w.broker.holdings == {SAMSUNG: 0, HYNIX: 3}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("end", ["the stream was lost", "a trade came"])
+def test_a_halt_whose_end_nobody_told_keeps_nothing_from_being_sold(end: str) -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10)) as w:
+            now = w.clock.now()
+            w.desk.on_feed(MarketStatus(SAMSUNG, MarketPhase.HALTED, "1", True, "거래정지", now))
+            w.broker.fill_at_once = True
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: any(each.left for each in reports(w)))
+            assert reports(w)[-1].left[0].cause is LeftCause.INSTRUMENT_HALTED
+            if end == "a trade came":
+                w.feed.trade(SAMSUNG, PRICE)
+            else:
+                w.desk.on_feed(LinkDown(w.clock.now(), end))
+                await asyncio.sleep(5)
+                w.desk.on_feed(LinkUp(w.clock.now(), w.clock.now() - timedelta(seconds=5)))
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+            assert w.broker.holdings[SAMSUNG] == 0
+
+    run(scenario())
+
+
+def test_a_halt_on_another_venue_keeps_nothing_from_being_sold_on_the_krx() -> None:
+    async def scenario() -> None:
+        async with world(broker=owned(samsung=10)) as w:
+            now = w.clock.now()
+            halt = MarketStatus(SAMSUNG, MarketPhase.HALTED, "1", True, "거래정지", now, Venue.NXT)
+            w.desk.on_feed(halt)
+            w.broker.fill_at_once = True
+            w.desk.execute(command(TradingState.FLATTENING))
+            await w.until(lambda: w.desk.ledger.portfolio.state is TradingState.HALTED)
+            assert w.broker.holdings[SAMSUNG] == 0
 
     run(scenario())
 

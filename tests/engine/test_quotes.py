@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from daemon.core.values import InstrumentId
+from daemon.core.values import InstrumentId, MarketPhase, MarketStatus, Venue
 from daemon.engine.quotes import QuoteBoard
 from daemon.ports import InstrumentInfo
-from tests.builders import HYNIX, SAMSUNG, after, empty_book, tick
+from tests.builders import HYNIX, NINE, SAMSUNG, after, empty_book, tick
 
 
 def info(last: int, instrument: InstrumentId = SAMSUNG, step: int = 100) -> InstrumentInfo:
@@ -96,3 +96,33 @@ def test_an_answer_without_a_price_tells_no_price() -> None:
     board = QuoteBoard()
     board.learn(info(0), asked_at=after(4))
     assert board.priced_at(SAMSUNG) is None
+
+
+HALT = MarketStatus(SAMSUNG, MarketPhase.HALTED, "174", True, "서킷브레이크 발동", NINE)
+
+
+def test_a_halt_ends_when_the_krx_says_so_or_trades_and_by_no_other_venue() -> None:
+    board = QuoteBoard()
+    board.on_status(HALT)
+    board.on_tick(tick(instrument=HYNIX))
+    board.on_tick(tick()._replace(venue=Venue.NXT, received_at=after(1)))
+    board.on_status(HALT._replace(halted=False, venue=Venue.NXT))
+    assert board.halted(SAMSUNG) == "서킷브레이크 발동"
+
+    board.on_status(HALT._replace(halted=False))
+    assert board.halted(SAMSUNG) == ""
+
+    board.on_status(HALT)
+    board.on_tick(tick()._replace(received_at=after(1)))
+    assert board.halted(SAMSUNG) == ""
+
+
+def test_no_halt_is_known_once_the_stream_that_told_it_is_lost() -> None:
+    board = QuoteBoard()
+    board.on_status(HALT)
+    board.on_status(HALT._replace(instrument=HYNIX))
+    board.forget_halts()
+
+    assert (board.halted(SAMSUNG), board.halted(HYNIX)) == ("", "")
+    board.on_status(HALT)
+    assert board.halted(SAMSUNG) == "서킷브레이크 발동"

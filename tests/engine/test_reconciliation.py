@@ -10,6 +10,7 @@ import pytest
 from daemon.core.errors import NeedsOperator
 from daemon.core.events import (
     AccountReported,
+    Actor,
     DiscrepancyCleared,
     DiscrepancyFound,
     ExternalOrderSeen,
@@ -17,16 +18,18 @@ from daemon.core.events import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    TradingState,
 )
 from daemon.core.limits import Rule
 from daemon.core.orders import Order, OrderState
 from daemon.core.reconcile import SETTLE
 from daemon.core.risk import Denied
+from daemon.core.switch import Command
 from daemon.core.values import Currency, LinkDown, LinkUp, Region, Side
 from daemon.core.witness import BrokerOrder, NoticeKind
 from daemon.engine.gate import Shutter
 from tests.builders import ACCOUNT, HYNIX, SAMSUNG
-from tests.engine.paper import PRICE, Answer, LaggingBroker, MemoryJournal, PaperBroker
+from tests.engine.paper import PRICE, Answer, Kept, LaggingBroker, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, run, wish, world
 from tests.support import VirtualClock
 
@@ -229,6 +232,40 @@ def test_a_list_without_an_order_of_ours_proves_no_absence() -> None:
             await w.until(lambda: w.desk.gate.is_open)
 
     run(scenario())
+
+
+def test_a_doubt_of_yesterday_takes_no_order_that_a_person_placed_today() -> None:
+    journal = MemoryJournal()
+    broker = PaperBroker(VirtualClock(), fill_at_once=False)
+    limit = PRICE - 1_000
+
+    async def yesterday() -> None:
+        async with world(broker=broker, journal=journal) as w:
+            broker.answers.append(Answer.LOST_BEFORE)
+            await w.submit(wish(limit=limit))
+            assert w.order().state is OrderState.IN_DOUBT
+
+    async def today() -> None:
+        start = MONDAY_NINE + timedelta(days=1, minutes=5)
+        by_hand = Kept(
+            numbers=["77"],
+            instrument=SAMSUNG,
+            side=Side.BUY,
+            quantity=wish().quantity,
+            limit=limit,
+            ordered_at=start - timedelta(minutes=4),
+        )
+        broker.kept.append(by_hand)
+        async with world(broker=broker, journal=journal, start=start) as w:
+            assert [each.number for each in w.facts(ExternalOrderSeen)] == ["77"]
+            await w.until(lambda: w.order().state is OrderState.REJECTED)
+            reason = "the person's order is not ours to cancel"
+            w.desk.execute(Command(state=TradingState.HALTED, who=Actor.OPERATOR, reason=reason))
+            await asyncio.sleep(60)
+            assert by_hand.cancelled == 0
+
+    run(yesterday())
+    run(today())
 
 
 NOTHING = AccountReported(
