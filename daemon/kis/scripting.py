@@ -403,7 +403,10 @@ class UnifiedClient:
             raise Refused("AMBIGUOUS", f"order {order_no} is of two countries: give market=")
         (each, *_) = found
         order = self._order(each.intent(self._broker.account_id, BY_HAND, each.quantity))
-        return replace(order, refs=each.refs, filled=each.filled)
+        # Where the list tells of nothing open, all that did not trade is named: the broker knows.
+        left = each.remaining or each.quantity - each.filled
+        gone = each.quantity - each.filled - left
+        return replace(order, refs=each.refs, filled=each.filled, reduced=gone)
 
     async def _listed_under(
         self, number: str, regions: Sequence[Region]

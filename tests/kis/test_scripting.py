@@ -19,6 +19,7 @@ from daemon.kis.tickers import Tickers
 from tests.kis.bank import NEW_YORK, Bank, open_row, reply, rules
 from tests.kis.fakes import MemoryDoor, make_client, running
 from tests.kis.masterdata import american, lines
+from tests.kis.test_overseas_orders import filled, row
 from tests.kis.test_ticker import Feed
 from tests.support import EPOCH, VirtualClock, run_virtual
 
@@ -275,3 +276,23 @@ def test_an_order_of_one_country_is_found_while_the_other_does_not_answer() -> N
             assert bank.placed == 0
     with pytest.raises(Refused, match="NO_ORDER"):
         play(Bank(), lambda client: client.cancel_order("7"))
+
+
+@pytest.mark.parametrize(("left", "named"), [(3, "3"), (0, "8")])
+def test_a_change_of_an_american_order_names_what_is_open(left: int, named: str) -> None:
+    """Of ten shares two traded; of the rest some was cancelled, or the list tells of none."""
+    told = row("7", ord_dt="20260710", ord_tmd="235000", **filled(2, "290.0000", left))
+    bank = Bank(abroad=[told])
+
+    async def both(client: UnifiedClient) -> int:
+        moved = await client.modify_order("7", "199.00", market="US")
+        await client.cancel_order("7", market="US")
+        return moved.quantity
+
+    quantity, door = play(bank, both, start=NEW_YORK)
+    sent = [orjson.loads(each.body) for each in door.requests if each.method == "POST"]
+    assert [(each["RVSE_CNCL_DVSN_CD"], each["ORD_QTY"]) for each in sent] == [
+        ("01", named),
+        ("02", named),
+    ]
+    assert str(quantity) == named
