@@ -296,3 +296,23 @@ def test_a_change_of_an_american_order_names_what_is_open(left: int, named: str)
         ("02", named),
     ]
     assert str(quantity) == named
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize("division", ["02", "22", ""])
+def test_an_order_of_a_type_that_is_not_ours_is_cancelled_and_never_moved(
+    division: str, changed: bool
+) -> None:
+    """A new price is worded as a limit order: a stop would trade at once."""
+    rows = [open_row("7", ord_dvsn_cd="00" if changed else division)]
+    if changed:
+        rows[0]["rmn_qty"] = "0"
+        rows.append(open_row("8", orgn_odno="7", ord_tmd="090100", ord_dvsn_cd=division))
+    number = rows[-1]["odno"]
+    bank = Bank(rows=rows)
+    with pytest.raises(Refused) as caught:
+        play(bank, lambda client: client.modify_order(number, 70_500))
+    assert (caught.value.code, bank.placed) == ("NO_MODIFY", 0)
+    _, door = play(bank, lambda client: client.cancel_order(number))
+    sent = orjson.loads(door.requests[-1].body)
+    assert (sent["RVSE_CNCL_DVSN_CD"], sent["ORGN_ODNO"]) == ("02", number.rjust(10, "0"))
