@@ -79,7 +79,8 @@ class BrokerOrder:
     the price in force and `first_limit` the one ordered at, `None` at market. Not `rooted`, the
     first number's own row is missing: only the numbers are told, no figure is. It trades in
     `session`, and `unpriced` is how it is priced without a limit; lists of other countries tell
-    neither.
+    neither. Not `movable`, it is of a type that we cannot word, such as a stop: a new price would
+    make another order of it, while a cancel does no harm.
     """
 
     refs: tuple[BrokerRef, ...]
@@ -97,6 +98,7 @@ class BrokerOrder:
     ordered_at: datetime
     session: Session = Session.REGULAR
     unpriced: OrderKind = OrderKind.MARKET
+    movable: bool = True
 
     @property
     def kind(self) -> OrderKind:

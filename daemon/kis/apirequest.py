@@ -11,7 +11,7 @@ import orjson
 from daemon.core.errors import Refused
 from daemon.core.values import AccountId
 from daemon.kis.catalog import Parameter, RestApi
-from daemon.kis.spec import Environment
+from daemon.kis.spec import BLIND_TR_IDS, Environment
 
 ENVIRONMENT = "environment"
 """The name under which `BadCall` and `unchecked` speak of the world a call is made in."""
@@ -102,8 +102,8 @@ def prepare(
     Names count in any case. Values may be text, whole numbers, `Decimal`, dates (YYYYMMDD) and
     booleans (Y, N). The account and the HTS id fill the parameters they belong to unless those
     are given. `tr_id` forces one of the call's ids, `older` the deprecated ones where there are
-    any. What is named in `unchecked` may hold values that the catalogue does not know;
-    "environment" there allows a call that the virtual world is not known to offer.
+    any that still answer. What is named in `unchecked` may hold values that the catalogue does not
+    know; "environment" there allows a call that the virtual world is not known to offer.
     """
     trusted = {name.lower() for name in unchecked}
     values = _texts(api, given)
@@ -232,7 +232,8 @@ def _choose(
         return tr_id
     current = _current(api, values, environment)
     if older:
-        return next((old for old, new in api.older.items() if new == current), current)
+        answered = (old for old in api.older if old not in BLIND_TR_IDS)
+        return next((old for old in answered if api.older[old] == current), current)
     return current
 
 

@@ -225,12 +225,12 @@ def division_of(
     return division
 
 
-def form_of(division: str) -> tuple[Session, OrderKind]:
+def form_of(division: str) -> tuple[Session, OrderKind] | None:
     """The session and the kind that ORD_DVSN of a listed order means.
 
-    What is never sent from here, and may be listed, is told as an order of the regular session.
+    `None` for what is never sent from here and may be listed all the same, such as a stop.
     """
-    return _FORMS.get(division, (Session.REGULAR, OrderKind.MARKET))
+    return _FORMS.get(division)
 
 
 def change_division(intent: OrderIntent) -> OrderDivision:

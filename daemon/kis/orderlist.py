@@ -14,7 +14,7 @@ from operator import itemgetter
 
 from daemon.core.errors import BadData
 from daemon.core.events import OrderKind
-from daemon.core.values import BrokerRef, InstrumentId, Side
+from daemon.core.values import BrokerRef, InstrumentId, Session, Side
 from daemon.core.witness import BrokerOrder
 from daemon.kis.codec import form_of
 from daemon.kis.fields import (
@@ -293,7 +293,8 @@ def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
     if head.division in PRICELESS_DIVISIONS:
         # Our own order has none: what the list shows is where the exchange put it.
         head, price = replace(head, price=Decimal(0)), Decimal(0)
-    session, kind = form_of(head.division)
+    # A type we do not know is told as one of the regular session.
+    session, kind = form_of(head.division) or (Session.REGULAR, OrderKind.MARKET)
     return BrokerOrder(
         refs=_sent_alike(refs),
         instrument=head.instrument,
@@ -311,4 +312,5 @@ def _fold(root: Key, *family: Entry) -> BrokerOrder | None:
         ordered_at=head.at,
         session=session,
         unpriced=OrderKind.MARKET if kind is OrderKind.LIMIT else kind,
+        movable=all(form_of(entry.division) for entry in living),
     )

@@ -342,7 +342,7 @@ class UnifiedClient:
 
         `market` tells which country's order it is where that is not known.
         """
-        order = await self._known(order_no, market)
+        order = self._as_order(await self._known(order_no, market))
         told = {"number": order_no, "instrument": order.intent.instrument}
         await self._sent(
             "cancel", told, lambda leaving: self._broker.cancel(order, leaving=leaving), order
@@ -351,11 +351,19 @@ class UnifiedClient:
     async def modify_order(
         self, order_no: str, price: Decimal | int | float | str, market: str | None = None
     ) -> PlacedOrder:
-        """Move all that is open of an order of today to another price; it gets a new number."""
+        """Move all that is open of an order of today to another price; it gets a new number.
+
+        Raises `Refused` for one of a type that is not sent from here, such as a stop: the new price
+        would make an ordinary limit order of it.
+        """
         limit = _limit(price)
         if limit is None:
             raise Refused("BAD_PRICE", "an order is moved to a price above zero")
-        order = await self._known(order_no, market)
+        listed = await self._known(order_no, market)
+        if not listed.movable:
+            reason = f"order {order_no} is of a type that is not sent from here"
+            raise Refused("NO_MODIFY", f"{reason}: cancel and order anew")
+        order = self._as_order(listed)
         intent = order.intent
         told = {"number": order_no, "instrument": intent.instrument, "price": str(limit)}
 
@@ -388,7 +396,7 @@ class UnifiedClient:
             day=ref.day,
         )
 
-    async def _known(self, order_no: str, market: str | None) -> Order:
+    async def _known(self, order_no: str, market: str | None) -> BrokerOrder:
         """The order of a number, which another country's order may have as well."""
         wanted = order_no.strip().lstrip("0")
         regions: Sequence[Region] | None = [region_named(market)] if market else None
@@ -401,9 +409,14 @@ class UnifiedClient:
             raise Refused("NO_ORDER", f"order {order_no} is not in today's list")
         if len({each.region for each in found}) > 1:
             raise Refused("AMBIGUOUS", f"order {order_no} is of two countries: give market=")
-        (each, *_) = found
-        order = self._order(each.intent(self._broker.account_id, BY_HAND, each.quantity))
-        return replace(order, refs=each.refs, filled=each.filled)
+        return found[0]
+
+    def _as_order(self, listed: BrokerOrder) -> Order:
+        order = self._order(listed.intent(self._broker.account_id, BY_HAND, listed.quantity))
+        # Where the list tells of nothing open, all that did not trade is named: the broker knows.
+        left = listed.remaining or listed.quantity - listed.filled
+        gone = listed.quantity - listed.filled - left
+        return replace(order, refs=listed.refs, filled=listed.filled, reduced=gone)
 
     async def _listed_under(
         self, number: str, regions: Sequence[Region]

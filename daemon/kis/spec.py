@@ -40,7 +40,7 @@ class Api(RestCall):
     """The calls of the domestic side, and those of the keys.
 
     Quotation ids are the same in both worlds. The older order ids carry no venue; the older
-    virtual VTTC8001R answers an empty list even after fills (five reports), so it is never sent.
+    virtual VTTC8001R answers an empty list even after fills (five reports), so it is never chosen.
     """
 
     TOKEN = ("POST", "/oauth2/tokenP", "", "", ())
@@ -343,6 +343,10 @@ class WsCode(StrEnum):
     BAD_CUSTOMER_TYPE = "OPSP8998"
     UNAVAILABLE = "OPSP8999"
     BAD_JSON = "OPSP9999"
+
+
+BLIND_TR_IDS = frozenset({"VTTC8001R"})
+"""Deprecated ids that are still answered, and not with the truth: see `Api`."""
 
 
 class OrderDivision(StrEnum):

@@ -152,6 +152,30 @@ def test_deprecated_and_disputed_ids_can_be_forced() -> None:
     assert set(caught.value.allowed) == set(cash.known_ids)
 
 
+@pytest.mark.parametrize(
+    ("environment", "period", "forced", "chosen"),
+    [
+        (Environment.VIRTUAL, "inner", None, "VTTC0081R"),
+        (Environment.VIRTUAL, "inner", "VTTC8001R", "VTTC8001R"),
+        (Environment.VIRTUAL, "before", None, "VTSC9115R"),
+        (Environment.REAL, "inner", None, "TTTC8001R"),
+    ],
+)
+def test_the_deprecated_id_that_hides_every_order_is_sent_by_name_only(
+    environment: Environment, period: str, forced: str | None, chosen: str
+) -> None:
+    api = BY_ID["domestic_stock.inquire_daily_ccld"]
+    request = prepare(
+        api,
+        {**valid(api), "pd_dv": period},
+        environment=environment,
+        account=ACCOUNT,
+        older=True,
+        tr_id=forced,
+    )
+    assert request.api.chosen == chosen
+
+
 def test_values_of_many_types_become_texts() -> None:
     request = ready(
         "domestic_stock.order_cash", ord_qty=3, ord_unpr=Decimal("7.1E+4"), ord_dvsn="00"

@@ -19,6 +19,7 @@ from daemon.kis.tickers import Tickers
 from tests.kis.bank import NEW_YORK, Bank, open_row, reply, rules
 from tests.kis.fakes import MemoryDoor, make_client, running
 from tests.kis.masterdata import american, lines
+from tests.kis.test_overseas_orders import filled, row
 from tests.kis.test_ticker import Feed
 from tests.support import EPOCH, VirtualClock, run_virtual
 
@@ -275,3 +276,43 @@ def test_an_order_of_one_country_is_found_while_the_other_does_not_answer() -> N
             assert bank.placed == 0
     with pytest.raises(Refused, match="NO_ORDER"):
         play(Bank(), lambda client: client.cancel_order("7"))
+
+
+@pytest.mark.parametrize(("left", "named"), [(3, "3"), (0, "8")])
+def test_a_change_of_an_american_order_names_what_is_open(left: int, named: str) -> None:
+    """Of ten shares two traded; of the rest some was cancelled, or the list tells of none."""
+    told = row("7", ord_dt="20260710", ord_tmd="235000", **filled(2, "290.0000", left))
+    bank = Bank(abroad=[told])
+
+    async def both(client: UnifiedClient) -> int:
+        moved = await client.modify_order("7", "199.00", market="US")
+        await client.cancel_order("7", market="US")
+        return moved.quantity
+
+    quantity, door = play(bank, both, start=NEW_YORK)
+    sent = [orjson.loads(each.body) for each in door.requests if each.method == "POST"]
+    assert [(each["RVSE_CNCL_DVSN_CD"], each["ORD_QTY"]) for each in sent] == [
+        ("01", named),
+        ("02", named),
+    ]
+    assert str(quantity) == named
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize("division", ["02", "22", ""])
+def test_an_order_of_a_type_that_is_not_ours_is_cancelled_and_never_moved(
+    division: str, changed: bool
+) -> None:
+    """A new price is worded as a limit order: a stop would trade at once."""
+    rows = [open_row("7", ord_dvsn_cd="00" if changed else division)]
+    if changed:
+        rows[0]["rmn_qty"] = "0"
+        rows.append(open_row("8", orgn_odno="7", ord_tmd="090100", ord_dvsn_cd=division))
+    number = rows[-1]["odno"]
+    bank = Bank(rows=rows)
+    with pytest.raises(Refused) as caught:
+        play(bank, lambda client: client.modify_order(number, 70_500))
+    assert (caught.value.code, bank.placed) == ("NO_MODIFY", 0)
+    _, door = play(bank, lambda client: client.cancel_order(number))
+    sent = orjson.loads(door.requests[-1].body)
+    assert (sent["RVSE_CNCL_DVSN_CD"], sent["ORGN_ODNO"]) == ("02", number.rjust(10, "0"))
