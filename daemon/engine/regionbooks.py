@@ -150,9 +150,11 @@ class RegionBooks:
         portfolio, now = self._portfolio, self._clock.monotonic()
         self._say_ours()
         self._reconciler.resume(portfolio, now=now)
-        if portfolio.orders and self._clock.known:
+        if portfolio.orders:
             latest = max(order.updated_at for order in portfolio.orders.values())
-            self._last_change = now - max((self._clock.now() - latest).total_seconds(), 0.0)
+            ago = (self._clock.now() - latest).total_seconds() if self._clock.known else 0.0
+            # As long as nobody knows how long ago it was, it may have been just now.
+            self._last_change = now - max(ago, 0.0)
         self._gate.shut(Shutter.BLIND, "its books are not reconciled yet", self.region)
         self._gate.shut(Shutter.STREAM, "the order stream is not up yet", self.region)
 
