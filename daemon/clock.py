@@ -1,19 +1,29 @@
 """The only file that reads the machine's clock; everything else is handed a `Clock`."""
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
+
+if sys.platform == "linux":
+    # `time.monotonic` stands still there while the machine sleeps, and nothing would be old then.
+    _since_boot: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+else:
+    _since_boot = time.monotonic
 
 
 class WallClock:
     """The machine's own time."""
 
     known = False
-    # Seconds since boot, the same for every process of this machine. Not wrapped: every frame of
-    # the stream asks.
-    monotonic = staticmethod(time.monotonic)
+    # Seconds since boot, asleep ones with them, the same for every process of this machine. Not
+    # wrapped: every frame of the stream asks.
+    monotonic = staticmethod(_since_boot)
+    # Those in which the machine was awake: what timers and the service manager count.
+    awake = staticmethod(time.monotonic)
 
     def now(self) -> datetime:
         """Aware UTC."""
@@ -91,7 +101,7 @@ class SimulatedClock:
         *,
         speed: float = 1.0,
         origin: float | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = WallClock.monotonic,
     ) -> None:
         if start.tzinfo is None:
             raise ValueError("the start of a simulated clock needs a time zone")

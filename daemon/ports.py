@@ -43,7 +43,10 @@ class Clock(Protocol):
         """Whether `now` is the broker's time for certain."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back and run at the machine's pace: for waits and deadlines."""
+        """Seconds that never go back and run at the machine's pace: for waits, deadlines and ages.
+
+        They go on while the machine sleeps, and are the same for all of its processes.
+        """
 
 
 class RequestBudget(Protocol):

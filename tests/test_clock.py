@@ -1,5 +1,7 @@
 """Clocks: aware, never backwards, and a simulated day that two processes agree on."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -234,3 +236,22 @@ def test_the_drift_is_how_far_the_brokers_time_is_ahead() -> None:
     for _ in range(2):
         clock.heard(server.now() + timedelta(minutes=5))
     assert 299 < clock.drift < 302
+
+
+SLEPT = """
+import time
+time.monotonic = lambda: 100.0
+time.clock_gettime = lambda which: {time.CLOCK_BOOTTIME: 14_500.0}[which]
+from datetime import UTC, datetime
+from daemon.clock import MarketClock, SimulatedClock, WallClock
+at = datetime(2026, 11, 23, tzinfo=UTC)
+clocks = WallClock(), MarketClock(WallClock()), SimulatedClock(at), WallClock
+print([clock.monotonic() for clock in clocks], WallClock.awake())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no such clock")
+def test_the_time_a_machine_slept_counts_for_every_clock_of_every_process() -> None:
+    told = subprocess.run([sys.executable, "-c", SLEPT], capture_output=True, text=True, check=True)
+    assert told.stdout.split("]")[0] == "[14500.0, 14500.0, 14500.0, 14500.0"
+    assert float(told.stdout.split("]")[1]) == 100
