@@ -100,6 +100,7 @@ class TradingHours:
     """The machine's clock, moved to when the market is open."""
 
     known = False
+    sure_since = float("-inf")
 
     def __init__(self) -> None:
         self._machine = WallClock()

@@ -1,19 +1,30 @@
 """The only file that reads the machine's clock; everything else is handed a `Clock`."""
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
+
+if sys.platform == "linux":
+    # `time.monotonic` stands still there while the machine sleeps, and nothing would be old then.
+    _since_boot: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+else:
+    _since_boot = time.monotonic
 
 
 class WallClock:
     """The machine's own time."""
 
     known = False
-    # Seconds since boot, the same for every process of this machine. Not wrapped: every frame of
-    # the stream asks.
-    monotonic = staticmethod(time.monotonic)
+    sure_since = float("-inf")
+    # Seconds since boot, asleep ones with them, the same for every process of this machine. Not
+    # wrapped: every frame of the stream asks.
+    monotonic = staticmethod(_since_boot)
+    # Those in which the machine was awake: what timers and the service manager count.
+    awake = staticmethod(time.monotonic)
 
     def now(self) -> datetime:
         """Aware UTC."""
@@ -31,6 +42,10 @@ class MarketClock:
     A machine's wall clock may be wrong, or be set while the daemon runs; orders found again by
     their stamps must not depend on that. Between heartbeats time goes on at the machine's
     monotonic pace. `heard` is given each heartbeat's time, in whole seconds.
+
+    Where the wall clock jumps against the monotonic one, it was set, or the whole machine stood
+    still (a paused virtual one) and was set right. The first heartbeat that agrees with the wall
+    clock tells, or two that agree with each other.
     """
 
     SAMPLES = 12
@@ -44,6 +59,14 @@ class MarketClock:
         """Machine seconds."""
         self._leads: deque[float] = deque(maxlen=self.SAMPLES)
         self._lead: float | None = None
+        self._ahead = self._wall_ahead()
+        self._sure_since = float("-inf")
+
+    @property
+    def sure_since(self) -> float:
+        """Machine seconds: see `ports.Clock`."""
+        self._look_for_a_jump()
+        return self._sure_since
 
     @property
     def known(self) -> bool:
@@ -67,13 +90,34 @@ class MarketClock:
         What was delayed on the way, or rounded down, tells too early a time: the most advanced
         of the last few is the nearest to the truth.
         """
-        if abs(told - self._machine.now()) > self.LARGEST:
+        self._look_for_a_jump()
+        off = abs(told - self._machine.now())
+        if off > self.LARGEST:
             return
+        is_doubted = self._sure_since == float("inf")
+        agrees = off.total_seconds() <= self.SPURIOUS
+        if is_doubted and agrees:
+            self._leads.clear()
         self._leads.append(told.timestamp() + 0.5 - self._machine.monotonic())
         furthest = sorted(self._leads, reverse=True)
         # One heartbeat alone may be far ahead by mistake; the next one tells.
         alone = len(furthest) > 1 and furthest[0] - furthest[1] > self.SPURIOUS
+        if is_doubted:
+            # It may have been under way since before the machine stood still.
+            if not agrees and (alone or len(furthest) == 1):
+                return
+            self._sure_since = self._machine.monotonic()
         self._lead = furthest[1] if alone else furthest[0]
+
+    def _wall_ahead(self) -> float:
+        return self._machine.now().timestamp() - self._machine.monotonic()
+
+    def _look_for_a_jump(self) -> None:
+        before, self._ahead = self._ahead, self._wall_ahead()
+        if abs(self._ahead - before) > self.SPURIOUS:
+            self._leads.clear()
+            # While nobody told the time it is the wall clock's, and that is right or never was.
+            self._sure_since = float("inf") if self.known else self._machine.monotonic()
 
 
 class SimulatedClock:
@@ -84,6 +128,7 @@ class SimulatedClock:
     """
 
     known = True
+    sure_since = float("-inf")
 
     def __init__(
         self,
@@ -91,7 +136,7 @@ class SimulatedClock:
         *,
         speed: float = 1.0,
         origin: float | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = WallClock.monotonic,
     ) -> None:
         if start.tzinfo is None:
             raise ValueError("the start of a simulated clock needs a time zone")

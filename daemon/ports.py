@@ -42,8 +42,18 @@ class Clock(Protocol):
     def known(self) -> bool:
         """Whether `now` is the broker's time for certain."""
 
+    @property
+    def sure_since(self) -> float:
+        """The second of `monotonic` since which ages can be told, -infinity if they always could.
+
+        Infinity while the machine may have stood still and the broker has not told the time since.
+        """
+
     def monotonic(self) -> float:
-        """Seconds that never go back and run at the machine's pace: for waits and deadlines."""
+        """Seconds that never go back and run at the machine's pace: for waits, deadlines and ages.
+
+        They go on while the machine sleeps, and are the same for all of its processes.
+        """
 
 
 class RequestBudget(Protocol):

@@ -35,7 +35,7 @@ class Presence:
     ) -> None:
         self._settings = settings
         self._notifier = Notifier(os.environ if environ is None else environ)
-        self._service = Service(self._notifier, monotonic=WallClock.monotonic)
+        self._service = Service(self._notifier, monotonic=WallClock.awake)
         self._reloader = None
         if reread is not None and follow is not None:
             self._reloader = Reloader(settings, reread, follow)
@@ -46,9 +46,10 @@ class Presence:
     ) -> None:
         """Tell, watch and reload until cancelled; `tasks` must all run for as long as it trades."""
         self._doing = lambda: log.redacted(self._said(session, desk))
+        hang = Hang(WallClock.monotonic, WallClock.awake)
         checks = (
             Check("tasks", lambda: ended(tasks)),
-            Check("feed", lambda: overdue(session.feed.due_at, WallClock.monotonic())),
+            Check("feed", lambda: hang.problem(session.feed.due_at)),
             Check("journal", lambda: unwritable(desk.ledger.probe)),
         )
         async with asyncio.TaskGroup() as parts:
@@ -103,10 +104,25 @@ def ended(tasks: Sequence[asyncio.Task[None]]) -> str:
     return f"{', '.join(gone)} ended" if gone else ""
 
 
-def overdue(due_at: float, now: float) -> str:
-    """How long the stream has hung; empty while it is merely down and tries again."""
-    late = now - due_at
-    return f"nothing was done for {late:.0f} s longer than it may" if late > 0 else ""
+class Hang:
+    """Whether the stream hangs, by seconds of `monotonic`, of which `awake` counts those awake.
+
+    Timers do not run while the machine sleeps: what was due by then has as much longer.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], awake: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._awake = awake
+        self._slept = monotonic() - awake()
+
+    def problem(self, due_at: float) -> str:
+        """How long the stream has hung; empty while it is merely down and tries again."""
+        now = self._monotonic()
+        slept = now - self._awake()
+        if now <= due_at:
+            self._slept = slept
+        late = now - (slept - self._slept) - due_at
+        return f"nothing was done for {late:.0f} s longer than it may" if late > 0 else ""
 
 
 def unwritable(probe: Callable[[], None]) -> str:

@@ -89,6 +89,7 @@ class FakeClock:
         return NOW
 
     known = True
+    sure_since = float("-inf")
 
     def monotonic(self) -> float:
         return 0.0

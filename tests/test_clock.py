@@ -1,5 +1,7 @@
 """Clocks: aware, never backwards, and a simulated day that two processes agree on."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -210,6 +212,69 @@ def test_a_heartbeat_of_another_time_zone_is_not_believed(hours: float) -> None:
     assert abs(server.now() - clock.now()) == timedelta(seconds=0.5)
 
 
+class Paused(Server):
+    """It stood still, its monotonic clock with it, and its wall clock was set right again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = MarketClock(self)
+        for _ in range(MarketClock.SAMPLES):
+            self.seconds += 10
+            self.clock.heard(self.truth())
+        assert self.clock.sure_since == float("-inf")
+        self.wrong = timedelta(hours=4)
+
+    def truth(self) -> datetime:
+        return self.now()
+
+
+def test_after_the_machine_stood_still_the_first_heartbeat_is_believed() -> None:
+    server = Paused()
+    assert server.clock.sure_since == float("inf")
+
+    server.seconds += 3
+    server.clock.heard(server.truth())
+    assert abs(server.clock.now() - server.truth()) <= timedelta(seconds=0.5)
+    assert server.clock.sure_since == server.seconds
+
+    server.seconds += 10
+    server.clock.heard(server.truth() - timedelta(seconds=3))
+    assert abs(server.clock.now() - server.truth()) <= timedelta(seconds=0.5)
+    assert server.clock.sure_since == server.seconds - 10
+
+
+def test_a_heartbeat_of_before_the_machine_stood_still_proves_nothing() -> None:
+    server = Paused()
+    server.clock.heard(server.truth() - timedelta(minutes=100))
+    assert server.clock.sure_since == float("inf")
+
+    server.seconds += 3
+    server.clock.heard(server.truth())
+    assert abs(server.clock.now() - server.truth()) <= timedelta(seconds=0.5)
+    assert server.clock.sure_since == server.seconds
+
+
+@pytest.mark.parametrize("wrong", [-3600.0, -6.0, 6.0, 3600.0])
+def test_two_heartbeats_tell_that_the_wall_clock_was_only_set(wrong: float) -> None:
+    server = Server()
+    clock = MarketClock(server)
+    clock.heard(server.truth())
+    server.wrong = timedelta(seconds=wrong)
+    for sure_since in (float("inf"), 520.0, 520.0):
+        server.seconds += 10
+        clock.heard(server.truth())
+        assert clock.sure_since == sure_since
+        assert clock.now() - server.truth() == timedelta(seconds=0.5)
+
+
+def test_a_wall_clock_that_is_followed_is_sure_again_at_once() -> None:
+    server = Server()
+    clock = MarketClock(server)
+    server.wrong = timedelta(seconds=60)
+
+    assert clock.sure_since == server.seconds
+
+
 @given(st.lists(st.tuples(st.floats(0.5, 120), st.floats(0, 3)), min_size=1, max_size=40))
 def test_it_is_never_off_by_more_than_rounding_and_the_shortest_delay(
     beats: list[tuple[float, float]],
@@ -234,3 +299,22 @@ def test_the_drift_is_how_far_the_brokers_time_is_ahead() -> None:
     for _ in range(2):
         clock.heard(server.now() + timedelta(minutes=5))
     assert 299 < clock.drift < 302
+
+
+SLEPT = """
+import time
+time.monotonic = lambda: 100.0
+time.clock_gettime = lambda which: {time.CLOCK_BOOTTIME: 14_500.0}[which]
+from datetime import UTC, datetime
+from daemon.clock import MarketClock, SimulatedClock, WallClock
+at = datetime(2026, 11, 23, tzinfo=UTC)
+clocks = WallClock(), MarketClock(WallClock()), SimulatedClock(at), WallClock
+print([clock.monotonic() for clock in clocks], WallClock.awake())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no such clock")
+def test_the_time_a_machine_slept_counts_for_every_clock_of_every_process() -> None:
+    told = subprocess.run([sys.executable, "-c", SLEPT], capture_output=True, text=True, check=True)
+    assert told.stdout.split("]")[0] == "[14500.0, 14500.0, 14500.0, 14500.0"
+    assert float(told.stdout.split("]")[1]) == 100

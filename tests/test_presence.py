@@ -17,7 +17,7 @@ from daemon.core.events import Actor, Event, TradingState
 from daemon.core.switch import Command
 from daemon.core.values import Region
 from daemon.ops.service import EXTENSION
-from daemon.presence import Presence, ended, overdue, unwritable
+from daemon.presence import Hang, Presence, ended, unwritable
 from daemon.store.journal import SqliteJournal
 from daemon.wiring import Session
 from tests.builders import NINE
@@ -158,10 +158,32 @@ def test_a_service_that_ended_is_named_unless_it_trades_on_without() -> None:
     asyncio.run(scenario())
 
 
+class Slept:
+    """A machine's seconds, with those asleep and without."""
+
+    def __init__(self, *, asleep: float) -> None:
+        self.awake, self.asleep = 99.0 - asleep, asleep
+        self.hang = Hang(lambda: self.awake + self.asleep, lambda: self.awake)
+
+
 def test_a_stream_hangs_only_past_its_time() -> None:
-    assert overdue(100.0, 99.0) == ""
-    assert overdue(float("inf"), 1e9) == ""
-    assert overdue(100.0, 107.0) == "nothing was done for 7 s longer than it may"
+    machine = Slept(asleep=50.0)
+    assert machine.hang.problem(100.0) == ""
+    machine.awake += 8.0
+    assert machine.hang.problem(float("inf")) == ""
+    assert machine.hang.problem(100.0) == "nothing was done for 7 s longer than it may"
+
+
+def test_a_stream_does_not_hang_because_the_machine_slept() -> None:
+    machine = Slept(asleep=50.0)
+    assert machine.hang.problem(100.0) == ""
+    machine.asleep += 14_400.0
+    assert machine.hang.problem(100.0) == ""
+    machine.awake += 8.0
+    assert machine.hang.problem(100.0) == "nothing was done for 7 s longer than it may"
+    assert machine.hang.problem(14_600.0) == "", "it went on"
+    machine.awake += 100.0
+    assert machine.hang.problem(14_600.0) == "nothing was done for 7 s longer than it may"
 
 
 @pytest.mark.parametrize("error", [OSError("full"), None])

@@ -139,6 +139,7 @@ class RegionBooks:
         self._empty_looks = Looks(EMPTY_LASTS)
         self._suspects: dict[str, Discrepancy] = {}
         self._complete_at, self._took = self._clock.monotonic(), 0.0
+        self._began = self._complete_at
         self._is_heard = self._is_judged = False
         self._why = ""
         self._told = ""
@@ -150,9 +151,11 @@ class RegionBooks:
         portfolio, now = self._portfolio, self._clock.monotonic()
         self._say_ours()
         self._reconciler.resume(portfolio, now=now)
-        if portfolio.orders and self._clock.known:
+        if portfolio.orders:
             latest = max(order.updated_at for order in portfolio.orders.values())
-            self._last_change = now - max((self._clock.now() - latest).total_seconds(), 0.0)
+            ago = (self._clock.now() - latest).total_seconds() if self._clock.known else 0.0
+            # As long as nobody knows how long ago it was, it may have been just now.
+            self._last_change = now - max(ago, 0.0)
         self._gate.shut(Shutter.BLIND, "its books are not reconciled yet", self.region)
         self._gate.shut(Shutter.STREAM, "the order stream is not up yet", self.region)
 
@@ -265,11 +268,17 @@ class RegionBooks:
         return self._clock.monotonic() - self._complete_at
 
     def look_blind(self) -> None:
-        """Shut the region if nothing complete was heard for too long: asked before orders leave."""
+        """Shut the region if nothing complete was heard for too long, or since the clock jumped.
+
+        Asked before orders leave.
+        """
         blind = self.age
         limit = BLIND_LIMIT + min(self._took, BLIND_LIMIT)
         if not self._is_judged:
             reason = f"its books are not reconciled yet{self._why}"
+            self._gate.shut(Shutter.BLIND, reason, self.region)
+        elif self._began < self._clock.sure_since:
+            reason = f"the machine's clock jumped, and nothing was inquired anew yet{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)
         elif blind > limit + (NIGHT_PERIOD if self._is_closed(timedelta(0)) else 0.0):
             reason = f"no complete inquiry for {blind:.0f} s{self._why}"
@@ -289,7 +298,7 @@ class RegionBooks:
     def _complete(self, began: float) -> None:
         self._shared.stats.passes += 1
         self._complete_at = self._clock.monotonic()
-        self._took = self._complete_at - began
+        self._began, self._took = began, self._complete_at - began
         if self._told:
             self._log.info("inquiry_complete_again", cause=self._told)
         self._why = self._told = ""
@@ -297,9 +306,11 @@ class RegionBooks:
         self.judge()
 
     def judge(self) -> None:
-        """Let the region's orders go if its last inquiry was complete and its books are open."""
+        """Let the region's orders go if its books are open and its last inquiry was complete, and
+        began when the time was certain.
+        """
         self._is_judged = self._is_judged or not self.undecided()
-        if self._is_heard and self._is_judged:
+        if self._is_heard and self._is_judged and self._began >= self._clock.sure_since:
             self._gate.open(Shutter.BLIND, self.region)
 
     async def inquire_orders(self) -> dict[str, Discrepancy]:

@@ -256,6 +256,7 @@ class VirtualClock:
     """`ports.Clock` on the running loop; the wall clock starts at `start`, and can be set."""
 
     known = True
+    sure_since = float("-inf")
 
     def __init__(self, start: datetime) -> None:
         self.start = start.astimezone(UTC)

@@ -61,6 +61,7 @@ class TapeClock:
     """`ports.Clock`: the tape's time, which stands at the next frame until that has come."""
 
     known = True
+    sure_since = float("-inf")
 
     def __init__(self, start: datetime, speed: float) -> None:
         self._at = self._next = start

@@ -197,8 +197,8 @@ def _read_token(text: bytes) -> AccessToken | None:
 class SharedBudget:
     """`ports.RequestBudget` over all processes of a machine, in one small file.
 
-    The file holds, for every slot, the monotonic second at which it is free again; the system's
-    monotonic clock is the same in all processes. A holder that dies needs no help: its slots
+    The file holds, for every slot, the second of `Clock.monotonic()` at which it is free again,
+    which is the same in all processes. A holder that dies needs no help: its slots
     free themselves when their hold is over. A time further off than any hold was written before
     a reboot and counts as free. While processes disagree about the capacity, the smallest one
     heard in the last minute holds for all.

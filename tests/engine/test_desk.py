@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -29,10 +30,10 @@ from daemon.engine.desk import COMPACT_AT, START_LIMIT
 from daemon.engine.gate import Shutter
 from daemon.engine.ledger import Ledger
 from daemon.ports import Checkpoint, InstrumentInfo
-from tests.builders import HYNIX, NINE, SAMSUNG, after, created, filled
+from tests.builders import HYNIX, NINE, SAMSUNG, STRATEGY, after, created, filled
 from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker, PaperFeed
 from tests.engine.world import MONDAY_NINE, run, wire, wish, world
-from tests.support import VirtualClock
+from tests.support import VirtualClock, run_virtual
 
 
 def test_recovery_says_of_each_unfinished_order_what_is_certain() -> None:
@@ -165,6 +166,56 @@ def test_an_operator_may_start_on_the_brokers_books() -> None:
             assert len(w.facts(AccountReported)) == 2
 
     run(scenario())
+
+
+class Unheard(VirtualClock):
+    """No heartbeat has come yet, as at the start of every daemon that the broker tells the time."""
+
+    known = False
+
+
+class Late(PaperBroker):
+    """Balances lag: until `shows_at` they tell of `before`."""
+
+    def __init__(self) -> None:
+        super().__init__(VirtualClock())
+        self.before: AccountReported | None = None
+        self.shows_at = MONDAY_NINE
+
+    async def account(self, *, regions: Sequence[Region] | None = None) -> AccountReported:
+        if self.before is not None and self.clock.now() < self.shows_at:
+            return replace(self.before, at=self.clock.now())
+        return await super().account(regions=regions)
+
+
+@pytest.mark.parametrize("accept", [True, False])
+def test_a_fill_just_before_a_restart_is_not_undone_by_a_balance_that_lags(*, accept: bool) -> None:
+    broker, journal = Late(), MemoryJournal()
+
+    async def first_life() -> datetime:
+        async with world(broker=broker, journal=journal) as w:
+            await asyncio.sleep(100)
+            broker.before = await broker.account()
+            broker.shows_at = w.clock.now()
+            await w.submit(wish(quantity=10))
+            await w.until(lambda: w.desk.ledger.portfolio.position(SAMSUNG).quantity == 10)
+            return w.clock.now()
+
+    async def second_life() -> None:
+        clock = Unheard(died + timedelta(seconds=5))
+        broker.shows_at = died + timedelta(seconds=55)
+        asyncio.get_running_loop().call_later(3, setattr, clock, "known", True)
+        async with world(
+            broker=broker, journal=journal, clock=clock, accept_broker_books=accept
+        ) as w:
+            await asyncio.sleep(100)
+            portfolio = w.desk.ledger.portfolio
+            assert portfolio.position(SAMSUNG).quantity == 10
+            assert portfolio.strategy_position(STRATEGY, SAMSUNG).quantity == 10
+            assert not w.facts(DiscrepancyFound)
+
+    died = run_virtual(first_life())
+    run(second_life())
 
 
 def test_a_broker_that_cannot_be_asked_stops_the_start() -> None:

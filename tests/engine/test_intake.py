@@ -25,6 +25,7 @@ class Stopped:
 
     at: datetime
     known: bool = True
+    sure_since: float = float("-inf")
 
     def now(self) -> datetime:
         return self.at

@@ -12,6 +12,7 @@ class SetClock:
     """A clock that is set by hand."""
 
     known = True
+    sure_since = float("-inf")
 
     def __init__(self) -> None:
         self.at = NINE

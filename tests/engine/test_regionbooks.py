@@ -38,7 +38,7 @@ from daemon.core.values import (
 from daemon.core.witness import BrokerOrder
 from daemon.core.zones import local_date
 from daemon.engine.gate import OF_CLOSE, Shutter
-from daemon.engine.regionbooks import BLIND_LIMIT, EMPTY_LASTS
+from daemon.engine.regionbooks import BLIND_LIMIT, EMPTY_LASTS, NIGHT_PERIOD
 from tests.builders import LIMITS, SAMSUNG
 from tests.engine.paper import PRICE, Answer, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, World, run, wish, world
@@ -355,6 +355,42 @@ def test_books_open_on_no_part_that_is_empty_a_few_times_by_mistake(times: int) 
             adopted = await w.desk.reconciliation.adopt()
             assert adopted.cash_of(Currency.USD) == 5_000
             assert adopted.cash_of(Currency.KRW) == 100_000_000
+
+    run(scenario())
+
+
+def test_after_the_clock_jumped_no_order_leaves_until_both_regions_are_inquired_anew() -> None:
+    async def scenario() -> None:
+        async with world(broker=broker(), regions=BOTH, start=LATE) as w:
+            trade_at(w)
+            w.clock.sure_since = float("inf")
+            [denied] = await w.submit(apples())
+            assert isinstance(denied, Denied)
+            await asyncio.sleep(200)
+            for region in BOTH:
+                assert "the machine's clock jumped" in w.desk.gate.why(region)
+
+            w.clock.sure_since = sure = w.clock.monotonic()
+            await w.until(lambda: w.desk.gate.is_open, limit=NIGHT_PERIOD + BLIND_LIMIT)
+            assert w.clock.monotonic() > sure
+            trade_at(w)
+            [order] = await w.submit(apples())
+            assert isinstance(order, Order)
+
+    run(scenario())
+
+
+def test_an_inquiry_that_began_before_the_clock_was_sure_opens_nothing() -> None:
+    async def scenario() -> None:
+        async with world() as w:
+            w.clock.sure_since = float("inf")
+            await w.submit(wish())
+            asyncio.get_running_loop().call_later(2, w.desk.reconciliation.wake, "a test")
+            await asyncio.sleep(5)
+            w.clock.sure_since = w.clock.monotonic()
+            assert "the machine's clock jumped" in w.desk.gate.why(Region.KR)
+            w.desk.reconciliation.wake("a test")
+            await w.until(lambda: w.desk.gate.is_open, limit=5)
 
     run(scenario())
 

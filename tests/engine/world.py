@@ -141,9 +141,13 @@ async def world(
     budget: TimeBudget | None = None,
     on_quarantine: Literal["cancel", "leave"] = "cancel",
     tariffs: Mapping[Region, BrokerTariff] | None = None,
+    clock: VirtualClock | None = None,
 ) -> AsyncIterator[World]:
-    """A desk that was started and reconciled, and everything it needs, running."""
-    clock = VirtualClock(start)
+    """A desk that was started and reconciled, and everything it needs, running.
+
+    Time begins at `start`, unless a `clock` of one's own is given.
+    """
+    clock = clock or VirtualClock(start)
     broker = broker or PaperBroker(clock)
     broker.clock = clock
     broker.regions = tuple(regions)

@@ -527,6 +527,7 @@ def the_machines_clock_is_right() -> None:
     """The broker's time is not listened to."""
     _put(MarketClock, "heard", lambda clock, told: None)
     _put(MarketClock, "known", True)
+    _put(MarketClock, "sure_since", float("-inf"))
 
 
 def a_full_disk_is_ignored() -> None:

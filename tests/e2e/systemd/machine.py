@@ -92,12 +92,12 @@ class Machine:
 
     def until(self, what: str, found: Callable[[], Any], patience: float = PATIENCE) -> Any:
         """Wait until something is so; returns it."""
-        give_up = WallClock.monotonic() + patience
+        give_up = WallClock.awake() + patience
         while True:
             result = found()
             if result:
                 return result
-            if WallClock.monotonic() > give_up:
+            if WallClock.awake() > give_up:
                 state = self.run("systemctl", "status", "kis-trader*", "--no-pager", check=False)
                 raise AssertionError(f"not within {patience:g} s: {what}\n{state}")
             time.sleep(0.2)
@@ -129,8 +129,8 @@ def booted(scratch: Path) -> Iterator[Machine]:
 
 
 def _wait_for_init(outer: "subprocess.Popen[bytes]", said: str) -> int:
-    give_up = WallClock.monotonic() + BOOT_LIMIT
-    while WallClock.monotonic() < give_up and outer.poll() is None:
+    give_up = WallClock.awake() + BOOT_LIMIT
+    while WallClock.awake() < give_up and outer.poll() is None:
         children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
         for child in children:
             if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":

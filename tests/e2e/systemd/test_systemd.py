@@ -111,11 +111,9 @@ def is_active(machine: Machine) -> bool:
 
 
 def test_a_service_lives_under_systemd(tmp_path: Path, tell: Tell) -> None:
-    begun = WallClock.monotonic()
+    begun = WallClock.awake()
     with booted(tmp_path / "machine") as machine:
-        figures: dict[str, Any] = {
-            "boot_and_install_seconds": round(WallClock.monotonic() - begun, 1)
-        }
+        figures: dict[str, Any] = {"boot_and_install_seconds": round(WallClock.awake() - begun, 1)}
         check_installation(machine)
         prepare(machine)
         figures |= check_start(machine)
@@ -142,9 +140,9 @@ def check_installation(machine: Machine) -> None:
 
 
 def check_start(machine: Machine) -> dict[str, Any]:
-    begun = WallClock.monotonic()
+    begun = WallClock.awake()
     trade(machine, "strategies_of_mine:Resting")
-    took = WallClock.monotonic() - begun
+    took = WallClock.awake() - begun
     [reconciled] = machine.named(UNIT, "trading")
     # Both are of the machine's monotonic clock; journald's stamp is of when it read the line.
     assert started_at(machine) >= reconciled["heard"] - 0.5
@@ -214,7 +212,7 @@ def check_reload(machine: Machine) -> dict[str, Any]:
     began = started_at(machine)
     text = settings("own.strategies_of_mine:Resting", quantity=77, more="on_stop: leave")
     machine.write(yaml, text)
-    asked = WallClock.monotonic()
+    asked = WallClock.awake()
     machine.run("systemctl", "reload", UNIT)
     [done] = machine.until("it reloads", lambda: machine.named(UNIT, "reloaded"))
     assert done["changes"] == ["risk.max_order_quantity: 500 → 77"]
@@ -231,7 +229,7 @@ def check_reload(machine: Machine) -> dict[str, Any]:
 def check_hang(machine: Machine) -> dict[str, Any]:
     trade(machine, "strategies_of_mine:HangsOnce")
     machine.until("it hangs", lambda: "hung" in machine.run("ls", "/var/lib/kis-trader/desk"))
-    hung = WallClock.monotonic()
+    hung = WallClock.awake()
     machine.until("it runs again", lambda: restarts(machine) == 1 and is_active(machine))
     again = started_at(machine)
     journal = machine.run("journalctl", "-u", UNIT, "--no-pager")
@@ -260,7 +258,7 @@ def kill_once(machine: Machine, kills: int) -> float:
     """Kill it while it trades, for the time `kills`; returns the seconds until it was back."""
     count = len(machine.named(UNIT, "order_accepted"))
     machine.until("it trades", lambda: len(machine.named(UNIT, "order_accepted")) > count + 9)
-    killed = WallClock.monotonic()
+    killed = WallClock.awake()
     machine.run("kill", f"-{signal.SIGKILL.value}", machine.show(UNIT, "MainPID")["MainPID"])
     machine.until("it is back", lambda: restarts(machine) == kills and is_active(machine))
     return round(started_at(machine) - killed, 2)
@@ -269,9 +267,9 @@ def kill_once(machine: Machine, kills: int) -> float:
 def check_stop(machine: Machine) -> float:
     """Stop it, with its books equal to the broker's; returns how many seconds that took."""
     before = len(machine.named(UNIT, "run_report"))
-    asked = WallClock.monotonic()
+    asked = WallClock.awake()
     machine.run("systemctl", "stop", UNIT)
-    took = WallClock.monotonic() - asked
+    took = WallClock.awake() - asked
     machine.until("it reports", lambda: len(machine.named(UNIT, "run_report")) > before)
     report = machine.named(UNIT, "run_report")[-1]
     assert report["books_equal"], report
@@ -281,7 +279,7 @@ def check_stop(machine: Machine) -> float:
 def check_crash_loop(machine: Machine) -> dict[str, Any]:
     """When it was restarted too often, the emergency leaves no order open, and says so."""
     trade(machine, "strategies_of_mine:Doomed")
-    begun = WallClock.monotonic()
+    begun = WallClock.awake()
     most = 0
 
     def failed() -> bool:
@@ -290,12 +288,12 @@ def check_crash_loop(machine: Machine) -> dict[str, Any]:
         return machine.show(UNIT, "ActiveState")["ActiveState"] == "failed"
 
     machine.until("it is given up", failed)
-    given_up = WallClock.monotonic()
+    given_up = WallClock.awake()
     assert most > 0, "it left orders"
     [done] = machine.until(
         "the emergency is over", lambda: machine.named(FAILURE, "emergency_done")
     )
-    over = WallClock.monotonic()
+    over = WallClock.awake()
     assert open_orders(machine) == []
     assert "emergency_done" in machine.run("sh", "-c", "cat /var/log/kis-trader/desk/*.jsonl")
     machine.until(
