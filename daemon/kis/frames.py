@@ -82,6 +82,10 @@ _READERS: dict[Kind, Callable[[Sequence[str], Channel, datetime], FrameEvent | N
 _NOTICE_READERS = {Kind.NOTICES: domestic_notice, Kind.OVERSEAS_NOTICES: overseas_notice}
 
 
+class Undecipherable(BadData):
+    """Sealed with another key than the one we have, or damaged on the way."""
+
+
 class NoticeCipher:
     """AES-256-CBC with the key and iv of a notice acknowledgement (ASCII bytes, not hex)."""
 
@@ -92,17 +96,17 @@ class NoticeCipher:
         self._cipher = Cipher(algorithms.AES(key.encode()), modes.CBC(iv.encode()))
 
     def decrypt(self, payload: str) -> str:
-        """The plain text of a base64 payload; raises `BadData`, also for a wrong key."""
+        """The plain text of a base64 payload; raises `Undecipherable`."""
         try:
             sealed = b64decode(payload, validate=True)
             decryptor = self._cipher.decryptor()
             padded = decryptor.update(sealed) + decryptor.finalize()
             pad = padded[-1] if padded else 0
             if not 1 <= pad <= 16 or padded[-pad:] != bytes((pad,)) * pad:
-                raise BadData("cannot be decrypted", field="payload")
+                raise Undecipherable("cannot be decrypted", field="payload")
             return padded[:-pad].decode()
         except (binascii.Error, ValueError):
-            raise BadData("cannot be decrypted", field="payload") from None
+            raise Undecipherable("cannot be decrypted", field="payload") from None
 
 
 class Drift(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from daemon.core.errors import BadData
 from daemon.kis.codec import subscription
 from daemon.kis.control import Ack, Ping, Refusal, decode_control
-from daemon.kis.frames import FrameDecoder, FrameEvent, NoticeCipher
+from daemon.kis.frames import FrameDecoder, FrameEvent, NoticeCipher, Undecipherable
 from daemon.kis.spec import WsCode
 
 RENEWAL_MARGIN = timedelta(minutes=10)
@@ -400,7 +400,7 @@ class FeedSession:
                 return ()
             try:
                 events = self._decoder.decode(frame, received_at, self._ciphers.get(channel))
-            except BadData:
+            except Undecipherable:
                 self._unreadable += 1
                 raise
             self._unreadable = 0
@@ -409,7 +409,10 @@ class FeedSession:
 
     @property
     def is_deaf(self) -> bool:
-        """Whether several notices in a row could not be read: the key must be another one."""
+        """Whether several notices in a row could not be opened: the key must be another one.
+
+        What opens and means nothing to us does not count: another key would not change it.
+        """
         return self._unreadable >= self.UNREADABLE_LIMIT
 
     def control(self, text: str, now: float) -> Turn:

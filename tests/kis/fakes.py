@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from random import Random
 from typing import Any
 
 import orjson
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from daemon.core.events import OrderCreated, OrderIntent, OrderKind, TimeInForce
 from daemon.core.orders import Order, create
@@ -48,6 +50,14 @@ def frame(name: str) -> str:
     if "frame" in stored:
         return str(stored["frame"])
     return f"0|{stored['tr_id']}|001|{stored['plaintext']}"
+
+
+def sealed(channel: str, plain: str) -> str:
+    """A frame of one row sealed with `KEY` and `IV`."""
+    data = plain.encode()
+    data += bytes((16 - len(data) % 16,)) * (16 - len(data) % 16)
+    sealer = Cipher(algorithms.AES(KEY.encode()), modes.CBC(IV.encode())).encryptor()
+    return f"1|{channel}|001|{b64encode(sealer.update(data) + sealer.finalize()).decode()}"
 
 
 def reply(name: str) -> HttpResponse:

@@ -1,16 +1,13 @@
 """Records: rows by the names of their columns, and of our account only."""
 
-from base64 import b64encode
-
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from daemon.core.errors import BadData
 from daemon.core.values import InstrumentId, Record
 from daemon.kis.channels import channel_of
 from daemon.kis.frames import FrameDecoder, NoticeCipher
 from daemon.kis.records import own_row, record
-from tests.kis.fakes import ACCOUNT, IV, KEY, SAMSUNG
+from tests.kis.fakes import ACCOUNT, IV, KEY, SAMSUNG, sealed
 from tests.kis.fuzzing import plausible_row
 from tests.kis.test_channels import RECEIVED
 
@@ -88,11 +85,7 @@ def test_a_customers_id_in_front_is_taken_off() -> None:
 
 
 def test_a_sealed_channel_of_records_is_opened() -> None:
-    plain = "^".join(plausible_row(channel_of("H0IFCNI0"))).encode()
-    plain += bytes((16 - len(plain) % 16,)) * (16 - len(plain) % 16)
-    sealer = Cipher(algorithms.AES(KEY.encode()), modes.CBC(IV.encode())).encryptor()
-    payload = b64encode(sealer.update(plain) + sealer.finalize()).decode()
-    text = f"1|H0IFCNI0|001|{payload}"
+    text = sealed("H0IFCNI0", "^".join(plausible_row(channel_of("H0IFCNI0"))))
     (found,) = FrameDecoder(ACCOUNT).decode(text, RECEIVED, NoticeCipher(KEY, IV))
     assert isinstance(found, Record)
     with pytest.raises(BadData, match="no key"):

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from daemon.core.errors import BadData
 from daemon.core.witness import BrokerNotice
+from daemon.kis.channels import channel_of
 from daemon.kis.frames import FrameDecoder
 from daemon.kis.session import Backoff, DropKind, FeedSession, Registration, TokenKeeper, Turn
 from daemon.ports import AccessToken
-from tests.kis.fakes import ACCOUNT, ack, frame
+from tests.kis.fakes import ACCOUNT, ack, frame, sample, sealed
 
 NOW = datetime(2026, 7, 10, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -449,6 +450,25 @@ def test_notices_that_cannot_be_read_end_the_connection() -> None:
         with pytest.raises(BadData):
             session.data("1|H0STCNI0|001|AAAA", AT)
     assert session.is_deaf
+
+
+def test_notices_that_mean_nothing_to_us_leave_the_connection_alone() -> None:
+    abroad = Registration("H0GSCNI0", "htsid001")
+    session = FeedSession(
+        decoder=FrameDecoder(ACCOUNT),
+        notice_channels=(abroad.channel,),
+        hts_id=abroad.key,
+        budget=9,
+    )
+    session.opened("key", 0.0)
+    asked(session, 0.0)
+    assert session.control(ack(*abroad), 0.0).up
+    row = str(sample("ws", "h0gscni0_fill_us")["plaintext"]).split("^")
+    row[channel_of(abroad.channel).columns.index("ODER_COND")] = "9"
+    for _ in range(FeedSession.UNREADABLE_LIMIT + 1):
+        with pytest.raises(BadData, match="not a market of ours"):
+            session.data(sealed(abroad.channel, "^".join(row)), AT)
+    assert not session.is_deaf
 
 
 def test_a_heartbeat_is_answered_with_its_own_text() -> None:
