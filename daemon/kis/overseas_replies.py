@@ -36,13 +36,15 @@ class Part(NamedTuple):
     """One region's part of an account: trade-date cash in its currency, and what is held.
 
     `rate` is KRW for one unit of the currency by the first notice of the day, if it is told.
-    `unbooked` is the region's day whose trades may not be in it yet.
+    `unbooked` is the region's day whose trades may not be in it yet. `fractions` are the codes of
+    rows that are no whole number of shares; they are not among the holdings.
     """
 
     cash: Decimal
     holdings: tuple[Holding, ...]
     rate: Decimal | None = None
     unbooked: date | None = None
+    fractions: tuple[str, ...] = ()
 
 
 def present_balance(pages: Sequence[Reply], region: Region, listed: Listed) -> Part:
@@ -52,6 +54,10 @@ def present_balance(pages: Sequence[Reply], region: Region, listed: Listed) -> P
     That the deposit does not know of trades yet to settle is how the columns read; nobody has
     measured it. If it did, the first trade would show as a discrepancy and close the gate. No row
     of the currency is no money in it.
+
+    Fractional shares (미니스탁) are told among the others. They cannot be ordered here, so a row
+    that is no whole number is left out. No column surely tells a row of them that is: beside an
+    ordinary one of its code it reads as a second holding, which is `BadData`.
     """
     if not pages:
         raise BadData("no page", field="output2")
@@ -65,7 +71,15 @@ def present_balance(pages: Sequence[Reply], region: Region, listed: Listed) -> P
         cash = decimal_at(row, "frcr_dncl_amt_2")
         cash += decimal_at(row, "frcr_sll_amt_smtl") - decimal_at(row, "frcr_buy_amt_smtl")
     told = [row for page in pages for row in rows(page, "output1")]
-    return Part(cash, _holdings(told, region, _PRESENT, listed), rate)
+    whole = [row for row in told if not _is_fraction(row)]
+    fractions = {text_of(row, _PRESENT.code) for row in told if _is_fraction(row)}
+    holdings = _holdings(whole, region, _PRESENT, listed)
+    return Part(cash, holdings, rate, fractions=tuple(sorted(fractions)))
+
+
+def _is_fraction(row: Row) -> bool:
+    quantity = decimal_or_none(text_of(row, _PRESENT.quantity), _PRESENT.quantity)
+    return quantity is not None and quantity > 0 and quantity != quantity.to_integral_value()
 
 
 def balance(pages: Sequence[Reply], region: Region, listed: Listed) -> tuple[Holding, ...]:

@@ -52,6 +52,7 @@ class OverseasRest:
         self._listed = listed
         self._query = query
         self._pages = pages
+        self._fractions_told: set[str] = set()
 
     async def orders(self, region: Region, since: date) -> Sequence[BrokerOrder]:
         """Every order of a region from its own date `since` until today there."""
@@ -77,11 +78,19 @@ class OverseasRest:
         pages = [page async for page in self._pages(call)]
         if self._environment is Environment.REAL:
             told = overseas_replies.present_balance(pages, region, self._listed)
+            self._tell_fractions(told.fractions)
             return told._replace(unbooked=unbooked)
         calls = overseas_calls.balance_calls(region, self._environment, self._credentials)
         balances = [page for each in calls async for page in self._pages(each)]
         holdings = overseas_replies.balance(balances, region, self._listed)
         return Part(overseas_replies.usable_cash(pages[-1]), holdings)
+
+    def _tell_fractions(self, codes: Sequence[str]) -> None:
+        """Say of each code once that it is left out: an account is asked for all day."""
+        fresh = [each for each in codes if each not in self._fractions_told]
+        if fresh:
+            self._fractions_told.update(fresh)
+            log.warning("fractional_holdings_left_out", instruments=fresh)
 
     def _unbooked(self, region: Region) -> date | None:
         """The day there whose trades the answer on the basis of trades may not have yet."""

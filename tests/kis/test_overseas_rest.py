@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
-from daemon.core.errors import Refused, TradingError
+from daemon.core.errors import BadData, Refused, TradingError
 from daemon.core.events import OrderKind
 from daemon.core.orders import Order
 from daemon.core.values import BrokerRef, Currency, InstrumentId, Region
@@ -152,6 +153,43 @@ def test_an_account_is_both_purses_and_everything_held() -> None:
 
     door = run(both_balances, main)
     assert door.paths()[:2] == ["inquire-balance", "inquire-present-balance"]
+
+
+def test_fractions_of_shares_are_left_out_and_told_once() -> None:
+    shape = deepcopy(sample("rest", "overseas_present_balance")["body"])
+    (whole,) = shape["output1"]
+    mini = {**whole, "pdno": "TSLA", "ccld_qty_smtl1": "0.25000000"}
+    shape["output1"] = [mini, whole, {**whole, "ccld_qty_smtl1": "1.50000000"}]
+
+    async def main(client: KisRest) -> None:
+        with capture_logs() as lines:
+            for _ in range(2):
+                report = await client.account(regions=[Region.US])
+                assert report.cash == {Currency.USD: Decimal(1000)}
+                assert [(each.instrument, each.quantity) for each in report.holdings] == [
+                    (APPLE, 40)
+                ]
+            told = [each for each in lines if each["event"] == "fractional_holdings_left_out"]
+            assert [(each["log_level"], each["instruments"]) for each in told] == [
+                ("warning", ["AAPL", "TSLA"])
+            ]
+            mini["pdno"] = "NVDA"
+            await client.account(regions=[Region.US])
+        assert lines[-1]["instruments"] == ["NVDA"]
+
+    run(lambda path, request: response(shape), main)
+
+
+def test_a_quantity_that_is_no_number_still_spoils_the_account() -> None:
+    shape = deepcopy(sample("rest", "overseas_present_balance")["body"])
+
+    async def main(client: KisRest) -> None:
+        for quantity in ("", "-0.25", "many"):
+            shape["output1"][0]["ccld_qty_smtl1"] = quantity
+            with pytest.raises(BadData):
+                await client.account(regions=[Region.US])
+
+    run(lambda path, request: response(shape), main)
 
 
 def test_one_region_alone_is_asked_about_alone() -> None:
