@@ -5,13 +5,13 @@ from typing import Protocol
 
 import structlog
 
-from daemon.core.errors import BadData
 from daemon.core.values import AccountId
 from daemon.kis.apirequest import ApiRequest, prepare
 from daemon.kis.apiresult import Result, joined
 from daemon.kis.catalog import find
 from daemon.kis.codec import Unsigned
 from daemon.kis.ordercalls import close_unjudged
+from daemon.kis.paging import Passed
 from daemon.kis.replies import Reply
 from daemon.kis.spec import Environment
 
@@ -115,24 +115,18 @@ class ApiCaller:
         if limit < 1:
             raise ValueError("at least one page is asked for")
         request, note = self.request(name, parameters, tr_id=tr_id, unchecked=unchecked)
-        seen: set[tuple[str, ...]] = set()
-        earlier: Mapping[str, object] | None = None
+        passed = Passed()
         for number in range(1, limit + 1):
             page = await self._send(request, note)
-            body = page.replies[-1].body
-            if body == earlier:
-                raise BadData("the same page again", field="tr_cont")
+            passed.page(page.replies[-1].body)
             following = _following(page, request) if page.has_more else None
             if following is not None and request.spec.paging and request.spec.paging.cursors:
-                cursors = tuple(following.values())
-                if cursors in seen:
-                    raise BadData("the same cursors again", field="tr_cont")
-                seen.add(cursors)
+                passed.onward(tuple(following.values()))
             complete = following is None or number < limit
             yield Result(page.api, page.tr_id, page.replies, complete, note)
             if following is None:
                 return
-            earlier, request = body, request.next_page(following)
+            request = request.next_page(following)
 
     async def call_all(
         self,

@@ -29,6 +29,7 @@ from daemon.kis.domestic_rest import DomesticRest
 from daemon.kis.link import HttpRequest, HttpTransport, lone_error
 from daemon.kis.listed import Listed
 from daemon.kis.overseas_rest import OverseasRest
+from daemon.kis.paging import Passed
 from daemon.kis.pump import Patience, RequestPump, RestStats
 from daemon.kis.replies import RateRefused, Reply, TokenRefused
 from daemon.kis.session import Backoff
@@ -425,11 +426,14 @@ class KisRest:
 
         A page that fails, or never comes, fails the inquiry, whatever came before.
         """
-        seen: set[replies.Cursors] = set()
+        passed = Passed()
+        has_cursors = any(name.startswith("CTX_AREA_") for name, _ in call.query)
         for _ in range(self._patience.pages):
             # Each has its own: a long list at a slow pace must come to its end.
             deadline = self._clock.monotonic() + self._patience.inquiry
             reply = await self._inquire(call, Priority.RECONCILE, deadline)
+            if not has_cursors:
+                passed.page(reply.body)
             yield reply
             if not reply.has_more:
                 return
@@ -438,9 +442,8 @@ class KisRest:
                     return
                 raise BadData("an empty page before the last", field=call.rows)
             cursors = replies.cursors(reply)
-            if cursors in seen:
-                raise BadData("the same page again", field="ctx_area_nk100", raw=cursors.position)
-            seen.add(cursors)
+            if has_cursors:
+                passed.onward(cursors)
             call = codec.next_page(call, *cursors)
         raise BadData(f"more than {self._patience.pages} pages", field="tr_cont")
 

@@ -192,6 +192,42 @@ def test_a_quantity_that_is_no_number_still_spoils_the_account() -> None:
     run(lambda path, request: response(shape), main)
 
 
+def present_pages(*codes: str) -> Answers:
+    """A present balance of one holding a page. It has no cursors."""
+    shape = deepcopy(sample("rest", "overseas_present_balance")["body"])
+    (row,) = shape["output1"]
+    left = list(codes)
+
+    def answers(path: str, request: HttpRequest) -> HttpResponse:
+        shape["output1"] = [{**row, "pdno": left.pop(0)}]
+        return response(shape, tr_cont="M" if left else "D")
+
+    return answers
+
+
+def test_holdings_of_many_pages_are_read_to_the_last() -> None:
+    async def main(client: KisRest) -> None:
+        report = await client.account(regions=[Region.US])
+        assert [each.instrument for each in report.holdings] == [
+            "nasdaq:AAPL",
+            "nasdaq:TSLA",
+            "nasdaq:NVDA",
+        ]
+
+    door = run(present_pages("AAPL", "TSLA", "NVDA"), main)
+    assert [dict(each.headers)["tr_cont"] for each in door.requests] == ["", "N", "N"]
+
+
+@pytest.mark.parametrize("codes", [("AAPL", "TSLA", "TSLA", "NVDA"), ("AAPL", "TSLA", "TSLA")])
+def test_the_same_page_of_holdings_again_is_no_next_page(codes: tuple[str, ...]) -> None:
+    async def main(client: KisRest) -> None:
+        with pytest.raises(BadData, match="the same page again"):
+            await client.account(regions=[Region.US])
+
+    door = run(present_pages(*codes), main)
+    assert len(door.requests) == 3
+
+
 def test_one_region_alone_is_asked_about_alone() -> None:
     async def main(client: KisRest) -> None:
         report = await client.account()
