@@ -8,12 +8,13 @@ from typing import Protocol
 import structlog
 
 from daemon.core.calendar import KST
-from daemon.core.errors import Refused
+from daemon.core.errors import BadData, Refused
 from daemon.core.events import AccountReported, OrderKind
 from daemon.core.values import Bar, InstrumentId, OrderBook
 from daemon.core.witness import BrokerOrder
 from daemon.kis import codec, replies
 from daemon.kis.codec import Call, Credentials
+from daemon.kis.fields import decimal_or_none, text_of
 from daemon.kis.orderlist import OrderList
 from daemon.kis.replies import Reply
 from daemon.ports import Clock, InstrumentInfo
@@ -54,14 +55,21 @@ class DomesticRest:
         self._pages = pages
 
     async def orders(self, since: date) -> Sequence[BrokerOrder]:
-        """Every order from the KST day `since` until today, at most 85 days back."""
+        """Every order from the KST day `since` until today, at most 85 days back.
+
+        A list without a row whose own totals tell of orders is `BadData`: it proves nothing.
+        """
         today = self._today()
         if since > today or today - since > timedelta(days=HISTORY_DAYS):
             raise Refused("BAD_DAY", f"orders since {since} are not in the three-month list")
         call = codec.day_orders_call(since, today, self._credentials)
-        listed = OrderList()
+        listed, is_empty = OrderList(), True
         async for page in self._pages(call):
-            listed.add(replies.rows(page, call.rows))
+            rows = replies.rows(page, call.rows)
+            listed.add(rows)
+            is_empty = is_empty and not rows
+            if is_empty and (total := _ordered(page)) > 0:
+                raise BadData("no order in spite of it", field="tot_ord_qty", raw=str(total))
         skipped = listed.skipped
         if skipped.count:
             log.warning("order_rows_skipped", count=skipped.count, raw=skipped.raw)
@@ -123,3 +131,11 @@ class DomesticRest:
 
     def _today(self) -> date:
         return self._clock.now().astimezone(KST).date()
+
+
+def _ordered(page: Reply) -> Decimal:
+    """How many shares were ordered by the totals of an order list, if it has any."""
+    totals = page.body.get("output2")
+    if not isinstance(totals, dict):
+        return Decimal(0)
+    return decimal_or_none(text_of(totals, "tot_ord_qty"), "tot_ord_qty") or Decimal(0)

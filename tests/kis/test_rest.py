@@ -1,6 +1,7 @@
 import asyncio
 import tracemalloc
 from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
@@ -34,6 +35,7 @@ from tests.kis.fakes import (
     reply,
     response,
     running,
+    sample,
 )
 from tests.support import EPOCH, run_virtual
 
@@ -348,6 +350,33 @@ def test_an_empty_page_that_says_so_is_the_last() -> None:
     async def main(client: KisRest) -> None:
         (holding,) = (await client.account()).holdings
         assert holding.quantity == 1
+
+    run(door, main)
+
+
+def empty_list(total: str) -> HttpResponse:
+    body = deepcopy(sample("rest", "daily_ccld_empty")["body"])
+    body["output2"]["tot_ord_qty"] = total
+    return response(body)
+
+
+def test_an_empty_order_list_whose_totals_tell_of_orders_is_not_believed() -> None:
+    door = door_of(empty_list("2"), empty_list("0"), empty_list(""))
+
+    async def main(client: KisRest) -> None:
+        with pytest.raises(BadData, match="tot_ord_qty"):
+            await client.orders(EPOCH.date())
+        assert not await client.orders(EPOCH.date())
+        assert not await client.orders(EPOCH.date())
+
+    run(door, main)
+
+
+def test_totals_on_an_empty_last_page_tell_of_the_pages_before() -> None:
+    door = door_of(reply("daily_ccld_states_page1"), empty_list("40"))
+
+    async def main(client: KisRest) -> None:
+        assert await client.orders(EPOCH.date())
 
     run(door, main)
 
