@@ -5,7 +5,7 @@ of another and holds no other's orders back.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -24,28 +24,20 @@ from daemon.core.books import (
 )
 from daemon.core.calendar import Calendars, Phase
 from daemon.core.costs import CostCeilings
+from daemon.core.endings import AFTER_HOURS, ended_before, ended_elsewhere
 from daemon.core.errors import NeedsOperator, TradingError, TryLater
 from daemon.core.events import AccountReported, CostsCharged, OrderEvent
 from daemon.core.inference import Outcome
 from daemon.core.orders import OrderState
 from daemon.core.parts import ORDER_SUBJECT, RegionView, region_of_subject
 from daemon.core.reconcile import Reconciler
-from daemon.core.sessions import SENT, ends_at
-from daemon.core.values import Region, Session
+from daemon.core.values import Region
 from daemon.core.witness import BrokerNotice
 from daemon.core.zones import local_date
 from daemon.engine.gate import Gate, Shutter
 from daemon.engine.ledger import Ledger
 from daemon.engine.rates import ExchangeRates
 from daemon.ports import Broker, Clock
-
-CLOSING_MARGIN = timedelta(minutes=3)
-"""After the close: longer than the last auction may be put off and a list may lag together."""
-
-AFTER_HOURS = {Region.US: timedelta(hours=4)}
-"""How long after the close an order may still trade: accounts with the extended after-market of
-America trade until 20:00 in New York (portal), and whether orders of the day live on is not
-documented. So only a list that shows nothing open ends one sooner."""
 
 BOOKS = "books"
 COSTS = "costs"
@@ -319,14 +311,15 @@ class RegionBooks:
         since = self._oldest_day()
         self._say_ours()
         rows = await self._broker.orders(since, regions=(self.region,))
+        calendars, now = self._shared.calendars, self._clock.now()
         outcomes = self._reconciler.on_inquiry(
             self._portfolio,
             [row for row in rows if row.region is self.region],
             asked=asked,
             since=since,
-            dead_before=self._ended_before(AFTER_HOURS),
-            over_before=self._ended_before({}),
-            elsewhere=self._ended_elsewhere(),
+            dead_before=ended_before(calendars, self.region, now, AFTER_HOURS),
+            over_before=ended_before(calendars, self.region, now, {}),
+            elsewhere=ended_elsewhere(calendars, self.region, now),
             at=self._clock.now(),
             now=self._clock.monotonic(),
         )
@@ -478,32 +471,3 @@ class RegionBooks:
             for order in self._portfolio.open_orders()
         ]
         return max(min([today, *days]), today - LIST_REACH)
-
-    def _ended_before(self, longer: Mapping[Region, timedelta]) -> dict[Region, date]:
-        """Before which days the region's sessions are over, if they went on for so much longer.
-
-        A region without a calendar ends its days at midnight.
-        """
-        now = self._clock.now()
-        today = local_date(self.region, now)
-        calendar = self._shared.calendars.by_region.get(self.region)
-        if calendar is not None:
-            ends = calendar.close_at(today) + longer.get(self.region, timedelta(0))
-            if now >= ends + CLOSING_MARGIN:
-                today += timedelta(days=1)
-        return {self.region: today}
-
-    def _ended_elsewhere(self) -> dict[tuple[Region, Session], date]:
-        """The same of the sessions beside the regular one: each is over at its own time."""
-        calendar = self._shared.calendars.by_region.get(self.region)
-        if calendar is None:
-            return {}
-        now = self._clock.now()
-        today = local_date(self.region, now)
-        # Whether an order of the closing auction lives on is told by the regular rule.
-        sessions = SENT.get(self.region, frozenset()) - {Session.REGULAR, Session.CLOSING}
-        return {
-            (self.region, session): today
-            + timedelta(days=now >= ends_at(calendar, today, session) + CLOSING_MARGIN)
-            for session in sessions
-        }

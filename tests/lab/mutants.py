@@ -627,9 +627,9 @@ def silence_is_a_quiet_market() -> None:
 def a_shut_gate_stops_cancels() -> None:
     """Whatever shuts the gate for new orders holds cancels back, too."""
 
-    async def cancel(former: Any, executor: Executor, order_ids: Sequence[Any]) -> Any:
+    async def cancel(former: Any, executor: Executor, order_ids: Sequence[Any], **pace: Any) -> Any:
         if set(executor._gate.reasons) <= {Shutter.STOPPING}:
-            return await former(executor, order_ids)
+            return await former(executor, order_ids, **pace)
         return tuple(executor._ledger.portfolio.orders[each] for each in order_ids)
 
     _around(Executor, "cancel", cancel)

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from daemon.core.calendar import Phase
+from daemon.core.endings import AFTER_HOURS, CLOSING_MARGIN
 from daemon.core.values import Region, region_of
-from daemon.engine.regionbooks import AFTER_HOURS, CLOSING_MARGIN
 from daemon.lab.mix import Fault, FaultMix
 from daemon.lab.outset import (
     AMERICA,
