@@ -45,7 +45,8 @@ class MarketClock:
 
     Where the wall clock jumps against the monotonic one, it was set, or the whole machine stood
     still (a paused virtual one) and was set right. The first heartbeat that agrees with the wall
-    clock tells, or two that agree with each other.
+    clock tells, or two that agree with each other; where the wall clock is hours off, two that
+    agree with the time as it went on.
     """
 
     SAMPLES = 12
@@ -61,6 +62,7 @@ class MarketClock:
         self._lead: float | None = None
         self._ahead = self._wall_ahead()
         self._sure_since = float("-inf")
+        self._as_before = 0
 
     @property
     def sure_since(self) -> float:
@@ -92,9 +94,11 @@ class MarketClock:
         """
         self._look_for_a_jump()
         off = abs(told - self._machine.now())
-        if off > self.LARGEST:
-            return
         is_doubted = self._sure_since == float("inf")
+        if off > self.LARGEST:
+            if is_doubted:
+                self._hear_as_before(told)
+            return
         agrees = off.total_seconds() <= self.SPURIOUS
         if is_doubted and agrees:
             self._leads.clear()
@@ -109,6 +113,13 @@ class MarketClock:
             self._sure_since = self._machine.monotonic()
         self._lead = furthest[1] if alone else furthest[0]
 
+    def _hear_as_before(self, told: datetime) -> None:
+        """Where the wall clock was set wrong, two heartbeats show that time went on as it did."""
+        if abs(told - self.now()).total_seconds() <= self.SPURIOUS:
+            self._as_before += 1
+        if self._as_before > 1:
+            self._sure_since = self._machine.monotonic()
+
     def _wall_ahead(self) -> float:
         return self._machine.now().timestamp() - self._machine.monotonic()
 
@@ -116,6 +127,7 @@ class MarketClock:
         before, self._ahead = self._ahead, self._wall_ahead()
         if abs(self._ahead - before) > self.SPURIOUS:
             self._leads.clear()
+            self._as_before = 0
             # While nobody told the time it is the wall clock's, and that is right or never was.
             self._sure_since = float("inf") if self.known else self._machine.monotonic()
 

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from daemon import log
-from daemon.clock import MarketClock
+from daemon.clock import MarketClock, WallClock
 from daemon.config import Settings
 from daemon.core.events import Event, OrderFilled, TradingState
 from daemon.core.exposure import Exposure
@@ -50,7 +50,7 @@ class Monitor:
         tasks: Sequence[asyncio.Task[None]],
     ) -> None:
         watched = settings.monitoring
-        self.guard = LoopGuard(session.clock.monotonic, stall_seconds=watched.stall_seconds)
+        self.guard = LoopGuard(WallClock.awake, stall_seconds=watched.stall_seconds)
         self.failures = 0
         self._settings = settings
         self._session = session

@@ -21,13 +21,22 @@ class Shutter(StrEnum):
     OPERATOR = "operator"
     STREAM = "stream"
     BLIND = "blind"
+    CLOCK = "clock"
     DISCREPANCY = "discrepancy"
 
 
-EMERGENCY = frozenset({Shutter.STARTING, Shutter.OPERATOR, Shutter.STREAM, Shutter.DISCREPANCY})
+EMERGENCY = frozenset(
+    {
+        Shutter.STARTING,
+        Shutter.OPERATOR,
+        Shutter.STREAM,
+        Shutter.CLOCK,
+        Shutter.DISCREPANCY,
+    }
+)
 """Who does not hold the kill switch's own sales: they are sized by the broker's books, judged by
-inquiry, and what is shut for the strategies is shut for their sake. A region whose books nobody
-has judged since the start is `BLIND`, and that holds them."""
+an inquiry made for them, and what is shut for the strategies is shut for their sake. A region whose
+books nobody has judged since the start is `BLIND`, and that holds them."""
 
 BEFORE_CLOSE = EMERGENCY - {Shutter.STARTING, Shutter.OPERATOR}
 """The same of sales ahead of a close, but that a person's halt keeps them here."""

@@ -264,13 +264,13 @@ class RegionBooks:
 
         Asked before orders leave.
         """
+        if self._is_judged and self._began < self._clock.sure_since:
+            reason = f"the machine's clock jumped: neither time nor books are sure yet{self._why}"
+            self._gate.shut(Shutter.CLOCK, reason, self.region)
         blind = self.age
         limit = BLIND_LIMIT + min(self._took, BLIND_LIMIT)
         if not self._is_judged:
             reason = f"its books are not reconciled yet{self._why}"
-            self._gate.shut(Shutter.BLIND, reason, self.region)
-        elif self._began < self._clock.sure_since:
-            reason = f"the machine's clock jumped, and nothing was inquired anew yet{self._why}"
             self._gate.shut(Shutter.BLIND, reason, self.region)
         elif blind > limit + (NIGHT_PERIOD if self._is_closed(timedelta(0)) else 0.0):
             reason = f"no complete inquiry for {blind:.0f} s{self._why}"
@@ -302,8 +302,10 @@ class RegionBooks:
         began when the time was certain.
         """
         self._is_judged = self._is_judged or not self.undecided()
-        if self._is_heard and self._is_judged and self._began >= self._clock.sure_since:
+        if self._is_heard and self._is_judged:
             self._gate.open(Shutter.BLIND, self.region)
+            if self._began >= self._clock.sure_since:
+                self._gate.open(Shutter.CLOCK, self.region)
 
     async def inquire_orders(self) -> dict[str, Discrepancy]:
         """Look at the list of orders; returns the discrepancies it shows."""

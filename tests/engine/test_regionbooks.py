@@ -380,6 +380,22 @@ def test_after_the_clock_jumped_no_order_leaves_until_both_regions_are_inquired_
     run(scenario())
 
 
+def test_the_kill_switch_sells_by_fresh_books_though_the_time_is_not_sure() -> None:
+    async def scenario() -> None:
+        held = broker()
+        async with world(broker=held, regions=BOTH, start=LATE, limits=BROAD) as w:
+            trade_at(w)
+            await w.submit(apples(3))
+            w.clock.sure_since = float("inf")
+            [denied] = await w.submit(apples())
+            assert isinstance(denied, Denied)
+            w.desk.execute(OUT)
+            await w.until(lambda: not held.holdings[APPLE])
+            assert "the machine's clock jumped" in w.desk.gate.why(Region.US)
+
+    run(scenario())
+
+
 def test_an_inquiry_that_began_before_the_clock_was_sure_opens_nothing() -> None:
     async def scenario() -> None:
         async with world() as w:
