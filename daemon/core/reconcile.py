@@ -297,7 +297,7 @@ class Reconciler:
         for order in portfolio.open_orders():
             if order.id in taken or order.state is not OrderState.IN_DOUBT:
                 continue
-            # A request that left has arrived by then, or never will.
+            # On a later day it is another's, unless midnight fell into its flight.
             in_time = inference.stamped_in_time(order, row, within=self.settle_seconds)
             if in_time and inference.looks_like(order, row):
                 return order
@@ -314,9 +314,9 @@ class Reconciler:
     ) -> list[Outcome]:
         """Rows of nobody: the account holder's, unless one of ours still waits for its number.
 
-        A row that looks like an order in doubt but is stamped before it, or long after, may be
-        that order by a clock that is wrong, or sent late by a process that stood still: it is
-        told, and keeps the order from being thought absent until its day is over.
+        A row that looks like an order in doubt but is stamped before it may be that order by a
+        clock that is wrong: it is told, and keeps the order from being thought absent until its
+        day is over.
         """
         outcomes: list[Outcome] = []
         for row in rows:

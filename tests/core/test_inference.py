@@ -82,10 +82,12 @@ def test_the_brokers_clock_may_be_a_little_behind_and_never_much() -> None:
     )
 
 
-def test_an_order_may_be_under_way_and_the_brokers_clock_ahead() -> None:
-    left = order(sent("a", after(60)))
-    assert inference.stamped_in_time(left, row("1", ordered_at=after(145)), within=75)
-    assert not inference.stamped_in_time(left, row("1", ordered_at=after(145.1)), within=75)
+def test_an_order_may_reach_the_exchange_at_any_time_of_its_day_or_soon_after() -> None:
+    left, tomorrow = order(sent("a", after(60))), DAY + timedelta(days=1)
+    assert inference.stamped_in_time(left, row("1", ordered_at=after(5_000)), within=75)
+    for seconds, in_time in ((145, True), (145.1, False)):
+        stamped = row("1", ordered_at=after(seconds), day=tomorrow)
+        assert inference.stamped_in_time(left, stamped, within=75) is in_time
 
 
 def test_a_notice_fits_an_order_of_its_instrument_and_side() -> None:

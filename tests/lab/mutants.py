@@ -971,9 +971,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a shut gate stops cancels",
         "cancels pass a shut gate",
-        (Fault.LIST_SHORT,),
+        (Fault.STREAM_CLOSED,),
         a_shut_gate_stops_cancels,
-        range(34, 37),
+        range(3, 6),
     ),
     Mutant(
         "the orders of the fallen stay",
