@@ -21,7 +21,7 @@ from rich.console import Console
 from daemon import shown
 from daemon.core.errors import OutcomeUnknown
 from daemon.core.events import TradingState
-from daemon.core.orders import OrderState
+from daemon.core.orders import UNANSWERED
 from daemon.ops.client import (
     AnswerLost,
     ControlClient,
@@ -92,9 +92,6 @@ Looks at a running daemon, and tells it what to do. See docs/control.md
   69 또는 결과를 모름: 되었을 수 있으니 다시 시키지 말고 먼저 확인하세요
      or the outcome is not known: it may have been done, so look before you ask for it again
 """
-
-UNHEARD = (OrderState.SENT, OrderState.IN_DOUBT)
-"""States of an order that may have left, and was not answered."""
 
 UNKNOWN = """\
 결과를 모릅니다, 되었을 수도 있습니다 / the outcome is not known, it may have been done: {cause}"""
@@ -280,7 +277,7 @@ def _answered(arguments: argparse.Namespace, folder: Path, place: Path) -> int:
         return EXIT_USAGE
     _show(arguments, answer)
     order = answer.get("result", {}).get("order") or {}
-    if order.get("state") in UNHEARD:
+    if order.get("state") in UNANSWERED:
         return _of_unknown_outcome(f"order {order['id']} is {order['state']}", folder, arguments)
     return EXIT_OK
 

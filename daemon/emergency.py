@@ -16,7 +16,7 @@ import structlog
 
 from daemon.core.calendar import Calendars
 from daemon.core.errors import NeedsOperator, Refused, TradingError, TryLater
-from daemon.core.orders import Order, OrderState
+from daemon.core.orders import UNANSWERED, Order, OrderState
 from daemon.core.values import (
     AccountId,
     BrokerRef,
@@ -32,9 +32,6 @@ from daemon.ports import Clock, Journal
 from daemon.store.journal import SqliteJournal
 
 OWNER = StrategyId("emergency")
-UNHEARD = (OrderState.SENT, OrderState.IN_DOUBT)
-"""States of an order that may have left, and was not answered."""
-
 LOOKS = 2
 """Complete lists in a row without an open order that prove that there is none."""
 
@@ -260,7 +257,7 @@ class _Emergency:
         for region in self._regions:
             self._broker.know(region, [each for each in ordered if region_of(each) is region])
         self._traded |= {region_of(each) for each in ordered}
-        self._unheard = [order for order in orders if order.state in UNHEARD]
+        self._unheard = [order for order in orders if order.state in UNANSWERED]
         for order in orders:
             # The broker counts anew each day, and no order outlives its own.
             if order.ref is not None and order.ref.day == self._today(_region(order)):

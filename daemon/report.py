@@ -21,7 +21,7 @@ from daemon.core.events import (
     OrderRejected,
     OrderSent,
 )
-from daemon.core.orders import OrderState
+from daemon.core.orders import UNANSWERED
 from daemon.core.portfolio import Portfolio
 from daemon.core.profit import Profit, ProfitBook, net_in_won
 from daemon.core.settlement import SettlementBook
@@ -127,8 +127,7 @@ def realised(portfolio: Portfolio) -> dict[str, str]:
 
 def unknown_orders(portfolio: Portfolio) -> list[str]:
     """Orders whose outcome is not known."""
-    unanswered = (OrderState.SENT, OrderState.IN_DOUBT)
-    return [order.id for order in portfolio.open_orders() if order.state in unanswered]
+    return [order.id for order in portfolio.open_orders() if order.state in UNANSWERED]
 
 
 def profit(

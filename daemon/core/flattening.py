@@ -10,7 +10,7 @@ from daemon.core.calendar import RoundingWay
 from daemon.core.events import OrderIntent, OrderKind
 from daemon.core.leftovers import Left, LeftCause
 from daemon.core.limits import PriceView, RiskLimits
-from daemon.core.orders import Order, OrderState
+from daemon.core.orders import UNANSWERED, Order, OrderState
 from daemon.core.portfolio import PortfolioView
 from daemon.core.steps import accepted_price, takes_market_orders
 from daemon.core.values import (
@@ -161,7 +161,7 @@ def not_told(portfolio: PortfolioView, why: str) -> tuple[Left, ...]:
 
 
 def _under_way(order: Order, closed: str = "") -> Left:
-    doubt = order.state in (OrderState.IN_DOUBT, OrderState.SENT)
+    doubt = order.state in UNANSWERED
     cause = LeftCause.IN_DOUBT if doubt else LeftCause.UNDER_WAY
     detail = order.cause or f"order {order.id} is {order.state}"
     if closed and not doubt:

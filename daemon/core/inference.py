@@ -178,8 +178,8 @@ def forgotten(order: Order) -> Discrepancy:
     )
 
 
-def stamped_apart(order: Order, row: BrokerOrder) -> Discrepancy:
-    """A row that would be the order in doubt, had the broker not stamped it at another time."""
+def stamped_too_early(order: Order, row: BrokerOrder) -> Discrepancy:
+    """A row that would be the order in doubt, had the broker not stamped it before that left."""
     return Discrepancy(
         subject=f"order {order.id}",
         ours=f"in doubt, sent {order.sent_at}",

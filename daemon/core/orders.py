@@ -65,7 +65,8 @@ _CLOSED = frozenset(
     {OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
 )
 _LIVE = (OrderState.WORKING, OrderState.MODIFYING, OrderState.CANCELLING)
-_UNANSWERED = (OrderState.SENT, OrderState.IN_DOUBT)
+UNANSWERED = (OrderState.SENT, OrderState.IN_DOUBT)
+"""States of an order that may have left, and was not answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ def _table() -> dict[tuple[OrderState, type[OrderEvent]], OrderState]:
         # tell of it after a cancel that was refused.
         (state.MODIFYING, ModifySent): state.MODIFYING,
     }
-    for unanswered in _UNANSWERED:
+    for unanswered in UNANSWERED:
         legal[unanswered, OrderAccepted] = state.WORKING
         legal[unanswered, OrderRejected] = state.REJECTED
     for live in _LIVE:

@@ -30,7 +30,7 @@ from daemon.core.events import (
     OrderSent,
 )
 from daemon.core.inference import Hint, Outcome
-from daemon.core.orders import Order, OrderState
+from daemon.core.orders import UNANSWERED, Order, OrderState
 from daemon.core.portfolio import OrderKey, PortfolioView
 from daemon.core.values import AccountId, OrderId, Region, Session, currency_of, region_of
 from daemon.core.witness import BrokerNotice, BrokerOrder, NoticeKind
@@ -336,7 +336,7 @@ class Reconciler:
             )
             if twin is not None:
                 self._absent.pop(twin.id, None)
-                outcomes.append(inference.stamped_apart(twin, row))
+                outcomes.append(inference.stamped_too_early(twin, row))
                 continue
             outcomes.append(
                 ExternalOrderSeen(
@@ -489,9 +489,8 @@ class Reconciler:
 
     def _awaits_reply(self, portfolio: PortfolioView, parked: _Parked) -> bool:
         """Whether an order that still expects a number might be the one the notice speaks of."""
-        unnumbered = (OrderState.SENT, OrderState.IN_DOUBT)
         return any(
             order.intent.instrument == parked.notice.instrument
-            and (order.state in unnumbered or order.asked_limit is not None)
+            and (order.state in UNANSWERED or order.asked_limit is not None)
             for order in portfolio.open_orders()
         )

@@ -31,7 +31,7 @@ from daemon.core.events import (
 )
 from daemon.core.histogram import Histogram
 from daemon.core.limits import Rates, RiskLimits
-from daemon.core.orders import Order, OrderState
+from daemon.core.orders import UNANSWERED, Order, OrderState
 from daemon.core.parts import region_in_books
 from daemon.core.risk import Approved, Denied
 from daemon.core.steps import marketable
@@ -377,7 +377,7 @@ class Executor:
             owner = self._ledger.portfolio.find((region, ref.day, ref.number))
             if owner is not None and owner.id != order_id:
                 self._lose_sight(order_id, f"the reply names number {ref.number} of {owner.id}")
-            elif self._state(order_id) in (OrderState.SENT, OrderState.IN_DOUBT):
+            elif self._state(order_id) in UNANSWERED:
                 self._ledger.record(OrderAccepted(order=order_id, ref=ref, at=self._clock.now()))
             self.stats.accepted += 1
         if left_at is not None:

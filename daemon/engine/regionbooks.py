@@ -322,7 +322,7 @@ class RegionBooks:
             dead_before=ended_before(calendars, self.region, now, AFTER_HOURS),
             over_before=ended_before(calendars, self.region, now, {}),
             elsewhere=ended_elsewhere(calendars, self.region, now),
-            at=self._clock.now(),
+            at=now,
             now=self._clock.monotonic(),
         )
         found = self._shared.record(outcomes)

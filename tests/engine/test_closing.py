@@ -106,6 +106,14 @@ async def hold(w: World, quantity: int = 5) -> None:
     await w.until(lambda: portfolio.strategy_position(STRATEGY, SAMSUNG).quantity == quantity)
 
 
+async def hold_beside_a_person(w: World) -> None:
+    """The strategy has five shares, and a person bought four through the daemon."""
+    await hold(w, 5)
+    fresh(w)
+    await w.submit(replace(wish(4), strategy=OPERATOR))
+    w.broker.fill(w.broker.kept[-1], 4)
+
+
 def test_what_strategies_hold_is_sold_and_what_nobody_bought_stays() -> None:
     async def scenario() -> None:
         async with world(broker=by_hand(samsung=3, hynix=2), start=START) as w:
@@ -138,10 +146,7 @@ def test_what_strategies_hold_is_sold_and_what_nobody_bought_stays() -> None:
 def test_what_a_person_bought_through_the_daemon_stays() -> None:
     async def scenario() -> None:
         async with world(broker=by_hand(), start=START) as w:
-            await hold(w, 5)
-            fresh(w)
-            await w.submit(replace(wish(4), strategy=OPERATOR))
-            w.broker.fill(w.broker.kept[-1], 4)
+            await hold_beside_a_person(w)
             keeping = keep_time(w)
             await at(w, BEGINS)
             w.broker.fill_at_once = True
@@ -157,10 +162,7 @@ def test_what_a_person_bought_through_the_daemon_stays() -> None:
 def test_what_a_person_has_on_sale_stays_and_keeps_nothing_from_being_done() -> None:
     async def scenario() -> None:
         async with world(broker=by_hand(), start=START) as w:
-            await hold(w, 5)
-            fresh(w)
-            await w.submit(replace(wish(4), strategy=OPERATOR))
-            w.broker.fill(w.broker.kept[-1], 4)
+            await hold_beside_a_person(w)
             dear = wish(4, Side.SELL, limit=PRICE + 3_000)
             (resting,) = await w.submit(replace(dear, strategy=OPERATOR))
             assert isinstance(resting, Order)
