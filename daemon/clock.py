@@ -62,7 +62,7 @@ class MarketClock:
         self._lead: float | None = None
         self._ahead = self._wall_ahead()
         self._sure_since = float("-inf")
-        self._as_before = 0
+        self._as_before: float | None = None
 
     @property
     def sure_since(self) -> float:
@@ -115,10 +115,14 @@ class MarketClock:
 
     def _hear_as_before(self, told: datetime) -> None:
         """Where the wall clock was set wrong, two heartbeats show that time went on as it did."""
-        if abs(told - self.now()).total_seconds() <= self.SPURIOUS:
-            self._as_before += 1
-        if self._as_before > 1:
-            self._sure_since = self._machine.monotonic()
+        at = self._machine.monotonic()
+        if abs(told - self.now()).total_seconds() > self.SPURIOUS:
+            self._as_before = None
+        elif self._as_before is None:
+            self._as_before = at
+        elif at - self._as_before > self.SPURIOUS:
+            # Told apart: what waited on the way while the machine stood still comes at once.
+            self._sure_since = at
 
     def _wall_ahead(self) -> float:
         return self._machine.now().timestamp() - self._machine.monotonic()
@@ -127,7 +131,7 @@ class MarketClock:
         before, self._ahead = self._ahead, self._wall_ahead()
         if abs(self._ahead - before) > self.SPURIOUS:
             self._leads.clear()
-            self._as_before = 0
+            self._as_before = None
             # While nobody told the time it is the wall clock's, and that is right or never was.
             self._sure_since = float("inf") if self.known else self._machine.monotonic()
 

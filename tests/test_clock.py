@@ -267,6 +267,25 @@ def test_two_heartbeats_tell_that_the_wall_clock_was_only_set(wrong: float) -> N
         assert clock.now() - server.truth() == timedelta(seconds=0.5)
 
 
+def test_heartbeats_that_come_in_one_burst_prove_nothing_where_the_wall_clock_is_hours_off() -> (
+    None
+):
+    server = Server()
+    clock = MarketClock(server)
+    clock.heard(server.truth())
+    server.wrong = timedelta(hours=9)
+    for _ in range(5):
+        clock.heard(server.truth())
+    assert clock.sure_since == float("inf")
+    server.seconds += 10
+    clock.heard(server.truth() - timedelta(minutes=1))
+    clock.heard(server.truth())
+    assert clock.sure_since == float("inf"), "not in a row"
+    server.seconds += 10
+    clock.heard(server.truth())
+    assert clock.sure_since == server.seconds
+
+
 def test_a_wall_clock_that_is_followed_is_sure_again_at_once() -> None:
     server = Server()
     clock = MarketClock(server)

@@ -38,8 +38,9 @@ EMERGENCY = frozenset(
 an inquiry made for them, and what is shut for the strategies is shut for their sake. A region whose
 books nobody has judged since the start is `BLIND`, and that holds them."""
 
-BEFORE_CLOSE = EMERGENCY - {Shutter.STARTING, Shutter.OPERATOR}
-"""The same of sales ahead of a close, but that a person's halt keeps them here."""
+BEFORE_CLOSE = EMERGENCY - {Shutter.STARTING, Shutter.OPERATOR, Shutter.CLOCK}
+"""The same of sales ahead of a close, but that a person's halt keeps them here, and a time that is
+not sure: the close may be over."""
 
 
 class Urgency(NamedTuple):

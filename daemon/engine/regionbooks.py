@@ -265,8 +265,8 @@ class RegionBooks:
         Asked before orders leave.
         """
         if self._is_judged and self._began < self._clock.sure_since:
-            reason = f"the machine's clock jumped: neither time nor books are sure yet{self._why}"
-            self._gate.shut(Shutter.CLOCK, reason, self.region)
+            reason = "the machine's clock jumped, neither time nor books are sure: is it set right?"
+            self._gate.shut(Shutter.CLOCK, f"{reason}{self._why}", self.region)
         blind = self.age
         limit = BLIND_LIMIT + min(self._took, BLIND_LIMIT)
         if not self._is_judged:

@@ -181,6 +181,23 @@ def test_what_a_person_has_on_sale_stays_and_keeps_nothing_from_being_done() -> 
     run(scenario())
 
 
+def test_nothing_is_sold_ahead_of_a_close_while_the_time_is_not_sure() -> None:
+    async def scenario() -> None:
+        async with world(broker=by_hand(), start=START) as w:
+            await hold(w, 5)
+            w.clock.sure_since = float("inf")
+            keeping = keep_time(w)
+            w.broker.fill_at_once = True
+            await at(w, BEGINS + timedelta(minutes=3))
+            assert w.broker.holdings == {SAMSUNG: 5}
+            w.clock.sure_since = w.clock.monotonic()
+            assert (await over(w)).done
+            assert w.broker.holdings == {SAMSUNG: 0}
+            keeping.cancel()
+
+    run(scenario())
+
+
 def test_nothing_is_bought_from_then_until_the_next_session_begins() -> None:
     async def scenario() -> None:
         async with world(start=START) as w:
