@@ -168,6 +168,7 @@ class Settings(BaseSettings):
             ws_url=self.ws_url or base.ws_url,
             requests_per_second=self.requests_per_second or base.requests_per_second,
             registrations=self.feed.registrations or base.registrations,
+            virtual_us_sell=self.api.virtual_us_sell_id,
         )
 
     @property

@@ -42,6 +42,7 @@ from daemon.core.values import (
     parse_instrument,
     region_of,
 )
+from daemon.kis.spec import VIRTUAL_US_SELLS
 from daemon.sim import options as simulator
 
 _ACCOUNT = re.compile(r"(\d{8})-?(\d{2})")
@@ -243,7 +244,7 @@ class BeforeCloseSettings(Section):
     """What is done `minutes` ahead of the close of `markets`, all that are traded if not named.
 
     With `cancel` open orders are cancelled, with `flatten` what strategies hold is sold, too; after
-    either nothing is bought until the next session. See docs/hours.md.
+    either nothing is bought until the next trading day. See docs/hours.md.
     """
 
     action: Literal["none", "cancel", "flatten"] = "none"
@@ -284,10 +285,21 @@ class SimSettings(Section):
     charges: bool = False
 
 
+def _virtual_us_sell(value: str) -> str:
+    if value not in VIRTUAL_US_SELLS:
+        raise ValueError(f"must be {' or '.join(VIRTUAL_US_SELLS)}")
+    return value
+
+
 class ApiSettings(Section):
-    """Calls of the catalogue: `older_ids` sends the deprecated TR ids where a call has any."""
+    """By which ids calls are sent.
+
+    `older_ids` sends the deprecated ones of the catalogue where a call has any.
+    `virtual_us_sell_id` is the one of an American sale in paper trading: sources disagree.
+    """
 
     older_ids: bool = False
+    virtual_us_sell_id: Annotated[str, AfterValidator(_virtual_us_sell)] = VIRTUAL_US_SELLS[0]
 
 
 class FeedSettings(Section):

@@ -475,6 +475,19 @@ def test_the_number_of_registrations_and_the_share_of_inquiries_can_be_set(root:
     assert settings.inquiry_rate == pytest.approx(2.0)
 
 
+def test_the_id_of_american_paper_sales_can_be_set_to_the_other_that_sources_tell(
+    root: Path,
+) -> None:
+    assert load(root, "virtual").profile.virtual_us_sell == "VTTT1001U"
+    write(root, "config/virtual.yaml", "api: {virtual_us_sell_id: VTTT1006U}")
+    assert load(root, "virtual").profile.virtual_us_sell == "VTTT1006U"
+    write(root, "config/virtual.yaml", "api: {virtual_us_sell_id: TTTT1006U}")
+    told = faults(root, "virtual")
+    assert "api.virtual_us_sell_id" in told
+    assert "VTTT1001U" in told
+    assert "VTTT1006U" in told
+
+
 def test_wrong_parameters_name_the_nearest_right_one(root: Path) -> None:
     write(
         root,

@@ -5,6 +5,7 @@ a person has looked; what is held may be sold, and whatever is open cancelled. A
 closed stays closed whatever the broker says.
 """
 
+import asyncio
 from collections.abc import Iterable
 from datetime import date, time, timedelta
 
@@ -24,6 +25,9 @@ AHEAD_OF_OPEN = ClockWindow(time(8, 0), timedelta(minutes=55), every_day=True)
 AHEAD_OF_PRE_MARKET = ClockWindow(time(3, 5), timedelta(hours=5, minutes=50), every_day=True)
 """Orders for the opening auction in New York are taken from four on."""
 
+WAITS = (30.0, 60.0, 120.0, 240.0, 480.0)
+"""Machine seconds between the inquiries of a morning, while they fail."""
+
 SATURDAY = 5
 
 
@@ -31,7 +35,8 @@ class DayWatch:
     """Judges the day of each of `regions`, at the start and every morning.
 
     The broker's answer is a fact: a restart on the same day finds it and does not ask again. An
-    inquiry that fails, or that `source` does not offer, leaves the table alone, which is logged.
+    inquiry that fails, or that `source` does not offer, leaves the table alone, which is logged;
+    one that fails in the morning is made again a few times.
     """
 
     def __init__(
@@ -61,6 +66,10 @@ class DayWatch:
 
         def judging(region: Region) -> Job:
             async def judge(occasion: Occasion) -> None:
+                for wait in WAITS:
+                    if await self._judge(region, occasion.day):
+                        return
+                    await asyncio.sleep(wait)
                 await self._judge(region, occasion.day)
 
             window = AHEAD_OF_PRE_MARKET if region is Region.US else AHEAD_OF_OPEN
@@ -68,14 +77,17 @@ class DayWatch:
 
         return [judging(region) for region in self._regions]
 
-    async def _judge(self, region: Region, day: date) -> None:
-        told = self._ledger.portfolio.entries.told(region, day)
+    async def _judge(self, region: Region, day: date) -> bool:
+        """Judge by what is known, once the broker was asked; tells whether it answered."""
+        told, answered = self._ledger.portfolio.entries.told(region, day), True
         if told is None and day.weekday() < SATURDAY:
-            told = await self._ask(region, day)
+            told, answered = await self._ask(region, day)
         calendar = self._calendars.of(region)
         self._obey(calendar, day, judge_day(calendar, day, told))
+        return answered
 
-    async def _ask(self, region: Region, day: date) -> bool | None:
+    async def _ask(self, region: Region, day: date) -> tuple[bool | None, bool]:
+        """The broker's word, `None` where it has none, and whether it answered at all."""
         log = self._log.bind(region=region, day=day)
         told: bool | None = None
         try:
@@ -85,13 +97,13 @@ class DayWatch:
             raise
         except TradingError as error:
             log.warning("trading_day_not_told", cause=str(error), holds="our table alone")
-            return None
+            return None, False
         if told is None:
             log.info("trading_day_not_offered", holds="our table alone")
         else:
             at = self._clock.now()
             self._ledger.record(BrokerDayTold(region=region, day=day, trades=told, at=at))
-        return told
+        return told, True
 
     def _obey(self, calendar: MarketCalendar, day: date, verdict: DayVerdict) -> None:
         """Bar purchases until the day is over, or lift what another verdict has barred."""

@@ -167,6 +167,11 @@ NOTICE_CHANNELS = {Environment.REAL: "H0STCNI0", Environment.VIRTUAL: "H0STCNI9"
 OVERSEAS_NOTICE_CHANNELS = {Environment.REAL: "H0GSCNI0", Environment.VIRTUAL: "H0GSCNI9"}
 
 
+VIRTUAL_US_SELLS = ("VTTT1001U", "VTTT1006U")
+"""What paper trading may call an American sale: the portal's id, and the one that the sample's code
+sends, which one report saw accepted."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """One way of running: where the hosts are and what they allow.
@@ -182,8 +187,8 @@ class Profile:
     requests_per_second: int
     token_interval: float = 60.0
     registrations: int = 40
-    virtual_us_sell: str = "VTTT1001U"
-    """The portal's id; the sample's code sends VTTT1006U, which one report saw accepted."""
+    virtual_us_sell: str = VIRTUAL_US_SELLS[0]
+    """One of `VIRTUAL_US_SELLS`."""
 
     def notice_channels(self, regions: Iterable[Region]) -> tuple[str, ...]:
         """The channels of order notices in this environment: one at home, one for all abroad."""

@@ -175,6 +175,41 @@ def test_a_broker_that_does_not_answer_leaves_the_table_alone(error: TradingErro
     assert len(told.asked) == 2
 
 
+def test_ahead_of_the_open_an_inquiry_that_fails_is_made_again() -> None:
+    told = Told(MONDAY, errors=[TryLater("BUSY", "try again", delay=1.0)] * 3)
+
+    async def scenario() -> None:
+        async with world(days=told, start=MONDAY_NINE - timedelta(minutes=65)) as w:
+            keeping = keep_time(w)
+            await w.until(lambda: bool(w.facts(EntriesBarred)), limit=600)
+            assert w.clock.now() < MONDAY_NINE - timedelta(minutes=55)
+            keeping.cancel()
+
+    run(scenario())
+    assert len(told.asked) == 4, "at the start, at eight, and twice more"
+
+
+def test_a_broker_that_never_answers_is_not_asked_into_the_session() -> None:
+    told = Told(MONDAY, errors=[TryLater("BUSY", "try again", delay=1.0)] * 99)
+
+    async def scenario() -> None:
+        async with world(days=told, start=MONDAY_NINE - timedelta(minutes=65)) as w:
+            keeping = keep_time(w)
+            await w.until(lambda: w.clock.now() >= MONDAY_NINE - timedelta(minutes=30), limit=3600)
+            asked = len(told.asked)
+            assert rules(await w.submit(wish())) == [None]
+            await asyncio.sleep(7200)
+            assert len(told.asked) == asked
+            assert asked <= 7
+            keeping.cancel()
+
+    with capture_logs() as logs:
+        run(scenario())
+    assert not of("job_overdue", logs)
+    assert not of("job_missed", logs)
+    assert of("trading_day_not_told", logs)[-1]["holds"] == "our table alone"
+
+
 def test_keys_that_are_refused_are_for_a_person() -> None:
     async def scenario() -> None:
         async with world(days=Told(errors=[NeedsOperator("the keys")])):

@@ -17,7 +17,7 @@ from daemon.core.values import BrokerRef, InstrumentId, Region, Session, Side
 from daemon.kis import overseas_calls as calls
 from daemon.kis.codec import Call, next_page, sign
 from daemon.kis.exchanges import EXCHANGES
-from daemon.kis.spec import REAL, VIRTUAL, Environment
+from daemon.kis.spec import REAL, VIRTUAL, VIRTUAL_US_SELLS, Environment
 from tests.kis.fakes import CREDENTIALS, make_order, sample
 
 APPLE = InstrumentId("nasdaq:AAPL")
@@ -70,7 +70,10 @@ def test_a_sale_has_its_own_id_and_the_virtual_one_is_a_setting() -> None:
         return dict(signed.headers)["tr_id"]
 
     assert [id_at(profile) for profile in (REAL, VIRTUAL)] == ["TTTT1006U", "VTTT1001U"]
-    assert id_at(replace(VIRTUAL, virtual_us_sell="VTTT1006U")) == "VTTT1006U"
+    assert [id_at(replace(VIRTUAL, virtual_us_sell=each)) for each in VIRTUAL_US_SELLS] == [
+        "VTTT1001U",
+        "VTTT1006U",
+    ]
 
 
 def test_a_modify_names_what_is_open_and_the_new_price() -> None:
