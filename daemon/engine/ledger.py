@@ -22,9 +22,9 @@ class Ledger:
     """Records facts.
 
     `record` is synchronous: when it returns, the facts are durable, the portfolio shows them
-    and every listener has been told. When it raises, none of that happened. `profit` is folded
-    beside the portfolio, and may be read at any time. `busy` adds up the seconds of `monotonic`
-    that the journal took: whoever records is not to blame for a slow disk.
+    and every listener has been told. When it raises, none of that happened. `profit`, where it is
+    counted, is folded beside the portfolio, and may be read at any time. `busy` adds up the seconds
+    of `monotonic` that the journal took: whoever records is not to blame for a slow disk.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Ledger:
         profit: ProfitBook | None = None,
     ) -> None:
         self.portfolio = Portfolio()
-        self._profit = profit
+        self.profit = profit
         self._journal = journal
         self._listeners: list[Callable[[Event], None]] = []
         self._minted: dict[date, int] = {}
@@ -73,7 +73,7 @@ class Ledger:
 
         Raises `JournalFailed` when the disk refuses: the journal is as it was.
         """
-        profit = None if self._profit is None else self._profit.image()
+        profit = None if self.profit is None else self.profit.image()
         began = self._monotonic()
         try:
             self._journal.compact(
@@ -163,10 +163,10 @@ class Ledger:
 
     def _restore(self, kept: Checkpoint) -> bool:
         """Begin with a checkpoint, if it has all that is wanted."""
-        if self._profit is not None:
-            if kept.profit is None or kept.profit["basis"] != self._profit.basis:
+        if self.profit is not None:
+            if kept.profit is None or kept.profit["basis"] != self.profit.basis:
                 return False
-            self._profit.restore(kept.profit)
+            self.profit.restore(kept.profit)
         self.portfolio.restore(kept.portfolio)
         self._minted = dict(kept.minted)
         self._facts = kept.facts
@@ -174,8 +174,8 @@ class Ledger:
 
     def _count(self, event: Event) -> None:
         """What is folded beside the portfolio."""
-        if self._profit is not None:
-            self._profit.apply(event)
+        if self.profit is not None:
+            self.profit.apply(event)
         if isinstance(event, OrderCreated):
             day, number = _minted(event.order)
             self._minted[day] = max(self._minted.get(day, 0), number)

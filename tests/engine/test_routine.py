@@ -9,8 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.core.calendar import Calendars, MarketCalendar
+from daemon.core.costs import CostSchedule
 from daemon.core.events import JobDone, OrderIntent
-from daemon.core.values import Region, Session
+from daemon.core.profit import ProfitBook
+from daemon.core.values import Region, Session, Side
 from daemon.engine.host import RunState
 from daemon.engine.ledger import Ledger
 from daemon.engine.routine import DaysAhead, LedgerMarks, before_close, desk_timetable
@@ -22,6 +24,7 @@ from daemon.strategy import (
     StrategyContext,
 )
 from tests.builders import SAMSUNG, STRATEGY
+from tests.core.days import CALENDARS as DAYS
 from tests.engine.paper import PRICE, MemoryJournal, PaperBroker
 from tests.engine.world import MONDAY_NINE, World, idle, run, wish, world
 from tests.support import VirtualClock
@@ -162,6 +165,33 @@ def test_the_day_is_reported_after_its_close() -> None:
     assert (report["positions"], report["invested"]) == (1, 3 * PRICE)
     assert report["still_open"] == 0
     assert report["discrepancies"] == []
+    assert report["net"] is None, "nobody counts profit here"
+
+
+def test_the_report_of_a_day_tells_what_it_earned() -> None:
+    profit = ProfitBook(CostSchedule(DAYS), DAYS)
+
+    async def scenario() -> None:
+        async with world(idle, start=MONDAY_NINE, profit=profit) as w:
+            keeping = keep_time(w)
+            await w.submit(wish(quantity=3))
+            await w.until(lambda: w.order().filled == 3)
+            await w.submit(wish(1, side=Side.SELL, limit=PRICE + 1_000))
+            await w.until(lambda: w.order(2).filled == 1)
+            w.feed.trade(SAMSUNG, PRICE + 500)
+            done = ("day_reported KR", MONDAY)
+            await w.until(lambda: done in w.desk.ledger.portfolio.jobs_done, limit=8 * 3600)
+            keeping.cancel()
+
+    with capture_logs() as logs:
+        run(scenario())
+    (report,) = logs_of("day_report", logs)
+    costs = sum(each.costs.total for each in profit.of_day(Region.KR, MONDAY).values())
+    assert costs > 0
+    assert (report["realised"], report["costs"]) == (1_000, costs)
+    assert report["unrealised"] == 2 * 500
+    assert report["net"] == 1_000 + 2 * 500 - costs
+    assert report["net_by_strategy"] == {STRATEGY: report["net"]}
 
 
 def after_hours(session: Session, quantity: int) -> OrderIntent:

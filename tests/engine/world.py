@@ -14,6 +14,7 @@ from daemon.core.costs import BrokerTariff, CostCeilings
 from daemon.core.events import Event, OrderIntent, OrderKind, TimeInForce
 from daemon.core.limits import RiskLimits
 from daemon.core.orders import Order
+from daemon.core.profit import ProfitBook
 from daemon.core.risk import Denied
 from daemon.core.switch import SwitchPolicy
 from daemon.core.values import Currency, InstrumentId, Region, Side, StrategyId
@@ -95,13 +96,14 @@ def wire(
     budget: TimeBudget | None = None,
     on_quarantine: Literal["cancel", "leave"] = "cancel",
     tariffs: Mapping[Region, BrokerTariff] | None = None,
+    profit: ProfitBook | None = None,
 ) -> TradingDesk:
     """A desk whose strategies are called test, test1, test2 and so on. Nothing runs yet."""
     return TradingDesk(
         broker=broker,
         market_data=broker,
         feed=feed,
-        ledger=Ledger(journal, clock.monotonic),
+        ledger=Ledger(journal, clock.monotonic, profit),
         slots=[
             StrategySlot(
                 id=StrategyId("test" if number == 0 else f"test{number}"),
@@ -141,6 +143,7 @@ async def world(
     budget: TimeBudget | None = None,
     on_quarantine: Literal["cancel", "leave"] = "cancel",
     tariffs: Mapping[Region, BrokerTariff] | None = None,
+    profit: ProfitBook | None = None,
     clock: VirtualClock | None = None,
 ) -> AsyncIterator[World]:
     """A desk that was started and reconciled, and everything it needs, running.
@@ -168,6 +171,7 @@ async def world(
         budget=budget,
         on_quarantine=on_quarantine,
         tariffs=tariffs,
+        profit=profit,
     )
     desk.recover(must_be_armed=must_be_armed, armed=armed)
     async with asyncio.TaskGroup() as services:
