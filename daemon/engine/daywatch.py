@@ -7,7 +7,7 @@ closed stays closed whatever the broker says.
 
 import asyncio
 from collections.abc import Iterable
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import structlog
 
@@ -27,6 +27,12 @@ AHEAD_OF_PRE_MARKET = ClockWindow(time(3, 5), timedelta(hours=5, minutes=50), ev
 
 WAITS = (30.0, 60.0, 120.0, 240.0, 480.0)
 """Machine seconds between the inquiries of a morning, while they fail."""
+
+LOOK = 0.1
+"""Machine seconds between two looks at the time meanwhile: a simulated day is short."""
+
+AT_LAST = timedelta(minutes=3)
+"""How long ahead of its window's end a judgement is left as it is."""
 
 SATURDAY = 5
 
@@ -66,16 +72,22 @@ class DayWatch:
 
         def judging(region: Region) -> Job:
             async def judge(occasion: Occasion) -> None:
-                for wait in WAITS:
-                    if await self._judge(region, occasion.day):
+                waits = iter(WAITS)
+                while not await self._judge(region, occasion.day):
+                    if not await self._time_is_left(next(waits, None), occasion.ends - AT_LAST):
                         return
-                    await asyncio.sleep(wait)
-                await self._judge(region, occasion.day)
 
             window = AHEAD_OF_PRE_MARKET if region is Region.US else AHEAD_OF_OPEN
             return Job("day_judged", region, window, judge)
 
         return [judging(region) for region in self._regions]
+
+    async def _time_is_left(self, wait: float | None, until: datetime) -> bool:
+        """Wait so many seconds, if at all; tells whether it is not `until` by then."""
+        over = self._clock.monotonic() + (wait or 0.0)
+        while self._clock.now() < until and self._clock.monotonic() < over:  # noqa: ASYNC110  a clock
+            await asyncio.sleep(LOOK)
+        return wait is not None and self._clock.now() < until
 
     async def _judge(self, region: Region, day: date) -> bool:
         """Judge by what is known, once the broker was asked; tells whether it answered."""

@@ -1,17 +1,17 @@
 """What a trading desk does every trading day: its timetable's jobs, and where they are marked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
 
 import structlog
 
 from daemon.core.calendar import Calendars, MarketCalendar
 from daemon.core.events import JobDone
 from daemon.core.orders import Order
+from daemon.core.profit import ProfitBook
 from daemon.core.sessions import SENT
-from daemon.core.values import Region, Session, StrategyId, region_of
+from daemon.core.values import Region, Session, code_of, region_of
 from daemon.engine.desk import TradingDesk
 from daemon.engine.ledger import Ledger
 from daemon.engine.timetable import (
@@ -143,18 +143,6 @@ class DaysAhead:
         return not self._left
 
 
-class _Came(NamedTuple):
-    """What trading brought in a region's currency: `realised` before costs and `costs` on the day;
-    `unrealised` of what is held, and `net` of everything since the journal began, in all and by
-    strategy. `None` where nobody counts."""
-
-    realised: Decimal | None = None
-    costs: Decimal | None = None
-    unrealised: Decimal | None = None
-    net: Decimal | None = None
-    by_strategy: Mapping[StrategyId, Decimal] | None = None
-
-
 class _Routine:
     """The jobs of one region."""
 
@@ -226,7 +214,6 @@ class _Routine:
             for each in portfolio.positions.values()
             if each.quantity and region_of(each.instrument) is self._region
         ]
-        came = self._profit_of(day)
         self._log.info(
             "day_report",
             day=day,
@@ -238,34 +225,36 @@ class _Routine:
             still_open=sum(1 for each in orders if each.is_open),
             positions=len(held),
             invested=round(sum((each.cost for each in held), Decimal(0)), 2),
-            realised=came.realised,
-            costs=came.costs,
-            unrealised=came.unrealised,
-            net=came.net,
-            net_by_strategy=came.by_strategy,
             discrepancies=sorted(portfolio.discrepancies),
             gate=self._desk.gate.why() or "open",
         )
+        if self._desk.ledger.profit is not None:
+            self._tell_profit(day, self._desk.ledger.profit)
 
-    def _profit_of(self, day: date) -> _Came:
-        """Of the day as far as it has come, at the last prices, where profit is counted."""
-        book, currency = self._desk.ledger.profit, self._region.currency
-        if book is None:
-            return _Came()
+    def _tell_profit(self, day: date, book: ProfitBook) -> None:
+        """Another line with the profit of the day, as far as it has come, and of all days."""
+        currency = self._region.currency
         told = {each: self._desk.quotes.last_price(each) for each in book.instruments()}
         prices = {each: price for each, price in told.items() if price is not None}
-        trades = book.of_day(self._region, day).values()
         account = book.of_account(prices).get(currency)
-        return _Came(
+        if account is None:
+            return
+        trades = book.of_day(self._region, day).values()
+        self._log.info(
+            "day_profit",
+            day=day,
+            currency=currency,
             realised=round(sum((each.realised for each in trades), Decimal(0)), 2),
             costs=round(sum((each.costs.total for each in trades), Decimal(0)), 2),
-            unrealised=None if account is None else round(account.unrealised, 2),
-            net=None if account is None else round(account.net, 2),
-            by_strategy={
+            unrealised=round(account.unrealised, 2),
+            net=round(account.net, 2),
+            net_by_strategy={
                 strategy: round(profits[currency].net, 2)
                 for strategy, profits in book.of_strategies(prices).items()
                 if currency in profits
             },
+            without_price=[code_of(each) for each in account.unpriced],
+            not_counted=[code_of(each) for each in book.unknown if region_of(each) is self._region],
         )
 
     def _orders_of(self, day: date, *, late: bool) -> list[Order]:

@@ -58,6 +58,7 @@ class LabHttp:
         self._random = random
         self._latency = latency
         self._delivered: dict[str, HttpResponse] = {}
+        self._list_began: dict[Region, float] = {}
 
     async def send(self, request: HttpRequest, *, timeout: float) -> HttpResponse:  # noqa: ASYNC109
         """See `HttpTransport.send`."""
@@ -163,8 +164,8 @@ class LabHttp:
         if before is not None and self._strikes(Fault.REPLY_TWICE):
             response = before
         good = response.status == 200 and mischief.is_success(response.body)
-        if good and mischief.is_order_list(request) and mischief.is_last_page(response.headers):
-            self._witness.list_told(self._process, asked, mischief.region_of(request))
+        if good and mischief.is_order_list(request):
+            self._list_page_told(request, response, asked)
         # A refusal told again for another order could be known for what it is by nobody, and an
         # old token told again is waited out on purpose, longer than a world has patience.
         if reply.order is not None or not (
@@ -172,6 +173,14 @@ class LabHttp:
         ):
             self._delivered[request.path] = response
         answer.set_result(response)
+
+    def _list_page_told(self, request: WireRequest, page: HttpResponse, asked: float) -> None:
+        region = mischief.region_of(request)
+        if mischief.is_first_page(request):
+            self._list_began[region] = asked
+        if mischief.is_last_page(page.headers):
+            took = asked - self._list_began.get(region, asked)
+            self._witness.list_told(self._process, asked, region, took=took)
 
     def _strikes(self, fault: Fault) -> bool:
         return self._mix.strikes(fault, self._random)

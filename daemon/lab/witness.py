@@ -21,7 +21,9 @@ STALE = 30.0
 
 BLIND = 110.0
 """Seconds since the last list was asked for: a minute for the gate to shut, and the time a pass
-over orders and account may take."""
+over orders and account may take. As much longer as the list's pages took, up to `LONG_LIST`."""
+
+LONG_LIST = 60.0
 
 TAKE_UP = 200
 """Steps of a process within which a cancel that was asked for has reached the broker's client: it
@@ -49,6 +51,7 @@ class Leaving(NamedTuple):
 class _Stream:
     up_at: float | None = None
     checked_at: dict[Region, float] = field(default_factory=dict)
+    took: dict[Region, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -107,12 +110,13 @@ class Witness:
         waited = (self.market_time() - leaving.decided_at).total_seconds()
         if leaving.kind == "place" and waited > STALE:
             self.violate(f"place {leaving.order} left {waited:.0f} s after it was decided")
-        checked_at = stream.checked_at.get(region_of(leaving.instrument), -1.0)
+        region = region_of(leaving.instrument)
+        checked_at, took = stream.checked_at.get(region, -1.0), stream.took.get(region, 0.0)
         if stream.up_at is None:
             self.violate(f"{leaving.kind} {leaving.order} left while the order stream was down")
         elif checked_at < stream.up_at:
             self.violate(f"{leaving.kind} {leaving.order} left before the stream's gap was checked")
-        elif now - checked_at > BLIND:
+        elif now - checked_at > BLIND + min(took, LONG_LIST):
             blind = now - checked_at
             self.violate(f"{leaving.kind} {leaving.order} left {blind:.0f} s after the last list")
 
@@ -133,10 +137,14 @@ class Witness:
         self._streams[process] = _Stream()
         self.note(f"stream of {process.name} is lost")
 
-    def list_told(self, process: Process, asked: float, region: Region = Region.KR) -> None:
-        """The last page of a region's list of orders asked for at `asked` reached the daemon."""
-        known = self._streams.setdefault(process, _Stream()).checked_at
-        known[region] = max(known.get(region, -1.0), asked)
+    def list_told(
+        self, process: Process, asked: float, region: Region = Region.KR, *, took: float = 0.0
+    ) -> None:
+        """The last page of a region's list of orders asked for at `asked` reached the daemon,
+        `took` seconds after its first was asked for."""
+        known = self._streams.setdefault(process, _Stream())
+        if asked >= known.checked_at.get(region, -1.0):
+            known.checked_at[region], known.took[region] = asked, took
         self.look_for_cancels()
 
     def cancel_asked(self, process: Process, order: OrderId) -> None:

@@ -77,6 +77,11 @@ def is_success(body: bytes) -> bool:
     return isinstance(told, dict) and told.get("rt_cd") == "0"
 
 
+def is_first_page(request: WireRequest) -> bool:
+    """Whether a request does not go on with an answer of more pages."""
+    return request.headers.get("tr_cont", "") != "N"
+
+
 def is_last_page(headers: Mapping[str, str]) -> bool:
     """Whether nothing follows a page with these headers."""
     return headers.get("tr_cont", "") not in ("F", "M")

@@ -165,33 +165,56 @@ def test_the_day_is_reported_after_its_close() -> None:
     assert (report["positions"], report["invested"]) == (1, 3 * PRICE)
     assert report["still_open"] == 0
     assert report["discrepancies"] == []
-    assert report["net"] is None, "nobody counts profit here"
 
 
-def test_the_report_of_a_day_tells_what_it_earned() -> None:
+def test_what_a_day_earned_is_told_with_it() -> None:
     profit = ProfitBook(CostSchedule(DAYS), DAYS)
+    broker = PaperBroker(VirtualClock(), fill_at_once=False)
 
     async def scenario() -> None:
-        async with world(idle, start=MONDAY_NINE, profit=profit) as w:
+        async with world(idle, start=MONDAY_NINE, broker=broker, profit=profit) as w:
             keeping = keep_time(w)
             await w.submit(wish(quantity=3))
+            broker.fill(broker.kept[-1], 3)
             await w.until(lambda: w.order().filled == 3)
             await w.submit(wish(1, side=Side.SELL, limit=PRICE + 1_000))
+            broker.fill(broker.kept[-1], 1)
             await w.until(lambda: w.order(2).filled == 1)
             w.feed.trade(SAMSUNG, PRICE + 500)
+            await w.until(lambda: w.clock.now() > CLOSE + timedelta(hours=1), limit=8 * 3600)
+            w.feed.trade(SAMSUNG, PRICE + 500)
+            await w.submit(after_hours(Session.AFTER_MARKET, 5))
+            broker.fill(broker.kept[-1], 5)
+            await w.until(lambda: w.clock.now() > CLOSE + timedelta(hours=8), limit=8 * 3600)
+            keeping.cancel()
+
+    with capture_logs() as logs:
+        run(scenario())
+    costs = sum(each.costs.total for each in profit.of_day(Region.KR, MONDAY).values())
+    day, evening = logs_of("day_profit", logs)
+    assert (day["day"], day["currency"], day["region"]) == (MONDAY, "KRW", "KR")
+    assert (day["realised"], day["unrealised"]) == (1_000, 2 * 500)
+    assert 0 < day["costs"] < costs
+    assert day["net"] == 1_000 + 2 * 500 - day["costs"]
+    assert day["net_by_strategy"] == {STRATEGY: day["net"]}
+    assert (evening["realised"], evening["costs"]) == (1_000, costs), "the whole day so far"
+    assert evening["unrealised"] == (2 + 5) * 500
+    assert (day["without_price"], day["not_counted"]) == ([], [])
+
+
+def test_no_profit_is_told_where_nothing_was_ever_held() -> None:
+    async def scenario() -> None:
+        profit = ProfitBook(CostSchedule(DAYS), DAYS)
+        async with world(idle, start=MONDAY_NINE, profit=profit) as w:
+            keeping = keep_time(w)
             done = ("day_reported KR", MONDAY)
             await w.until(lambda: done in w.desk.ledger.portfolio.jobs_done, limit=8 * 3600)
             keeping.cancel()
 
     with capture_logs() as logs:
         run(scenario())
-    (report,) = logs_of("day_report", logs)
-    costs = sum(each.costs.total for each in profit.of_day(Region.KR, MONDAY).values())
-    assert costs > 0
-    assert (report["realised"], report["costs"]) == (1_000, costs)
-    assert report["unrealised"] == 2 * 500
-    assert report["net"] == 1_000 + 2 * 500 - costs
-    assert report["net_by_strategy"] == {STRATEGY: report["net"]}
+    assert len(logs_of("day_report", logs)) == 1
+    assert not logs_of("day_profit", logs)
 
 
 def after_hours(session: Session, quantity: int) -> OrderIntent:

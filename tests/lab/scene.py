@@ -45,13 +45,13 @@ def harsh(*faults: Fault) -> FaultMix:
     return max(mixes, key=lambda mix: mix.level(faults[0]) if faults else 0.0)
 
 
-def signed(token: str, tr_id: str) -> tuple[tuple[str, str], ...]:
+def signed(token: str, tr_id: str, tr_cont: str = "") -> tuple[tuple[str, str], ...]:
     return (
         ("authorization", f"Bearer {token}"),
         ("appkey", APP_KEY),
         ("appsecret", APP_SECRET),
         ("tr_id", tr_id),
-        ("tr_cont", ""),
+        ("tr_cont", tr_cont),
         ("content-type", "application/json; charset=utf-8"),
         ("custtype", "P"),
     )
@@ -92,19 +92,30 @@ class Scene:
         self.venue.start()
 
     async def send(
-        self, api: Api, *, query: dict[str, str] | None = None, body: dict[str, str] | None = None
+        self,
+        api: Api,
+        *,
+        query: dict[str, str] | None = None,
+        body: dict[str, str] | None = None,
+        going_on: bool = False,
     ) -> HttpResponse:
         request = HttpRequest(
             method=api.method,
             path=api.path,
-            headers=signed(self.token, api.real),
+            headers=signed(self.token, api.real, tr_cont="N" if going_on else ""),
             query=tuple((query or {}).items()),
             body=b"" if body is None else json.dumps(body).encode(),
         )
         return await self.http.send(request, timeout=self.patience)
 
-    async def list_orders(self) -> HttpResponse:
-        return await self.send(Api.DAY_ORDERS, query=DAY_ORDERS)
+    async def list_orders(self, after: HttpResponse | None = None) -> HttpResponse:
+        """The first page, or the one that follows another."""
+        page = {} if after is None else json.loads(after.body)
+        cursors = {
+            name: page.get(name.lower(), "") for name in ("CTX_AREA_FK100", "CTX_AREA_NK100")
+        }
+        query = {**DAY_ORDERS, **cursors}
+        return await self.send(Api.DAY_ORDERS, query=query, going_on=after is not None)
 
     async def balance(self) -> HttpResponse:
         return await self.send(Api.BALANCE, query=BALANCE)

@@ -14,6 +14,7 @@ from daemon.lab.loop import Killed, run_virtual
 from daemon.lab.mix import Fault
 from daemon.lab.outset import BOTH
 from daemon.lab.wires import LabConnection
+from daemon.lab.witness import BLIND
 from daemon.sim.options import HTS_ID
 from tests.lab.scene import LATENCY, NOTICES, OPTIONS, Scene, harsh, leaving, play
 from tests.sim.rig import QUIET, registration, unsealed
@@ -329,6 +330,27 @@ def test_a_list_counts_as_told_by_its_last_page_and_from_when_it_was_asked() -> 
         await scene.place()
         assert "stream was down" in witness.violations[2]
         assert process.alive
+
+    play(script)
+
+
+def test_a_list_took_as_long_as_from_its_first_page_to_its_last() -> None:
+    async def script(scene: Scene) -> None:
+        for _ in range(150):
+            scene.by_hand()
+        async with scene.listening():
+            first = await scene.list_orders()
+            assert first.headers["tr_cont"] == "F"
+            await asyncio.sleep(40.0)
+            await scene.list_orders(after=first)
+            await asyncio.sleep(BLIND + 39.0)
+            scene.http.tag = leaving("modify")
+            await scene.place()
+            assert not scene.witness.violations
+            await asyncio.sleep(2.0)
+            scene.http.tag = leaving("modify")
+            await scene.place()
+            assert "after the last list" in scene.witness.violations[0]
 
     play(script)
 

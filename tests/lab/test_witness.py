@@ -16,7 +16,7 @@ from daemon.core.values import InstrumentId, OrderId, Region, Side
 from daemon.kis.link import HttpRequest, HttpResponse
 from daemon.kis.spec import SIM
 from daemon.lab.loop import Process
-from daemon.lab.witness import KEPT, STALE, TAKE_UP, Witness, WitnessedRest
+from daemon.lab.witness import BLIND, KEPT, LONG_LIST, STALE, TAKE_UP, Witness, WitnessedRest
 from daemon.sim.replies import WireRequest
 from tests.kis.fakes import (
     CREDENTIALS,
@@ -105,6 +105,23 @@ def test_a_list_of_one_country_says_nothing_of_orders_in_another() -> None:
     seen.left(DAEMON, abroad, PLACE, 4.0)
     seen.left(DAEMON, leaving(), PLACE, 4.0)
     assert len(seen.violations) == 1
+
+
+@pytest.mark.parametrize(
+    ("took", "longest"),
+    [(0.0, BLIND), (25.0, BLIND + 25), (LONG_LIST, BLIND + LONG_LIST), (500.0, BLIND + LONG_LIST)],
+)
+def test_no_order_may_leave_long_after_the_last_list_whose_pages_took_their_time(
+    took: float, longest: float
+) -> None:
+    seen = witness()
+    seen.stream_up(DAEMON, 0.0)
+    seen.list_told(DAEMON, 10.0, took=1.0)
+    seen.list_told(DAEMON, 600.0, took=took)
+    seen.list_told(DAEMON, 20.0, took=LONG_LIST)
+    for blind, broken in ((longest, 0), (longest + 1, 1)):
+        seen.left(DAEMON, leaving(), PLACE, 600.0 + blind)
+        assert len(seen.violations) == broken
 
 
 @pytest.mark.parametrize(("kind", "told"), [("place", 1), ("modify", 0), ("cancel", 0)])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -89,6 +90,13 @@ def test_a_reply_confirms_only_with_a_good_status_and_a_good_code(traded: Rig) -
     assert mischief.is_confirmed(good)
     assert not mischief.is_confirmed(told(traded, Api.BALANCE, {}))
     assert not mischief.is_confirmed(mischief.too_many_requests())
+
+
+@pytest.mark.parametrize(("mark", "first"), [("", True), ("N", False)])
+def test_the_first_page_is_the_one_that_goes_on_with_nothing(mark: str, first: bool) -> None:
+    request = WireRequest(method="GET", path="/list", headers={"tr_cont": mark})
+    assert mischief.is_first_page(request) is first
+    assert mischief.is_first_page(replace(request, headers={}))
 
 
 @pytest.mark.parametrize(("mark", "last"), [("F", False), ("M", False), ("D", True), ("", True)])
