@@ -210,7 +210,9 @@ def test_a_broker_that_never_answers_is_not_asked_into_the_session() -> None:
     assert of("trading_day_not_told", logs)[-1]["holds"] == "our table alone"
 
 
-@pytest.mark.parametrize("late", [timedelta(minutes=20), timedelta(minutes=15), timedelta(minutes=6)])
+@pytest.mark.parametrize(
+    "late", [timedelta(minutes=20), timedelta(minutes=15), timedelta(minutes=6)]
+)
 def test_a_late_start_that_gets_no_answer_is_done_before_its_window_ends(late: timedelta) -> None:
     told = Told(MONDAY, errors=[TryLater("BUSY", "try again", delay=1.0)] * 99)
 
