@@ -162,13 +162,18 @@ def costs(
     return found
 
 
-def booked(portfolio: PortfolioView, report: AccountReported) -> AccountReported:
+def booked(
+    portfolio: PortfolioView, report: AccountReported, *, adopting: bool = False
+) -> AccountReported:
     """A balance with those of our trades in it that the broker has not booked yet (`unbooked`).
 
     A figure between the one before that day's trades and ours may be late, and counts as ours:
     so costs, and what somebody traded by hand that day, may show only once it is booked. Where a
     holding was late the rest stays `unbooked`: of what is not ours nobody knows how much is in it.
     A balance of nothing at all stays as it is: it proves nothing.
+    An account's trades are booked late all of them or none. So where a holding shows that ours are
+    in, and none that they are not, the cash is as it is told when the books are to be taken over
+    (`adopting`): what somebody paid by hand would be taken for late, and never be ours.
     """
     if not report.unbooked or is_nothing(report):
         return replace(report, unbooked={})
@@ -176,9 +181,11 @@ def booked(portfolio: PortfolioView, report: AccountReported) -> AccountReported
     cash, late = dict(report.cash), {}
     for region, day in report.unbooked.items():
         shares, paid = _traded_on(portfolio, region, day)
+        shown = False
         for instrument, change in shares.items():
             position = portfolio.position(instrument)
             told = held[instrument].quantity if instrument in held else 0
+            shown |= bool(change) and told == position.quantity
             if _is_late(told, position.quantity - change, position.quantity):
                 late[region] = day
                 held[instrument] = Holding(
@@ -187,6 +194,8 @@ def booked(portfolio: PortfolioView, report: AccountReported) -> AccountReported
         currency = region.currency
         ours = portfolio.cash_of(currency)
         before_all = ours + paid + portfolio.charged_of(currency)
+        if adopting and shown and region not in late:
+            continue
         if shares and _is_late(report.cash_of(currency), before_all, ours):
             cash[currency] = ours
     holdings = tuple(each for each in held.values() if each.quantity)

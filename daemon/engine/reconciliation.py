@@ -345,7 +345,7 @@ async def _look(books: RegionBooks) -> tuple[AccountReported, float] | str:
     async with books.turn:
         try:
             await books.inquire_orders()
-            return await books.part()
+            return await books.part(adopting=True)
         except NeedsOperator:
             raise
         except TradingError as error:

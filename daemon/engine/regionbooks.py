@@ -382,15 +382,15 @@ class RegionBooks:
         self._shared.record(each for subject, each in found.items() if subject in believed)
         return (believed & known) - found.keys()
 
-    async def part(self) -> tuple[AccountReported, float]:
+    async def part(self, *, adopting: bool = False) -> tuple[AccountReported, float]:
         """What the broker says of the region's cash and holdings, and when it was asked.
 
-        Trades of ours that it is known to book late are in it.
+        Trades of ours that it is known to book late are in it: see `core.books.booked`.
         """
         asked = self._clock.monotonic()
         report = await self._broker.account(regions=(self.region,))
         self._shared.rates.learn(report.rates)
-        return booked(self._portfolio, report), asked
+        return booked(self._portfolio, report, adopting=adopting), asked
 
     def _say_ours(self) -> None:
         """Tell the broker what its next answers may be about. What it refused is not ours.

@@ -35,6 +35,7 @@ from daemon.core.values import Currency, InstrumentId, OrderId, Region, Side
 from tests.builders import (
     ACCOUNT,
     DAY,
+    HYNIX,
     NINE,
     SAMSUNG,
     accepted,
@@ -471,6 +472,34 @@ def test_costs_are_told_apart_from_late_trades() -> None:
     for cash in (1_000_000, 583_000):
         told = late(reported(cash, krx_005930=26))
         assert booked(portfolio, told).cash_of(Currency.KRW) == Decimal(583_000)
+
+
+@pytest.mark.parametrize(
+    ("samsung", "hynix", "cash"),
+    [
+        (26, 2, 700_000),
+        (20, 0, 384_000),
+        (26, 0, 384_000),
+        (30, 0, 384_000),
+        (30, 2, 700_000),
+        (30, 5, 384_000),
+    ],
+    ids=["prompt", "late", "both", "a hand, late", "a hand, prompt", "a hand, who knows"],
+)
+def test_books_are_taken_over_with_the_cash_that_is_told_where_holdings_show_our_trades(
+    samsung: int, hynix: int, cash: int
+) -> None:
+    portfolio = traded_tonight()
+    for event in (
+        *(created("c", intent(instrument=HYNIX, quantity=2)), sent("c"), accepted("c", "3")),
+        filled("c", 2, 100_000, instrument=HYNIX),
+    ):
+        portfolio.apply(event)
+    told = late(reported(700_000, krx_005930=samsung, krx_000660=hynix))
+
+    assert booked(portfolio, told).cash_of(Currency.KRW) == Decimal(384_000)
+    taken = booked(portfolio, told, adopting=True)
+    assert taken.cash_of(Currency.KRW) == Decimal(cash)
 
 
 def test_a_balance_of_nothing_proves_nothing_late_or_not() -> None:
