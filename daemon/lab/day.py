@@ -33,6 +33,9 @@ from daemon.sim.facts import OrderRequest, Refusal
 from daemon.sim.options import ACCOUNT
 from daemon.store.journal import SqliteJournal
 
+LAST_WORDS = 2.0
+"""Seconds within which a notice reaches the daemon in peace."""
+
 RAM_DISK = Path("/dev/shm")  # noqa: S108  only a faster place for temporary folders
 
 
@@ -106,6 +109,10 @@ class World:
             await asyncio.sleep(self._end - self._faults_end - LIVENESS)
             for task in people:
                 task.cancel()
+            if self.settings.on_stop == "leave":
+                # What fills while the daemon ends is told to nobody, and learnt by its next start.
+                self.venue.send_crowds_home()
+                await asyncio.sleep(LAST_WORDS)
             self.machine.stop()
             async with asyncio.timeout(60.0 + self.machine.longest_pause):
                 await running

@@ -172,6 +172,13 @@ class Venue:
             self._lines.remove(line)
             self.broker.stream.leave(line.session)
 
+    def send_crowds_home(self) -> None:
+        """Nothing that rests trades any more, unless somebody's order meets it."""
+        self.broker.advance(self.clock.now(), self.clock.monotonic())
+        for market in self.markets:
+            market.send_crowd_home()
+        self.wake()
+
     def take_back_by_hand(self) -> None:
         """The account holder cancels in the app whatever is open of the orders placed there."""
         now = self.clock.now()

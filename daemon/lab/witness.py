@@ -19,11 +19,15 @@ from daemon.sim.replies import WireRequest
 STALE = 30.0
 """Seconds after which the prices an order was decided on are not true any more."""
 
-BLIND = 110.0
-"""Seconds since the last list was asked for: a minute for the gate to shut, and the time a pass
-over orders and account may take. As much longer as the list's pages took, up to `LONG_LIST`."""
+BLIND = 130.0
+"""Seconds since the last page of orders was asked for: 25 until the pass is complete, a minute for
+the gate to shut, and as much longer as the pass took with 20 of waiting for its first page."""
 
-LONG_LIST = 60.0
+LONG_LIST = 30.0
+"""Seconds more for a list whose pages took as long: its balance may have more of them, too."""
+
+SLEPT = 90.0
+"""Seconds more when the daemon slept meanwhile: it knows no better than that the pass took them."""
 
 TAKE_UP = 200
 """Steps of a process within which a cancel that was asked for has reached the broker's client: it
@@ -112,13 +116,14 @@ class Witness:
             self.violate(f"place {leaving.order} left {waited:.0f} s after it was decided")
         region = region_of(leaving.instrument)
         checked_at, took = stream.checked_at.get(region, -1.0), stream.took.get(region, 0.0)
+        limit = BLIND + min(took, LONG_LIST) + (SLEPT if process.slept_since(checked_at) else 0.0)
+        blind, who = now - checked_at, f"{leaving.kind} {leaving.order}"
         if stream.up_at is None:
-            self.violate(f"{leaving.kind} {leaving.order} left while the order stream was down")
-        elif checked_at < stream.up_at:
-            self.violate(f"{leaving.kind} {leaving.order} left before the stream's gap was checked")
-        elif now - checked_at > BLIND + min(took, LONG_LIST):
-            blind = now - checked_at
-            self.violate(f"{leaving.kind} {leaving.order} left {blind:.0f} s after the last list")
+            self.violate(f"{who} left while the order stream was down")
+        elif checked_at - took < stream.up_at:
+            self.violate(f"{who} left before the stream's gap was checked")
+        elif blind > limit:
+            self.violate(f"{who} left {blind:.0f} s after the last list")
 
     def not_sent(self, leaving: Leaving | None) -> None:
         """A request could not leave."""

@@ -281,6 +281,10 @@ class Market:
         self._due = [(crowd.next_at, number) for number, crowd in enumerate(self._crowds)]
         heapify(self._due)
 
+    def send_crowd_home(self) -> None:
+        """Nobody but account holders trades any more, until the next phase."""
+        self._due = []
+
     def _run_crowd(self, until: datetime) -> None:
         due = self._due
         if not due:

@@ -341,9 +341,9 @@ def test_a_list_took_as_long_as_from_its_first_page_to_its_last() -> None:
         async with scene.listening():
             first = await scene.list_orders()
             assert first.headers["tr_cont"] == "F"
-            await asyncio.sleep(40.0)
+            await asyncio.sleep(20.0)
             await scene.list_orders(after=first)
-            await asyncio.sleep(BLIND + 39.0)
+            await asyncio.sleep(BLIND + 19.0)
             scene.http.tag = leaving("modify")
             await scene.place()
             assert not scene.witness.violations

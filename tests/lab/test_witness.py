@@ -16,7 +16,7 @@ from daemon.core.values import InstrumentId, OrderId, Region, Side
 from daemon.kis.link import HttpRequest, HttpResponse
 from daemon.kis.spec import SIM
 from daemon.lab.loop import Process
-from daemon.lab.witness import BLIND, KEPT, LONG_LIST, STALE, TAKE_UP, Witness, WitnessedRest
+from daemon.lab.witness import BLIND, KEPT, LONG_LIST, SLEPT, STALE, TAKE_UP, Witness, WitnessedRest
 from daemon.sim.replies import WireRequest
 from tests.kis.fakes import (
     CREDENTIALS,
@@ -107,6 +107,17 @@ def test_a_list_of_one_country_says_nothing_of_orders_in_another() -> None:
     assert len(seen.violations) == 1
 
 
+def test_a_list_that_began_before_the_stream_was_up_checks_no_gap() -> None:
+    seen = witness()
+    seen.stream_up(DAEMON, 10.0)
+    seen.list_told(DAEMON, 12.0, took=3.0)
+    seen.left(DAEMON, leaving(), PLACE, 13.0)
+    assert "gap" in seen.violations[0]
+    seen.list_told(DAEMON, 15.0, took=5.0)
+    seen.left(DAEMON, leaving(), PLACE, 16.0)
+    assert len(seen.violations) == 1
+
+
 @pytest.mark.parametrize(
     ("took", "longest"),
     [(0.0, BLIND), (25.0, BLIND + 25), (LONG_LIST, BLIND + LONG_LIST), (500.0, BLIND + LONG_LIST)],
@@ -122,6 +133,20 @@ def test_no_order_may_leave_long_after_the_last_list_whose_pages_took_their_time
     for blind, broken in ((longest, 0), (longest + 1, 1)):
         seen.left(DAEMON, leaving(), PLACE, 600.0 + blind)
         assert len(seen.violations) == broken
+
+
+def test_a_daemon_that_slept_knows_no_better() -> None:
+    async def scenario() -> None:
+        sleeper, seen = Process("sleeper"), witness()
+        seen.stream_up(sleeper, 0.0)
+        seen.list_told(sleeper, 0.0)
+        sleeper.freeze()
+        sleeper.thaw()
+        for blind, broken in ((BLIND + SLEPT, 0), (BLIND + SLEPT + 1, 1)):
+            seen.left(sleeper, leaving(), PLACE, blind)
+            assert len(seen.violations) == broken
+
+    run_virtual(scenario())
 
 
 @pytest.mark.parametrize(("kind", "told"), [("place", 1), ("modify", 0), ("cancel", 0)])

@@ -105,6 +105,17 @@ def test_a_start_in_the_middle_of_a_day_has_lived_the_morning() -> None:
     assert rig.broker.market.today == DAY
 
 
+def test_without_the_crowd_nothing_trades_until_it_is_back() -> None:
+    rig = Rig(start=at(10, 0))
+    market = rig.broker.market
+    market.send_crowd_home()
+    volume = market.tapes["005930"].volume
+    rig.jump(at(11, 0))
+    assert market.tapes["005930"].volume == volume > 0
+    rig.jump(at(10, 0, 13))
+    assert market.tapes["005930"].volume > 0
+
+
 def test_everything_is_conserved_over_two_days() -> None:
     rig = Rig(listings=QUIET)
     before = rig.broker.market.exchange.totals()
