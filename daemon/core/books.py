@@ -194,9 +194,9 @@ def booked(
         currency = region.currency
         ours = portfolio.cash_of(currency)
         before_all = ours + paid + portfolio.charged_of(currency)
-        if adopting and shown and region not in late:
-            continue
-        if shares and _is_late(report.cash_of(currency), before_all, ours):
+        told_cash = report.cash_of(currency)
+        in_time = shown and region not in late and told_cash != before_all
+        if shares and _is_late(told_cash, before_all, ours) and not (adopting and in_time):
             cash[currency] = ours
     holdings = tuple(each for each in held.values() if each.quantity)
     return replace(report, cash=cash, holdings=holdings, unbooked=late)

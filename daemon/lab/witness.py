@@ -26,7 +26,7 @@ the gate to shut, and as much longer as the pass took with 20 of waiting for its
 LONG_LIST = 30.0
 """Seconds more for a list whose pages took as long: its balance may have more of them, too."""
 
-SLEPT = 90.0
+SLEPT = 105.0
 """Seconds more when the daemon slept meanwhile: it knows no better than that the pass took them."""
 
 TAKE_UP = 200

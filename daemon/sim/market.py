@@ -282,7 +282,7 @@ class Market:
         heapify(self._due)
 
     def send_crowd_home(self) -> None:
-        """Nobody but account holders trades any more, until the next phase."""
+        """The crowd of the regular books trades no more until the next phase."""
         self._due = []
 
     def _run_crowd(self, until: datetime) -> None:

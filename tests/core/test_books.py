@@ -475,19 +475,23 @@ def test_costs_are_told_apart_from_late_trades() -> None:
 
 
 @pytest.mark.parametrize(
-    ("samsung", "hynix", "cash"),
+    ("samsung", "hynix", "told", "taken"),
     [
-        (26, 2, 700_000),
-        (20, 0, 384_000),
-        (26, 0, 384_000),
-        (30, 0, 384_000),
-        (30, 2, 700_000),
-        (30, 5, 384_000),
+        (26, 2, 700_000, 700_000),
+        (26, 2, 1_000_000, 384_000),
+        (20, 0, 700_000, 384_000),
+        (26, 0, 700_000, 384_000),
+        (30, 0, 700_000, 384_000),
+        (30, 2, 700_000, 700_000),
+        (30, 5, 700_000, 384_000),
     ],
-    ids=["prompt", "late", "both", "a hand, late", "a hand, prompt", "a hand, who knows"],
+    ids=[
+        *("in time", "cash of before", "late", "both", "a hand, late", "a hand, in time"),
+        "a hand, who knows",
+    ],
 )
 def test_books_are_taken_over_with_the_cash_that_is_told_where_holdings_show_our_trades(
-    samsung: int, hynix: int, cash: int
+    samsung: int, hynix: int, told: int, taken: int
 ) -> None:
     portfolio = traded_tonight()
     for event in (
@@ -495,11 +499,23 @@ def test_books_are_taken_over_with_the_cash_that_is_told_where_holdings_show_our
         filled("c", 2, 100_000, instrument=HYNIX),
     ):
         portfolio.apply(event)
-    told = late(reported(700_000, krx_005930=samsung, krx_000660=hynix))
+    report = late(reported(told, krx_005930=samsung, krx_000660=hynix))
 
-    assert booked(portfolio, told).cash_of(Currency.KRW) == Decimal(384_000)
-    taken = booked(portfolio, told, adopting=True)
-    assert taken.cash_of(Currency.KRW) == Decimal(cash)
+    assert booked(portfolio, report).cash_of(Currency.KRW) == Decimal(384_000)
+    books = booked(portfolio, report, adopting=True)
+    assert books.cash_of(Currency.KRW) == Decimal(taken)
+
+
+def test_shares_bought_and_sold_again_show_nothing_of_the_night() -> None:
+    portfolio = funded(1_000_000, krx_005930=4)
+    for event in (
+        *(created("a"), sent("a"), accepted("a", "1"), filled("a", 10)),
+        *(created("b", intent(side=Side.SELL)), sent("b"), accepted("b", "2")),
+        filled("b", 10, 75_000, side=Side.SELL),
+    ):
+        portfolio.apply(event)
+    books = booked(portfolio, late(reported(1_020_000, krx_005930=4)), adopting=True)
+    assert books.cash_of(Currency.KRW) == Decimal(1_050_000)
 
 
 def test_a_balance_of_nothing_proves_nothing_late_or_not() -> None:

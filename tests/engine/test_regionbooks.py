@@ -734,6 +734,22 @@ def test_tonights_purchases_are_sold_out_though_the_broker_does_not_show_them() 
     run(scenario())
 
 
+def test_a_person_takes_over_what_a_hand_has_paid_where_the_broker_is_not_late() -> None:
+    async def scenario() -> None:
+        prompt = BookedLate(apple=7)
+        async with world(broker=prompt, regions=BOTH, start=LATE, limits=BROAD) as w:
+            trade_at(w)
+            await w.submit(apples(3))
+            ours = w.desk.ledger.portfolio.cash_of(Currency.USD)
+            prompt.before = None
+            assert prompt.dollars is not None
+            prompt.dollars += Decimal("50.00")
+            await w.desk.reconciliation.adopt()
+            assert w.desk.ledger.portfolio.cash_of(Currency.USD) == ours + 50
+
+    run(scenario())
+
+
 @pytest.mark.parametrize("subject", [None, "position nasdaq:AAPL"])
 def test_late_books_are_taken_over_once_tonights_trades_are_in_them(subject: str | None) -> None:
     async def scenario() -> None:
