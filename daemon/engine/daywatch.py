@@ -72,22 +72,24 @@ class DayWatch:
 
         def judging(region: Region) -> Job:
             async def judge(occasion: Occasion) -> None:
-                waits = iter(WAITS)
-                while not await self._judge(region, occasion.day):
-                    if not await self._time_is_left(next(waits, None), occasion.ends - AT_LAST):
+                until = occasion.ends - AT_LAST
+                for wait in WAITS:
+                    answered = await self._judge(region, occasion.day)
+                    if answered or not await self._time_is_left(wait, until):
                         return
+                await self._judge(region, occasion.day)
 
             window = AHEAD_OF_PRE_MARKET if region is Region.US else AHEAD_OF_OPEN
             return Job("day_judged", region, window, judge)
 
         return [judging(region) for region in self._regions]
 
-    async def _time_is_left(self, wait: float | None, until: datetime) -> bool:
-        """Wait so many seconds, if at all; tells whether it is not `until` by then."""
-        over = self._clock.monotonic() + (wait or 0.0)
+    async def _time_is_left(self, wait: float, until: datetime) -> bool:
+        """Wait so many machine seconds; tells whether it is not `until` by then."""
+        over = self._clock.monotonic() + wait
         while self._clock.now() < until and self._clock.monotonic() < over:  # noqa: ASYNC110  a clock
             await asyncio.sleep(LOOK)
-        return wait is not None and self._clock.now() < until
+        return self._clock.now() < until
 
     async def _judge(self, region: Region, day: date) -> bool:
         """Judge by what is known, once the broker was asked; tells whether it answered."""
