@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from daemon.core.events import Event, OrderFilled, TradingState
 from daemon.core.exposure import Exposure
 from daemon.core.orders import OrderState
 from daemon.core.profit import ProfitBook
-from daemon.core.values import InstrumentId
 from daemon.engine.desk import TradingDesk
 from daemon.engine.gate import Shutter
 from daemon.engine.host import RunState
@@ -199,16 +197,13 @@ class Monitor:
         worths = [exposure.position_worth(each) for each in {*portfolio.positions, *ordered}]
         if None not in worths:
             yield Reading("kisd_exposure_won", float(sum(worth for worth in worths if worth)))
-        for slot, by_currency in self._profit.of_strategies(self._prices()).items():
+        prices = self._profit.prices(desk.quotes.last_price)
+        for slot, by_currency in self._profit.of_strategies(prices).items():
             for currency, profit in by_currency.items():
                 labels = (slot, currency.value)
                 yield Reading("kisd_profit_realised", float(profit.realised), labels)
                 yield Reading("kisd_profit_unrealised", float(profit.unrealised), labels)
                 yield Reading("kisd_profit_costs", float(profit.costs.total), labels)
-
-    def _prices(self) -> dict[InstrumentId, Decimal]:
-        last = {each: self._desk.quotes.last_price(each) for each in self._profit.instruments()}
-        return {each: price for each, price in last.items() if price is not None}
 
     def _of_the_gate(self) -> Readings:
         desk, stats = self._desk, self._desk.reconciliation.stats

@@ -141,7 +141,7 @@ def profit(
     broker's cash has shown of them. `in_won` is what is left of all currencies together, at the
     rates the broker has `told`; `exchange_cost` is what changing it all would take off that.
     """
-    prices = {each: price for each in book.instruments() if (price := last_price(each)) is not None}
+    prices = book.prices(last_price)
     account, strategies = book.of_account(prices), book.of_strategies(prices)
     return {
         "account": _profits(account),

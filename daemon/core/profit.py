@@ -198,6 +198,13 @@ class ProfitBook:
         """Everything ever traded or held."""
         return sorted(self._account)
 
+    def prices(
+        self, last_price: Callable[[InstrumentId], Decimal | None]
+    ) -> dict[InstrumentId, Decimal]:
+        """The last prices of its instruments, as far as `last_price` knows them."""
+        told = {each: last_price(each) for each in self.instruments()}
+        return {each: price for each, price in told.items() if price is not None}
+
     def position(self, instrument: InstrumentId) -> Position:
         """The account's position as this book counts it."""
         return self._account.get(instrument) or Position(instrument=instrument)

@@ -234,8 +234,7 @@ class _Routine:
     def _tell_profit(self, day: date, book: ProfitBook) -> None:
         """Another line with the profit of the day, as far as it has come, and of all days."""
         currency = self._region.currency
-        told = {each: self._desk.quotes.last_price(each) for each in book.instruments()}
-        prices = {each: price for each, price in told.items() if price is not None}
+        prices = book.prices(self._desk.quotes.last_price)
         account = book.of_account(prices).get(currency)
         if account is None:
             return
