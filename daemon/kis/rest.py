@@ -32,6 +32,7 @@ from daemon.kis.overseas_rest import OverseasRest
 from daemon.kis.paging import Passed
 from daemon.kis.pump import Patience, RequestPump, RestStats
 from daemon.kis.replies import RateRefused, Reply, TokenRefused
+from daemon.kis.retold import Retold
 from daemon.kis.session import Backoff
 from daemon.kis.spec import Environment, Profile
 from daemon.kis.tokens import KeyRing
@@ -74,6 +75,7 @@ class KisRest:
         self._patience = patience or Patience()
         self.regions = tuple(regions)
         self._listed = listed or Listed()
+        self._retold = Retold()
         seconds = self._patience.query
         self._home = DomesticRest(
             credentials, clock, query=self._query, seconds=seconds, pages=self._pages
@@ -174,8 +176,12 @@ class KisRest:
             call = codec.place_call(order.intent, self._credentials)
         else:
             call = overseas_calls.place_call(order.intent, self._credentials, self.environment)
-        reply, day = await self._order(call, order, Priority.ORDER, leaving)
-        return replies.order_ref(reply, day)
+        reply, day, came_before = await self._order(call, order, Priority.ORDER, leaving)
+        ref = replies.order_ref(reply, day)
+        if came_before:
+            self.stats.unknown += 1
+            raise OutcomeUnknown(f"the reply names number {ref.number}, and came before")
+        return ref
 
     async def modify(
         self, order: Order, limit: Decimal, *, leaving: Callable[[], None]
@@ -187,7 +193,7 @@ class KisRest:
             call = codec.modify_call(ref, limit, self._credentials, division)
         else:
             call = overseas_calls.modify_call(order, ref, limit, self._credentials)
-        reply, day = await self._order(call, order, Priority.ORDER, leaving)
+        reply, day, _ = await self._order(call, order, Priority.ORDER, leaving)
         return replies.order_ref(reply, day)
 
     async def cancel(self, order: Order, *, leaving: Callable[[], None]) -> None:
@@ -209,8 +215,8 @@ class KisRest:
 
     async def _order(
         self, call: Call, order: Order, priority: Priority, leaving: Callable[[], None]
-    ) -> tuple[Reply, date]:
-        """Send an order request once.
+    ) -> tuple[Reply, date, bool]:
+        """Send an order request once: its reply, its day, whether the reply came before.
 
         A refused token is proof that the gateway turned the request away unread (EGW00121 to
         EGW00123), so the request then leaves a second time under a new token if one comes within
@@ -223,7 +229,7 @@ class KisRest:
 
     async def _order_once(
         self, call: Call, order: Order, priority: Priority, leaving: Callable[[], None]
-    ) -> tuple[Reply, date]:
+    ) -> tuple[Reply, date, bool]:
         patience = self._patience
         cancels = priority is Priority.CANCEL
         wait = patience.cancel_queue if cancels else patience.order_queue
@@ -252,7 +258,9 @@ class KisRest:
             protected=True,
         )
         try:
-            return replies.order_reply(response), day
+            reply = replies.order_reply(response)
+            came_before = self._retold.came_before(region, reply, self._clock.monotonic())
+            return reply, day, came_before
         except OutcomeUnknown:
             self.stats.unknown += 1
             raise

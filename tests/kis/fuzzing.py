@@ -29,7 +29,7 @@ from daemon.core.values import (
     Tick,
 )
 from daemon.core.witness import BrokerNotice, NoticeKind
-from daemon.kis import profits, replies
+from daemon.kis import profits, replies, retold
 from daemon.kis.channels import CHANNELS, Channel, Kind, Subject
 from daemon.kis.frames import FrameDecoder, NoticeCipher
 from daemon.kis.link import HttpResponse
@@ -451,6 +451,7 @@ class Fuzz:
             said = str(orjson.loads(raw)["rt_cd"]).strip()
             self._demand(said == "0", "order_reply", raw, reply)
             self._try("order_ref", raw, lambda: replies.order_ref(reply, DAY), OutcomeUnknown)
+            self._try("order_mark", raw, lambda: retold.order_mark(reply), ())
 
 
 def clearly_refused(raw: bytes, error: Refused) -> bool:

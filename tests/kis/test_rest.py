@@ -21,6 +21,7 @@ from daemon.core.errors import (
     TryLater,
 )
 from daemon.core.events import OrderKind
+from daemon.core.orders import Order
 from daemon.core.values import AccountId, BrokerRef, Currency, InstrumentId, Region
 from daemon.kis.link import HttpRequest, HttpResponse, NotSent
 from daemon.kis.pump import Patience
@@ -73,6 +74,18 @@ def run(door: MemoryDoor, main: Callable[[KisRest], Awaitable[Any]], **options: 
     return client[0]
 
 
+async def place_order(client: KisRest, order: Order) -> BrokerRef:
+    return await client.place(order, leaving=lambda: None)
+
+
+async def move_order(client: KisRest, order: Order) -> BrokerRef:
+    return await client.modify(order, Decimal(72000), leaving=lambda: None)
+
+
+async def cancel_order(client: KisRest, order: Order) -> None:
+    await client.cancel(order, leaving=lambda: None)
+
+
 def place(
     door: MemoryDoor, **options: Any
 ) -> tuple[BrokerRef | TradingError | InvariantBroken, list[str]]:
@@ -100,6 +113,22 @@ def test_an_order_is_sent_once_and_says_so_just_before() -> None:
     assert ref == BrokerRef(day=date(2026, 7, 10), branch="06010", number="1569157")
     assert seen == ["left 0"]
     assert door.paths() == ["order-cash"]
+
+
+@pytest.mark.parametrize("request_of", [place_order, move_order, cancel_order])
+def test_a_reply_that_came_before_says_nothing_of_a_new_order(
+    request_of: Callable[[KisRest, Order], Awaitable[object]],
+) -> None:
+    door = door_of(reply("order_cash_ok"), reply("order_cash_ok"))
+
+    async def main(client: KisRest) -> None:
+        await request_of(client, make_order(number="1"))
+        await asyncio.sleep(86400)
+        with pytest.raises(OutcomeUnknown, match="number 1569157, and came before"):
+            await place_order(client, make_order())
+
+    client = run(door, main)
+    assert client.stats.unknown == 1
 
 
 @pytest.mark.parametrize(
