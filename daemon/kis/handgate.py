@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from daemon.core.activity import Activity
 from daemon.core.calendar import Calendars
-from daemon.core.errors import RiskRefused
+from daemon.core.errors import OutcomeUnknown, RiskRefused
 from daemon.core.events import (
     AccountReported,
     Actor,
@@ -223,6 +223,12 @@ class HandGate:
             if not each.is_over(local_date(each.region, now))
             or now - each.order.created_at <= longest
         ]
+
+    def check_owner(self, order: Order, ref: BrokerRef) -> None:
+        """Raise `OutcomeUnknown` where a reply names the number of another of its orders."""
+        key = (region_of(order.intent.instrument), ref.day, ref.number)
+        if key in self._numbers and key not in order_keys(order):
+            raise OutcomeUnknown(f"the reply names number {ref.number} of another order")
 
     def accepted(self, order: Order, ref: BrokerRef) -> None:
         """The broker knows it by that number, and will list it."""

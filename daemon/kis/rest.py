@@ -259,7 +259,7 @@ class KisRest:
         )
         try:
             reply = replies.order_reply(response)
-            came_before = self._retold.came_before(region, reply, self._clock.monotonic())
+            came_before = self._retold.came_before(reply, self._clock.monotonic())
             return reply, day, came_before
         except OutcomeUnknown:
             self.stats.unknown += 1

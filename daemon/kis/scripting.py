@@ -283,6 +283,8 @@ class UnifiedClient:
 
         try:
             answer = await send(leaving)
+            if answer is not None:
+                self._gate.check_owner(order, answer)
         except TradingError as error:
             unknown = isinstance(error, OutcomeUnknown)
             (self._gate.doubted if unknown else self._gate.refused)(order)

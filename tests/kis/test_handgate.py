@@ -505,6 +505,18 @@ def test_a_new_price_counts_before_the_list_shows_it_or_must(answered: bool, sho
     assert play(bank, script)[0] == "cash"
 
 
+def test_a_reply_that_names_another_order_says_nothing_of_a_new_price() -> None:
+    bank = Bank(rows=[open_row("7")])
+
+    async def script(client: UnifiedClient) -> None:
+        placed = await buy(1)(client)
+        bank.placed -= 1
+        with pytest.raises(OutcomeUnknown, match=f"number {placed.order_no} of another order"):
+            await client.modify_order("7", 71_500)
+
+    assert play(bank, script)[1] == ["order-cash", "order-rvsecncl"]
+
+
 def test_a_new_price_that_was_refused_counts_nowhere() -> None:
     bank = Bank(rows=[open_row("7")], cash=800_000)
 
