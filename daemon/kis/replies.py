@@ -172,7 +172,7 @@ def _names_an_order(body: Row) -> bool:
     if not isinstance(output, dict):
         return False
     try:
-        return order_number(text_of(output, "ODNO") or text_of(output, "odno")) is not None
+        return order_number(either_case(output, "ODNO")) is not None
     except BadData:
         return True
 
@@ -199,12 +199,17 @@ def needs_operator(error: Refused) -> bool:
     return CODE_MEANINGS.get(error.code) is CodeMeaning.OPERATOR
 
 
+def either_case(output: Row, field: str) -> str:
+    """The text under a field of an order's reply, which comes in capitals or in small letters."""
+    return text_of(output, field) or text_of(output, field.lower())
+
+
 def order_ref(reply: Reply, day: date) -> BrokerRef:
     """Number and branch of an accepted order; unreadable ones are `OutcomeUnknown`."""
     try:
         output = object_at(reply.body, "output")
-        number = order_number(text_of(output, "ODNO") or text_of(output, "odno"))
-        branch = text_of(output, "KRX_FWDG_ORD_ORGNO") or text_of(output, "krx_fwdg_ord_orgno")
+        number = order_number(either_case(output, "ODNO"))
+        branch = either_case(output, "KRX_FWDG_ORD_ORGNO")
     except BadData as error:
         raise OutcomeUnknown(f"accepted, but {error}") from error
     if number is None:

@@ -1,8 +1,8 @@
 """Replies to order requests, known again when they are told a second time."""
 
 from daemon.core.errors import BadData
-from daemon.kis.fields import order_number, text_of
-from daemon.kis.replies import Reply, object_at
+from daemon.kis.fields import order_number
+from daemon.kis.replies import Reply, either_case, object_at
 
 _REMEMBERED = 7 * 86400.0
 """Machine seconds a reply is known again: over any weekend and most holidays."""
@@ -37,9 +37,9 @@ def order_mark(reply: Reply) -> tuple[str, str, str] | None:
     """
     try:
         output = object_at(reply.body, "output")
-        branch = text_of(output, "KRX_FWDG_ORD_ORGNO") or text_of(output, "krx_fwdg_ord_orgno")
-        number = order_number(text_of(output, "ODNO") or text_of(output, "odno"))
-        time = text_of(output, "ORD_TMD") or text_of(output, "ord_tmd")
+        branch = either_case(output, "KRX_FWDG_ORD_ORGNO")
+        number = order_number(either_case(output, "ODNO"))
+        time = either_case(output, "ORD_TMD")
     except BadData:
         return None
     return (branch, number, time) if number and len(time) == 6 and time.isdecimal() else None
